@@ -1,0 +1,91 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The filter that hands the inventory to the compiler, and its model or its refusal back to the role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
+
+DOCUMENTATION = r"""
+name: websocket_proxy_model
+short_description: Compile the variables of the role websocket_proxy
+version_added: 0.1.0
+author: wsedge contributors (@wsedge)
+description:
+  - Checks every variable of the role M(wsedge.nginx.websocket_proxy#role), fills in every default and resolves every
+    reference.
+  - All that is wrong is reported at once; each problem names its full path in the inventory.
+positional: _input
+options:
+  _input:
+    description: All variables of the host whose names begin with C(websocket_proxy_), by name.
+    type: dict
+    required: true
+  ipv6:
+    description: Whether the host can open IPv6 sockets. A site that listens on a bare port does so on IPv6 too then.
+    type: bool
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: The problems of an inventory are shown
+  ansible.builtin.debug:
+    msg: "{{ variables | wsedge.nginx.websocket_proxy_model(ipv6=true) }}"
+  vars:
+    variables:
+      websocket_proxy_upstreams:
+        - name: chat
+          servers: [10.0.0.1:3000]
+      websocket_proxy_sites:
+        - server_names: [chat.example.com]
+          upstream: chta
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - With problems, only RV(ignore:problems).
+    - Otherwise the model of the edge.
+  type: dict
+  contains:
+    problems:
+      description: What is wrong, one line for each problem; empty when nothing is.
+      type: list
+      elements: str
+    main:
+      description: What the template of C(nginx.conf) sees.
+      type: dict
+    files:
+      description: The other files, as O(wsedge.nginx.nginx_config#module:files) takes them.
+      type: list
+      elements: dict
+"""
+
+
+def websocket_proxy_model(variables: Mapping[str, Any], ipv6: bool) -> dict[str, Any]:
+    """Return the model of the edge as plain data, or what is wrong with the VARIABLES."""
+    try:
+        model = asdict(compile_model(variables, ipv6))
+    except InventoryError as error:
+        return {"problems": error.problems}
+    upstreams, sites = model.pop("upstreams"), model.pop("sites")
+    files = [
+        {"name": "http.conf", "template": "http.conf.j2", "vars": {}},
+        {"name": "upstreams.conf", "template": "upstreams.conf.j2", "vars": {"upstreams": upstreams}},
+    ]
+    files += [{"name": f"site-{site['name']}.conf", "template": "site.conf.j2", "vars": {"site": site}}
+              for site in sites]
+    return {"problems": [], "main": model, "files": files}
+
+
+class FilterModule:
+    """Entry point for Ansible."""
+
+    @staticmethod
+    def filters() -> dict[str, Callable[..., Any]]:
+        """Return the filters of this file."""
+        return {"websocket_proxy_model": websocket_proxy_model}

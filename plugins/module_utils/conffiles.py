@@ -1,0 +1,75 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What dpkg knows of a configuration file: its pristine checksum, and whether it is diverted."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+
+
+def _dpkg(*command: str) -> str:
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                              env=dict(os.environ, LC_ALL="C"), check=False)
+    except FileNotFoundError:
+        return ""
+    if done.returncode:
+        raise OSError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+class Conffiles:
+    """The conffiles of all installed packages (Debian policy 10.7.3)."""
+
+    def __init__(self) -> None:
+        self._checksums: dict[str, str] = {}
+        for line in _dpkg("dpkg-query", "-W", "-f", "${Conffiles}\n").splitlines():
+            words = line.split()
+            if len(words) >= 2 and words[0].startswith("/"):
+                self._checksums[words[0]] = words[1]
+
+    def known(self, path: str) -> bool:
+        """Tell whether PATH is a conffile of an installed package."""
+        return path in self._checksums
+
+    def pristine(self, path: str) -> bool:
+        """Tell whether PATH is a conffile with just the text that its package brought."""
+        try:
+            with open(path, "rb") as file:
+                text = file.read()
+        except OSError:
+            return False
+        # MD5 is what dpkg records; it is compared, not trusted.
+        return self._checksums.get(path) == hashlib.new("md5", text, usedforsecurity=False).hexdigest()
+
+
+def diversion(path: str) -> str | None:
+    """Return where dpkg puts its own PATH instead, None when it does not divert it.
+
+    :raises OSError: somebody else than the local administrator diverts it
+    """
+    to = _dpkg("dpkg-divert", "--truename", path).strip()
+    if not to or to == path:
+        return None
+    who = _dpkg("dpkg-divert", "--listpackage", path).strip()
+    if who != "LOCAL":
+        raise OSError(f"{path} is diverted by the package {who}")
+    return to
+
+
+def divert(path: str, to: str) -> None:
+    """Tell dpkg to put its own PATH at TO from now on; nothing is moved.
+
+    :raises OSError: dpkg-divert refuses
+    """
+    _dpkg("dpkg-divert", "--local", "--no-rename", "--divert", to, "--add", path)
+
+
+def undivert(path: str) -> None:
+    """Take a diversion of the local administrator's back; nothing is moved.
+
+    :raises OSError: dpkg-divert refuses
+    """
+    _dpkg("dpkg-divert", "--local", "--no-rename", "--remove", path)

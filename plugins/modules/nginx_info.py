@@ -1,0 +1,92 @@
+#!/usr/bin/python
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nginx_info
+short_description: Tell what a host has, or would get, as nginx
+version_added: 0.1.0
+author: wsedge contributors (@wsedge)
+description:
+  - Reads the state of a Debian package of nginx, and whether IPv6 sockets can be opened. It changes nothing.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - ansible.builtin.action_common_attributes.info_module
+attributes:
+  platform:
+    platforms: Debian, Ubuntu
+options:
+  package:
+    description: The package that brings nginx.
+    type: str
+    default: nginx
+"""
+
+EXAMPLES = r"""
+- name: The version of nginx is known
+  wsedge.nginx.nginx_info:
+  register: nginx
+"""
+
+RETURN = r"""
+installed:
+  description: Whether the package is installed and configured.
+  type: bool
+  returned: success
+version:
+  description:
+    - The package's version, or the one that apt would install; empty when apt knows none.
+    - Distributions backport fixes, so this is the package's version and not what C(nginx -v) says.
+  type: str
+  returned: success
+  sample: 1.26.3-3+deb13u1
+ipv6:
+  description: Whether the host can open a listening IPv6 socket.
+  type: bool
+  returned: success
+"""
+
+import os
+import re
+import socket
+import subprocess
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def output(*command: str) -> str:
+    """Return what a command prints; nothing where it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True,
+                          env=dict(os.environ, LC_ALL="C"), check=False)
+    return done.stdout if done.returncode == 0 else ""
+
+
+def can_open_ipv6() -> bool:
+    """Tell whether a socket like that of nginx's C(listen [::]:80) can be opened."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(("::", 0))
+            probe.listen(1)
+    except OSError:
+        return False
+    return True
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec={"package": {"type": "str", "default": "nginx"}}, supports_check_mode=True)
+    package = module.params["package"]
+    module.get_bin_path("apt-get", required=True)
+    status, _space, version = output("dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", package).partition(" ")
+    installed = status == "installed"
+    if not installed:
+        candidate = re.search(r"Candidate: (\S+)", output("apt-cache", "policy", package))
+        version = "" if not candidate or candidate[1] == "(none)" else candidate[1]
+    module.exit_json(changed=False, installed=installed, version=version, ipv6=can_open_ipv6())
+
+
+if __name__ == "__main__":
+    main()

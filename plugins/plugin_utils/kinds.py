@@ -1,0 +1,259 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The kinds of value that an inventory holds: each function is the allow-list of one kind.
+
+It takes what YAML gave and returns the value in its one normal form, or raises Refused with what was expected.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.nginx_variables import check_variables
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused, nearest, shown
+
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000, "y": 31536000}
+_LONGEST = 10 * _SECONDS["y"]
+
+
+def text(value: object) -> str:
+    """Accept text that is not empty and holds no control character."""
+    if not isinstance(value, str):
+        raise Refused(f"{shown(value)} is not text")
+    if not value:
+        raise Refused("an empty text")
+    if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", value):
+        raise Refused(f"{shown(value)} holds a line break or another control character")
+    if re.search(r"[\ud800-\udfff]", value):
+        raise Refused(f"{shown(value)} is not valid Unicode")
+    return value
+
+
+def whole(minimum: int, maximum: int) -> Callable[[object], int]:
+    """Make the kind of whole numbers from MINIMUM to MAXIMUM, also written as text of decimal digits."""
+
+    def kind(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value, re.ASCII):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            raise Refused(f"{shown(value)} is not a whole number from {minimum} to {maximum}")
+        return int(value)
+
+    return kind
+
+
+port = whole(1, 65535)
+
+
+def one_of(*choices: str) -> Callable[[object], str]:
+    """Make the kind that has just the CHOICES."""
+
+    def kind(value: object) -> str:
+        if value not in choices:
+            raise Refused(f"{shown(value)} is not one of {', '.join(choices)}")
+        return str(value)
+
+    return kind
+
+
+def one_name_of(known: dict[str, str], what: str) -> Callable[[object], str]:
+    """Make the kind of the names in KNOWN, each of WHAT; the value becomes what its name stands for."""
+
+    def kind(value: object) -> str:
+        if not isinstance(value, str) or value not in known:
+            raise Refused(f"{shown(value)} is not {what}; {nearest(value, known)}")
+        return known[value]
+
+    return kind
+
+
+def name(value: object) -> str:
+    """Accept a name for a thing of ours: it becomes part of a file's name and of a name in nginx."""
+    checked = text(value)
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", checked, re.ASCII):
+        raise Refused(f"{shown(value)} is not a name: letters, digits, '_', '.' and '-', at most 200, "
+                      "the first a letter, a digit or '_'")
+    return checked
+
+
+def package(value: object) -> str:
+    """Accept the name of a Debian package (Debian policy 5.6.7)."""
+    checked = text(value)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", checked, re.ASCII):
+        raise Refused(f"{shown(value)} is not the name of a Debian package")
+    return checked
+
+
+def duration(value: object) -> str:
+    """Accept a time of nginx's: seconds as a number, or a number with ms, s, m, h, d, w, M or y; not zero.
+
+    Source: https://nginx.org/en/docs/syntax.html
+    """
+    expected = "expected seconds or nginx's form, such as 90, 90s, 5m or 1d"
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise Refused(f"{shown(value)} is not a time; {expected}")
+    found = re.fullmatch(r"([0-9]{1,15})(ms|[smhdwMy]|)", str(value), re.ASCII)
+    if not found:
+        raise Refused(f"{shown(value)} is not a time; {expected}")
+    number, unit = int(found[1]), found[2] or "s"
+    if not 0 < number * _SECONDS[unit] <= _LONGEST:
+        raise Refused(f"{shown(value)} is not a time above zero and up to ten years")
+    return f"{number}{unit}"
+
+
+def duration_or_never(value: object) -> str:
+    """Accept a time of nginx's, or 0 where nginx takes that for no limit."""
+    if value in (0, "0") and not isinstance(value, bool):
+        return "0"
+    return duration(value)
+
+
+def worker_processes(value: object) -> str:
+    """Accept a number of worker processes, or ``auto`` for one on each processor."""
+    if value == "auto":
+        return "auto"
+    try:
+        return str(whole(1, 1024)(value))
+    except Refused:
+        raise Refused(f"{shown(value)} is neither auto nor a whole number from 1 to 1024") from None
+
+
+def _host_name(checked: str) -> bool:
+    labels = checked.split(".")
+    return len(checked) <= 253 and all(
+        re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", label, re.ASCII) for label in labels)
+
+
+def server_name(value: object) -> str:
+    """Accept a host name, ``*.`` before one, or an IP address as it stands in a Host header; lower case results.
+
+    Source: https://nginx.org/en/docs/http/server_names.html
+    """
+    if value == "":
+        raise Refused("an empty server name")
+    checked = text(value).lower()
+    if not checked.isascii():
+        try:
+            meant = f"; its form on the wire is {shown(checked.encode('idna').decode())}"
+        except UnicodeError:
+            meant = ""
+        raise Refused(f"{shown(value)} is not ASCII{meant}")
+    if checked.startswith("[") and checked.endswith("]"):
+        return f"[{_address(checked[1:-1], value, 6)}]"
+    if not _host_name(checked[2:] if checked.startswith("*.") else checked):
+        raise Refused(f"{shown(value)} is not a server name; expected one such as chat.example.com or *.example.com")
+    return checked
+
+
+def _address(given: str, value: object, version: int) -> str:
+    try:
+        address = ipaddress.ip_address(given)
+    except ValueError:
+        address = None
+    if address is None or address.version != version or getattr(address, "scope_id", None):
+        raise Refused(f"{shown(value)} holds no IPv{version} address")
+    return str(address)
+
+
+def _host_and_port(value: object, expected: str) -> tuple[str, int]:
+    checked = text(value)
+    found = re.fullmatch(r"(\[[^\[\]]*\]|[^:\[\]]*):([0-9]*)", checked, re.ASCII)
+    if not found:
+        raise Refused(f"{shown(value)} is not {expected}")
+    try:
+        return found[1], port(found[2])
+    except Refused:
+        raise Refused(f"{shown(value)}: {shown(found[2])} is not a port from 1 to 65535") from None
+
+
+def listen(value: object) -> tuple[str, int]:
+    """Accept a port, or ``address:port``; return the address ("" for every one, IPv6 in brackets) and the port.
+
+    Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#listen
+    """
+    expected = "a port or address:port, such as 80, 192.0.2.1:80 or [2001:db8::1]:80"
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise Refused(f"{shown(value)} is not {expected}")
+    if isinstance(value, int) or ":" not in value:
+        return "", port(value)
+    host, number = _host_and_port(value, expected)
+    if host == "*":
+        return "0.0.0.0", number
+    if host.startswith("["):
+        return f"[{_address(host[1:-1], value, 6)}]", number
+    try:
+        return _address(host, value, 4), number
+    except Refused:
+        raise Refused(f"{shown(value)} is not {expected}") from None
+
+
+def server_address(value: object) -> str:
+    """Accept the address of an upstream's server: ``host:port``, ``[IPv6]:port`` or ``unix:/path``.
+
+    Source: https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server
+    """
+    expected = "the address of a server; expected host:port or unix:/path, such as 10.0.0.1:3000"
+    if not isinstance(value, str):
+        raise Refused(f"{shown(value)} is not {expected}")
+    checked = text(value)
+    if checked.startswith("unix:"):
+        if not re.fullmatch(r"(/[A-Za-z0-9_.@+-]+)+", checked[5:], re.ASCII) or len(checked) > 5 + 107:
+            raise Refused(f"{shown(value)} is not the path of a socket: "
+                          "letters, digits and any of _.@+- between slashes, at most 107")
+        return checked
+    host, number = _host_and_port(value, expected)
+    if host.startswith("["):
+        return f"[{_address(host[1:-1], value, 6)}]:{number}"
+    if re.fullmatch(r"[0-9.]+", host, re.ASCII):
+        return f"{_address(host, value, 4)}:{number}"
+    if not _host_name(host):
+        raise Refused(f"{shown(value)} is not {expected}")
+    return f"{host.lower()}:{number}"
+
+
+def path(value: object) -> str:
+    """Accept the path of a prefix location, as nginx sees a request's: decoded, no ``//``, no ``..``.
+
+    Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#location
+    """
+    checked = text(value)
+    if not checked.startswith("/"):
+        raise Refused(f'{shown(value)} does not begin with "/"')
+    strange = re.search(r"[^A-Za-z0-9._~!&'()*+,=:@/-]", checked, re.ASCII)
+    if strange:
+        why = "; nginx compares paths after decoding" if strange[0] == "%" else ""
+        raise Refused(f"{shown(value)} has {shown(strange[0])}, which has no place in a path{why}")
+    if "//" in checked or re.search(r"/\.\.?(/|$)", checked):
+        raise Refused(f'{shown(value)} can match no request: nginx removes "//", "/./" and "/../" before it looks')
+    if len(checked) > 1000:
+        raise Refused(f"{shown(value)} is longer than 1000 characters")
+    return checked
+
+
+def header_name(value: object) -> str:
+    """Accept the name of a header: the plain part of what RFC 9110 5.1 calls a token."""
+    checked = text(value)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", checked, re.ASCII):
+        raise Refused(f"{shown(value)} is not the name of a header: letters, digits, '-', '_' and '.', at most 100")
+    return checked
+
+
+def header_value(value: object) -> str:
+    """Accept the value of a header: printable ASCII (RFC 9110 5.5), in which ``$name`` is a variable of nginx."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise Refused(f"{shown(value)} is not text; put it in quotation marks")
+    if value == "":
+        raise Refused("an empty text; null removes the header")
+    checked = text(value)
+    if not checked.isascii():
+        raise Refused(f"{shown(value)} is not ASCII")
+    if checked != checked.strip():
+        raise Refused(f"{shown(value)} begins or ends with a space")
+    if len(checked) > 1900:
+        raise Refused(f"{shown(value)} is longer than 1900 characters")
+    check_variables(checked)
+    return checked

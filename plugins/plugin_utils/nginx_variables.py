@@ -1,0 +1,46 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The variables that a value may name: those of every nginx since 1.18 as Debian builds it, and our own.
+
+Source: https://nginx.org/en/docs/varindex.html, http modules that Debian's ``nginx`` package has built in.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused, nearest, shown
+
+NAMES = frozenset(
+    """
+    args binary_remote_addr body_bytes_sent bytes_sent connection connection_requests content_length content_type
+    document_root document_uri gzip_ratio host hostname http2 https is_args limit_rate msec nginx_version pid pipe
+    proxy_add_x_forwarded_for proxy_host proxy_port proxy_protocol_addr proxy_protocol_port
+    proxy_protocol_server_addr proxy_protocol_server_port query_string realip_remote_addr realip_remote_port
+    realpath_root remote_addr remote_port remote_user request request_body request_body_file request_completion
+    request_filename request_id request_length request_method request_time request_uri scheme server_addr
+    server_name server_port server_protocol ssl_cipher ssl_ciphers ssl_client_escaped_cert ssl_client_fingerprint
+    ssl_client_i_dn ssl_client_raw_cert ssl_client_s_dn ssl_client_serial ssl_client_v_end ssl_client_v_remain
+    ssl_client_v_start ssl_client_verify ssl_curves ssl_early_data ssl_protocol ssl_server_name ssl_session_id
+    ssl_session_reused status tcpinfo_rcv_space tcpinfo_rtt tcpinfo_rttvar tcpinfo_snd_cwnd time_iso8601
+    time_local upstream_addr upstream_bytes_received upstream_bytes_sent upstream_connect_time
+    upstream_header_time upstream_response_length upstream_response_time upstream_status uri
+    websocket_proxy_upgrade websocket_proxy_connection
+    """.split()
+)
+PREFIXES = ("arg_", "cookie_", "http_", "sent_http_", "sent_trailer_", "upstream_cookie_", "upstream_http_",
+            "upstream_trailer_")
+
+_DOLLAR = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+)|)", re.ASCII)
+
+
+def check_variables(text: str) -> None:
+    """Refuse TEXT when a ``$`` in it does not begin the name of a variable that nginx or this role defines."""
+    for found in _DOLLAR.finditer(text):
+        name = (found[1] or found[2] or "").lower()
+        if not name:
+            raise Refused(f'{shown(text)} has a "$" that begins no variable; nginx cannot send a bare "$"')
+        if name not in NAMES and not any(name.startswith(prefix) and name != prefix for prefix in PREFIXES):
+            meant = nearest(name, NAMES)
+            hint = f"; {meant}" if meant.startswith("did") else ""
+            raise Refused(f'{shown(text)}: "${name}" is not a variable of nginx{hint}')

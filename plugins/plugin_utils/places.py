@@ -1,0 +1,88 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where a value stands in the inventory, and what is wrong with it there."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Refused(ValueError):
+    """A value is not of its kind; the text says what was expected."""
+
+
+def shown(value: object) -> str:
+    """Return VALUE as an error message shows it: as JSON, control characters escaped, cut after 80 characters."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def nearest(name: object, known: Collection[str]) -> str:
+    """Return a half sentence with the known name that NAME was probably meant to be, or with all of a few."""
+    found = difflib.get_close_matches(str(name).lower(), {one.lower() for one in known}, n=1)
+    if found:
+        return f"did you mean {shown(next(one for one in known if one.lower() == found[0]))}?"
+    if not known:
+        return "there is none"
+    listed = sorted(known)
+    more = "" if len(listed) <= 12 else f" and {len(listed) - 12} more"
+    return "known: " + ", ".join(listed[:12]) + more
+
+
+class Place:
+    """One place in the inventory, such as ``websocket_proxy_sites[2].locations[0].path``."""
+
+    def __init__(self, path: str, problems: list[str]) -> None:
+        self.path = path
+        self._problems = problems
+
+    def __getitem__(self, step: int | str) -> Place:
+        """Return the place one step further in: an index of a list or a key of a mapping."""
+        if isinstance(step, int):
+            return Place(f"{self.path}[{step}]", self._problems)
+        name = step if step.replace("_", "").replace("-", "").isalnum() else shown(step)
+        return Place(f"{self.path}.{name}", self._problems)
+
+    def refuse(self, text: str) -> None:
+        """Note that what stands here cannot be used, and why."""
+        self._problems.append(f"{self.path}: {text}")
+
+    def read(self, kind: Callable[[object], T], value: object) -> T | None:
+        """Return VALUE as KIND makes it, or note why it cannot and return None."""
+        try:
+            return kind(value)
+        except Refused as reason:
+            self.refuse(str(reason))
+            return None
+
+    def items(self, value: object, of: str) -> Iterator[tuple[Place, object]]:
+        """Go through VALUE, which is to be a list OF something; an absent value is an empty list."""
+        if value is None:
+            return
+        if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+            self.refuse(f"{shown(value)} is not a list of {of}")
+            return
+        for index, item in enumerate(value):
+            yield self[index], item
+
+    def mapping(self, value: object, known: Collection[str], required: Collection[str] = ()) -> dict[str, object] | None:
+        """Return VALUE, which is to be a mapping with no other than the KNOWN keys and at least the REQUIRED ones.
+
+        A key whose value is null counts as not given.
+        """
+        if not isinstance(value, Mapping):
+            self.refuse(f"{shown(value)} is not a mapping; {nearest('', known)}")
+            return None
+        for key in value:
+            if key not in known:
+                self.refuse(f"{shown(key)} is not a key here; {nearest(key, known)}")
+        given = {str(key): item for key, item in value.items() if key in known and item is not None}
+        for key in required:
+            if key not in given:
+                self.refuse(f'"{key}" is missing')
+        return given

@@ -1,0 +1,35 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Rendering of nginx configuration: plain Jinja, in which each value comes out as one quoted word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.quoting import quote
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, Undefined):
+        str(value)  # raises, with the name of what is undefined
+    return quote(value)
+
+
+class Renderer:
+    """Renders the templates of some folders; a template sees the values that it is given and nothing else."""
+
+    def __init__(self, folders: Sequence[str]) -> None:
+        self._environment = Environment(  # noqa: S701 (the output is not HTML, and every value is quoted)
+            loader=FileSystemLoader(list(folders)), undefined=StrictUndefined, finalize=_word,
+            trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+
+    def render(self, template: str, values: Mapping[str, Any]) -> str:
+        """Return the text of a template.
+
+        :raises jinja2.TemplateError: the template is not there, is not valid, or names a value that is not there
+        :raises TypeError, ValueError: a value cannot become a word; see quoting.quote
+        """
+        return self._environment.get_template(template).render(values)

@@ -1,0 +1,50 @@
+"""argument_specs, defaults/main.yml and the compiler's schema say the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.wsedge.nginx.plugins.plugin_utils import schema
+
+ROLE = Path(__file__).parents[2] / "roles" / "websocket_proxy"
+SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]
+DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
+SCHEMAS = {"main": schema.ROLE, "upstream": schema.UPSTREAM, "site": schema.SITE, "location": schema.LOCATION}
+
+
+def test_each_entry_point_is_one_level_of_the_inventory() -> None:
+    assert set(SPECS) == set(SCHEMAS)
+
+
+@pytest.mark.parametrize("level", SCHEMAS)
+def test_the_documented_keys_are_the_compiled_ones(level: str) -> None:
+    documented = {
+        name: (option["type"], option.get("elements"), option.get("default"), option.get("required", False),
+               tuple(option["choices"]) if "choices" in option else None)
+        for name, option in SPECS[level]["options"].items()}
+    compiled = {name: (key.type, key.elements, key.default, key.required, key.choices)
+                for name, key in SCHEMAS[level].items()}
+    assert documented == compiled
+
+
+def test_the_role_has_the_documented_defaults() -> None:
+    assert {name: option["default"] for name, option in SPECS["main"]["options"].items()} == DEFAULTS
+
+
+@pytest.mark.parametrize("level", SCHEMAS)
+def test_each_default_is_of_its_own_kind(level: str) -> None:
+    for key in SCHEMAS[level].values():
+        if key.kind and key.default is not None:
+            key.kind(key.default)
+
+
+@pytest.mark.parametrize("level", SCHEMAS)
+def test_each_choice_is_accepted_and_nothing_else(level: str) -> None:
+    for key in SCHEMAS[level].values():
+        if key.choices and key.kind:
+            assert [key.kind(choice) for choice in key.choices] == list(key.choices)
+            with pytest.raises(ValueError, match="is not one of"):
+                key.kind("another")
