@@ -128,6 +128,9 @@ class _Sites:
         given = _keys(place, SITE, raw)
         if given is None:
             return None
+        if "upstream" not in given and given.get("locations", []) == [] \
+                and not {"upstream", "locations"} & place.misspelt(raw, SITE):
+            place.refuse('"upstream" or "locations" is missing')
         server_names = self._server_names(place["server_names"], given.get("server_names"))
         sockets = self._sockets(place["listen"], given.get("listen", SITE["listen"].default))
         for name, at in server_names.items():
@@ -193,8 +196,6 @@ class _Sites:
             if "path" in given:
                 _once(first, given["path"], where["path"], f"{shown(given['path'])} is already the path of")
             locations.append(self._location(where, given, times, headers))
-        if "upstream" not in site and not site.get("locations"):
-            place.refuse('"upstream" or "locations" is missing')
         return locations
 
     def _location(self, place: Place, given: Mapping[str, Any], times: Mapping[str, str],

@@ -22,11 +22,16 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+def _meant(name: object, known: Collection[str]) -> str | None:
+    found = difflib.get_close_matches(str(name).lower(), {one.lower() for one in known}, n=1)
+    return next(one for one in known if one.lower() == found[0]) if found else None
+
+
 def nearest(name: object, known: Collection[str]) -> str:
     """Return a half sentence with the known name that NAME was probably meant to be, or with all of a few."""
-    found = difflib.get_close_matches(str(name).lower(), {one.lower() for one in known}, n=1)
-    if found:
-        return f"did you mean {shown(next(one for one in known if one.lower() == found[0]))}?"
+    meant = _meant(name, known)
+    if meant:
+        return f"did you mean {shown(meant)}?"
     if not known:
         return "there is none"
     listed = sorted(known)
@@ -82,7 +87,14 @@ class Place:
             if key not in known:
                 self.refuse(f"{shown(key)} is not a key here; {nearest(key, known)}")
         given = {str(key): item for key, item in value.items() if key in known and item is not None}
+        meant = self.misspelt(value, known)
         for key in required:
-            if key not in given:
+            if key not in given and key not in meant:
                 self.refuse(f'"{key}" is missing')
         return given
+
+    @staticmethod
+    def misspelt(value: object, known: Collection[str]) -> set[str]:
+        """Return the known keys that unknown ones of the mapping VALUE were probably meant to be."""
+        unknown = [key for key in value if key not in known] if isinstance(value, Mapping) else []
+        return {meant for meant in (_meant(key, known) for key in unknown) if meant}
