@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Writes docs/reference.md from the argument specifications of the roles; with --check, tells whether it is current."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CHECKOUT = Path(__file__).parents[1]
+REFERENCE = CHECKOUT / "docs" / "reference.md"
+ROLES = ("websocket_proxy", "websocket_echo")
+
+
+def prose(text: str | list[str]) -> str:
+    """Return a description as Markdown: one paragraph for each element, Ansible's C(), V(), O() and M() as code."""
+    paragraphs = [text] if isinstance(text, str) else text
+    return "\n\n".join(re.sub(r"\b[CVOM]\(((?:\\.|[^)\\])*)\)", r"`\1`", paragraph) for paragraph in paragraphs)
+
+
+def option(name: str, spec: dict[str, Any]) -> str:
+    """Return one variable or key with its type, default, choices and description."""
+    kind = spec["type"] + (f" of {spec['elements']}" if "elements" in spec else "")
+    facts = [kind]
+    if "choices" in spec:
+        facts.append("one of " + ", ".join(f"`{choice}`" for choice in spec["choices"]))
+    if spec.get("required"):
+        facts.append("required")
+    elif "default" in spec:
+        facts.append(f"default `{json.dumps(spec['default'])}`")
+    return f"#### `{name}`\n\n*{'; '.join(facts)}*\n\n{prose(spec['description'])}\n"
+
+
+def role(name: str) -> str:
+    """Return the reference of a role: its variables, then what stands inside them."""
+    specs = yaml.safe_load((CHECKOUT / "roles" / name / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    parts = [f"## Role `{name}`\n"]
+    for entry, spec in specs.items():
+        if entry == "main":
+            parts.append(f"{prose(spec['description'])}\n\n### Variables\n")
+        else:
+            parts.append(f"### {spec['short_description']}\n\n{prose(spec['description'])}\n")
+        parts += [option(key, value) for key, value in spec["options"].items()]
+    return "\n".join(parts)
+
+
+def main() -> int:
+    """Write the reference, or compare it."""
+    text = ("# Reference\n\nWritten by `docs/build_reference.py` from the roles' argument specifications. The modules "
+            "have their documentation in `ansible-doc wsedge.nginx.nginx_config` and the like.\n\n"
+            + "\n".join(role(name) for name in ROLES))
+    if sys.argv[1:] == ["--check"]:
+        if not REFERENCE.exists() or REFERENCE.read_text() != text:
+            print(f"{REFERENCE.relative_to(CHECKOUT)} is not current; run docs/build_reference.py", file=sys.stderr)
+            return 1
+        return 0
+    REFERENCE.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

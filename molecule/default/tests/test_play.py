@@ -1,0 +1,93 @@
+"""What a run of the playbook does on hosts that are already configured."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+testinfra_hosts = ["ansible://newest"]
+
+CHECKOUT = Path(__file__).parents[3]
+
+
+def play(*options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+    """Run the documented playbook against the scenario's hosts."""
+    command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "wsedge.nginx.site", *options,
+               "-e", json.dumps(variables)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=CHECKOUT,
+                          env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"})
+
+
+def tree(host: Host) -> str:
+    """Return every file below /etc/nginx with its checksum, owner, mode and time of change."""
+    return host.check_output("find /etc/nginx /etc/systemd/system -printf '%p %l %u %g %m %T@ ' "
+                             r"\( -type f -exec md5sum {} \; -o -printf '\n' \) | sort")
+
+
+SITE = {"server_names": ["example.com"], "upstream": "ws_node"}
+UPSTREAM = {"name": "ws_node", "servers": ["127.0.0.1:3000"]}
+
+
+@pytest.mark.parametrize(("variables", "told"), [
+    ({"websocket_proxy_sites": [{**SITE, "upstrem": "x"}]}, 'websocket_proxy_sites[0]: "upstrem" is not a key here'),
+    ({"websocket_proxy_worker_process": 2}, 'websocket_proxy_worker_process: not a variable of this role; did you mean '
+                                            '"websocket_proxy_worker_processes"?'),
+    ({"websocket_proxy_sites": "example.com"}, "websocket_proxy_sites"),
+    ({"websocket_proxy_sites": [{**SITE, "upstream": "ws_nod", "listen": [70000], "read_timeout": "30 sec"}],
+      "websocket_proxy_upstreams": [UPSTREAM, {**UPSTREAM, "servers": []}]},
+     'The inventory cannot be used:\n'
+     "websocket_proxy_upstreams[1].name: \"ws_node\" is already the name of websocket_proxy_upstreams[0].name\n"
+     "websocket_proxy_upstreams[1].servers: the list is empty; an upstream needs at least one server\n"
+     'websocket_proxy_sites[0].read_timeout: "30 sec" is not a time; expected seconds or nginx\'s form, such as 90, '
+     "90s, 5m or 1d\n"
+     "websocket_proxy_sites[0].listen[0]: 70000 is not a whole number from 1 to 65535\n"
+     'websocket_proxy_sites[0].upstream: "ws_nod" is not an upstream; did you mean "ws_node"?\n'),
+    ({"websocket_proxy_sites": [{**SITE, "server_names": ["a.example\n} server {"]}]}, "control character"),
+], ids=["unknown key", "misspelt variable", "text for a list", "several", "line break"])
+def test_a_bad_variable_fails_with_its_place_twice_and_touches_nothing(
+        host: Host, variables: dict[str, Any], told: str) -> None:
+    before = tree(host)
+    for _run in range(2):
+        done = play("--limit", "newest", **variables)
+        assert done.returncode == 2
+        assert told in done.stdout + done.stderr
+        assert "changed=0" in done.stdout
+    assert tree(host) == before
+
+
+@pytest.mark.parametrize("options", [(), ("--tags", "configure"), ("--tags", "install"), ("--tags", "service"),
+                                     ("--check", "--diff")], ids=" ".join)
+def test_a_run_that_has_nothing_to_do_says_so(host: Host, options: tuple[str, ...]) -> None:
+    before = tree(host)
+    done = play("--limit", "newest", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "changed=0" in done.stdout
+    assert tree(host) == before
+
+
+def test_a_check_shows_what_the_run_would_do_and_does_nothing(host: Host) -> None:
+    before = tree(host)
+    done = play("--limit", "newest", "--check", "--diff", websocket_proxy_sites=[{**SITE, "read_timeout": "7m"}])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "-        proxy_read_timeout 86400s;\n+        proxy_read_timeout 7m;\n" in done.stdout
+    assert tree(host) == before
+
+
+def test_somebody_elses_map_of_the_popular_name_changes_nothing(host: Host) -> None:
+    theirs = "/etc/nginx/conf.d/theirs.conf"
+    host.check_output(f"printf '%s' 'map $http_upgrade $connection_upgrade {{ default upgrade; \"\" close; }}' > {theirs}")
+    try:
+        done = play("--limit", "newest")
+        assert done.returncode == 0, done.stdout + done.stderr
+        host.check_output("systemctl reload nginx")
+        answer = host.check_output(
+            "curl -s -m 5 -H 'Host: example.com' -H 'Upgrade: h2c' -H 'Connection: Upgrade' http://127.0.0.1/whoami")
+        assert "upgrade" not in {name.lower() for name, _value in json.loads(answer)["request"]["headers"]}
+    finally:
+        host.check_output(f"rm {theirs} && systemctl reload nginx")
