@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from jinja2 import TemplateError
 
-from ansible_collections.wsedge.nginx.plugins.module_utils.generations import MARKER, checksum
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import MAIN, MARKER, checksum
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.rendering import Renderer
 
 MODULE = "wsedge.nginx.nginx_config"
@@ -27,13 +27,17 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Render, compare, send what the host lacks."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        main, files = self._checked(self._task.args.get("main"), self._task.args.get("files"))
-        path = main.get("path", "/etc/nginx/nginx.conf")
+        arguments = dict(self._task.args)
+        if arguments.get("state", "present") != "present":
+            result.update(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+            return result
+        path = arguments.get("path", "/etc/nginx/nginx.conf")
+        files = _checked(arguments.get("files", []))
         renderer = Renderer([folder for root in self._task.get_search_path()
                              for folder in (os.path.join(root, "templates"), root)])
-        pattern = f"{self._task.args.get('folder')}/{MARKER}/*.conf"
-        texts = {path: _text(renderer, "main", main, {"generation": pattern})}
-        texts.update((file["name"], _text(renderer, file["name"], file, {})) for file in files)
+        names = {"generation": MARKER, "generation_files": f"{arguments.get('folder')}/{MARKER}/*.conf"}
+        texts = {path: _text(renderer, path, arguments, names)}
+        texts.update((file["name"], _text(renderer, file["name"], file, names)) for file in files)
 
         before: dict[str, str] = {}
         answer: dict[str, Any] = {"missing": []}
@@ -41,7 +45,7 @@ class ActionModule(ActionBase):
         for _attempt in range(3):
             wanted = {name: {"sha256": checksum(text.encode()), "content": text if name in answer["missing"] else None}
                       for name, text in texts.items()}
-            arguments = dict(self._task.args, main={"path": path, **wanted.pop(path)},
+            arguments.update(wanted.pop(path), template=None, vars={},
                              files=[{"name": name, **file} for name, file in wanted.items()])
             answer = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
             if not answer.get("missing"):
@@ -51,34 +55,33 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("another run keeps changing this host; try again when it has ended")
         result.update(answer)
         if result.get("changed"):
-            result["diff"] = [
-                {"before_header": name, "after_header": name, "before": before.get(name, ""),
-                 "after": texts.get(name, "").replace(MARKER, result["generation"])}
-                for name in result["different"]]
+            result["diff"] = [{"before_header": name, "after_header": name,
+                               "before": before.get(name, ""), "after": texts.get(name, "")}
+                              for name in result["different"]]
         return result
 
-    @staticmethod
-    def _checked(main: Any, files: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Return both arguments, or fail where the controller could not go on with them."""
-        if not isinstance(main, Mapping) or not isinstance(files, Sequence) \
-                or not all(isinstance(file, Mapping) for file in files):
-            raise AnsibleActionFail("main has to be a mapping, and files a list of mappings")
-        seen: set[str] = set()
-        for file in files:
-            name = file.get("name")
-            if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) or name in seen:
-                raise AnsibleActionFail(f"files: {name!r} is not a plain file name, or is there twice")
-            seen.add(name)
-        return dict(main), [dict(file) for file in files]
+
+def _checked(files: Any) -> list[dict[str, Any]]:
+    """Return the files, or fail where the controller could not go on with them."""
+    if not isinstance(files, Sequence) or not all(isinstance(file, Mapping) for file in files):
+        raise AnsibleActionFail("files has to be a list of mappings")
+    seen: set[str] = set()
+    for file in files:
+        name = file.get("name")
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) \
+                or name in seen or name == MAIN:
+            raise AnsibleActionFail(f"files: {name!r} is not a plain file name, or is taken already")
+        seen.add(name)
+    return [dict(file) for file in files]
 
 
 def _text(renderer: Renderer, name: str, file: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     """Return the text of a file, which has a template or a content of its own."""
-    if ("template" in file) == ("content" in file):
+    if (file.get("template") is None) == (file.get("content") is None):
         raise AnsibleActionFail(f"{name}: give either template or content")
-    if "content" in file:
+    if file.get("content") is not None:
         return str(file["content"])
     try:
-        return renderer.render(file["template"], {**file.get("vars", {}), **values})
+        return renderer.render(file["template"], {**(file.get("vars") or {}), **values})
     except (TemplateError, TypeError, ValueError) as error:
         raise AnsibleActionFail(f"{name}: {file['template']}: {type(error).__name__}: {error}") from error

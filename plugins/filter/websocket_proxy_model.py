@@ -75,6 +75,7 @@ def websocket_proxy_model(variables: Mapping[str, Any], ipv6: bool) -> dict[str,
     upstreams, sites = model.pop("upstreams"), model.pop("sites")
     files = [
         {"name": "http.conf", "template": "http.conf.j2", "vars": {}},
+        {"name": "status.conf", "template": "status.conf.j2", "vars": {}},
         {"name": "upstreams.conf", "template": "upstreams.conf.j2", "vars": {"upstreams": upstreams}},
     ]
     files += [{"name": f"site-{site['name']}.conf", "template": "site.conf.j2", "vars": {"site": site}}

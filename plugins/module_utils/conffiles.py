@@ -7,11 +7,17 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import tempfile
 
 
-def _dpkg(*command: str) -> str:
+def _md5(text: bytes) -> str:
+    # What dpkg records; it is compared, not trusted.
+    return hashlib.new("md5", text, usedforsecurity=False).hexdigest()
+
+
+def _dpkg(*command: str, folder: str | None = None) -> str:
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
                               env=dict(os.environ, LC_ALL="C"), check=False)
     except FileNotFoundError:
         return ""
@@ -41,8 +47,24 @@ class Conffiles:
                 text = file.read()
         except OSError:
             return False
-        # MD5 is what dpkg records; it is compared, not trusted.
-        return self._checksums.get(path) == hashlib.new("md5", text, usedforsecurity=False).hexdigest()
+        return self._checksums.get(path) == _md5(text)
+
+    def package_text(self, path: str) -> bytes:
+        """Return the text that the installed version of a package brought as PATH, fetched with apt.
+
+        :raises OSError: apt cannot fetch that version any more
+        """
+        package = _dpkg("dpkg-query", "-S", path).splitlines()[-1].split(":")[0]
+        version = _dpkg("dpkg-query", "-W", "-f", "${Version}", package)
+        with tempfile.TemporaryDirectory() as folder:
+            _dpkg("apt-get", "download", f"{package}={version}", folder=folder)
+            archive = os.path.join(folder, os.listdir(folder)[0])
+            _dpkg("dpkg-deb", "--extract", archive, os.path.join(folder, "root"))
+            with open(os.path.join(folder, "root", path.lstrip("/")), "rb") as file:
+                text = file.read()
+        if self._checksums.get(path) != _md5(text):
+            raise OSError(f"{package}={version} as apt has it brings another {path} than was installed")
+        return text
 
 
 def diversion(path: str) -> str | None:

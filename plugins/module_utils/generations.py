@@ -8,17 +8,43 @@ that. The main file is replaced by one rename. So at any instant the tree on dis
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import stat
+import time
 
-# Stands in the main file's text for the name of the generation.
+# Stands in a text for the name of the generation that it belongs to.
 MARKER = "@generation@"
+
+# Beside the files of a generation lies the main file that goes with it; no include of *.conf takes it in.
+MAIN = "main"
+
+BEFORE = "before"
 
 _NAME = re.compile(r"[0-9]{6,}-[0-9a-f]{12}")
 _UNFINISHED = re.compile(r"\.[0-9]{6,}-[0-9a-f]{12}\.(partial|removed)")
+
+
+class Failure(Exception):
+    """What was asked for cannot be done; the text says why and what helps."""
+
+
+def lock(folder: str, seconds: int = 60) -> None:
+    """Lock FOLDER against a second run; the lock ends with the process, which keeps it open.
+
+    :raises Failure: somebody else has held it for that many SECONDS
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    for _attempt in range(seconds * 10):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(0.1)
+    raise Failure(f"another run has been changing {folder} for {seconds} seconds; try again when it has ended")
 
 
 def checksum(text: bytes) -> str:
@@ -69,6 +95,7 @@ class Generations:
     def __init__(self, main: str, folder: str) -> None:
         self.main = main
         self.folder = folder
+        self.before = os.path.join(folder, BEFORE)
         self._includes = re.compile(re.escape(folder) + "/(" + _NAME.pattern + ")/")
 
     def candidate(self, generation: str) -> str:
@@ -86,7 +113,7 @@ class Generations:
     def strays(self) -> list[str]:
         """Return the paths in our folder that are nothing of ours."""
         return [self.path(name) for name in sorted(self._entries())
-                if not _NAME.fullmatch(name) and not _UNFINISHED.fullmatch(name)]
+                if name != BEFORE and not _NAME.fullmatch(name) and not _UNFINISHED.fullmatch(name)]
 
     def _entries(self) -> list[str]:
         try:
@@ -104,12 +131,19 @@ class Generations:
         return found[1] if found else None
 
     def texts(self, generation: str | None) -> dict[str, bytes]:
-        """Return every file of a generation by name."""
+        """Return every file of a generation by name, the main file that went with it not among them."""
         if generation is None or not os.path.isdir(self.path(generation)):
             return {}
         folder = self.path(generation)
         return {name: read(os.path.join(folder, name)) or b"" for name in os.listdir(folder)
-                if os.path.isfile(os.path.join(folder, name))}
+                if name != MAIN and os.path.isfile(os.path.join(folder, name))}
+
+    def main_of(self, generation: str) -> bytes:
+        """Return the main file that went with a generation."""
+        text = read(os.path.join(self.path(generation), MAIN))
+        if text is None:
+            raise Failure(f"{generation} is not a complete generation in {self.folder}")
+        return text
 
     def untouched(self, generation: str) -> bool:
         """Tell whether owner and mode of everything in force are as we write them."""
@@ -130,7 +164,7 @@ class Generations:
             _sync_folder(os.path.dirname(self.folder))
         os.mkdir(partial)
         os.chmod(partial, 0o755)
-        for name, text in files.items():
+        for name, text in {**files, MAIN: main}.items():
             write(os.path.join(partial, name), text)
         _sync_folder(partial)
         os.rename(partial, self.path(generation))
@@ -144,8 +178,17 @@ class Generations:
         os.rename(self.candidate(generation), self.main)
         _sync_folder(os.path.dirname(self.main))
 
+    def go_back_to(self, generation: str) -> None:
+        """Commit a generation that is there already."""
+        text = self.main_of(generation)
+        candidate = self.candidate(generation)
+        if os.path.lexists(candidate):
+            os.unlink(candidate)
+        write(candidate, text)
+        self.commit(generation)
+
     def discard(self, generation: str) -> None:
-        """Remove a generation that was not committed, and its candidate."""
+        """Remove a generation that is not in force, and its candidate."""
         if os.path.lexists(self.candidate(generation)):
             os.unlink(self.candidate(generation))
         self._remove(generation)
@@ -153,7 +196,7 @@ class Generations:
             os.rmdir(self.folder)
 
     def clear_leftovers(self) -> None:
-        """Remove what a run left behind that ended before its commit."""
+        """Remove what a run left behind that was cut off, or whose generation never came into force."""
         for name in self._entries():
             if _UNFINISHED.fullmatch(name):
                 shutil.rmtree(self.path(name))
@@ -166,12 +209,19 @@ class Generations:
             if number(name) > number(current):
                 self._remove(name)
 
-    def prune(self, keep: int) -> None:
-        """Remove all but the newest KEEP generations; the current one stays."""
-        current = self.current()
+    def prune(self, keep: int, running: str | None) -> None:
+        """Remove all but the newest KEEP generations; the current one stays, and the one that nginx still runs."""
         for name in self.all()[:-keep]:
-            if name != current:
+            if name not in (self.current(), running):
                 self._remove(name)
+
+    def remove_all(self) -> None:
+        """Remove every generation, and the folder when nothing else is in it."""
+        self.clear_leftovers()
+        for name in self.all():
+            self._remove(name)
+        if os.path.isdir(self.folder) and not os.listdir(self.folder):
+            os.rmdir(self.folder)
 
     def _remove(self, generation: str) -> None:
         partial, removed = (os.path.join(self.folder, f".{generation}.{end}") for end in ("partial", "removed"))

@@ -17,7 +17,7 @@ description:
     of somebody else's is found by every run.
   - Files are compared by their content, not by the name of their generation. What was edited by hand is put right by
     a new generation.
-  - It does not reload nginx; notify a handler for that.
+  - It does not reload nginx; notify a handler for that, such as one with M(wsedge.nginx.nginx_reload).
 notes:
   - The number of round trips to the host does not depend on the number of files. It is one when nothing differs, two
     otherwise.
@@ -35,47 +35,58 @@ attributes:
   platform:
     platforms: Debian, Ubuntu
 options:
-  main:
-    description: The main file, which names the generation in force.
+  state:
+    description:
+      - V(present) puts the files given in force.
+      - V(rolled_back) puts an earlier generation in force again, as a new one.
+      - V(absent) takes everything back that was ever committed to O(folder). The main file and the links that went with
+        the first commit are as they were, or as the package has them by now.
+    type: str
+    choices: [present, rolled_back, absent]
+    default: present
+  path:
+    description: Absolute path of the main file, which names the generation in force. It must not be a symbolic link.
+    type: str
+    default: /etc/nginx/nginx.conf
+  entry:
+    description:
+      - The file that nginx starts from, where that is somebody else's and includes O(path).
+      - The test is done with a copy of it in which the new text of O(path) stands in the place of the one in force. So
+        it has to include O(path) itself, and just once.
+      - O(path) by default.
+    type: str
+  template:
+    description:
+      - A Jinja template of the main file, in the role's or playbook's folder C(templates).
+      - It sees only O(vars), C(generation), the name of the generation, and C(generation_files), the pattern for an
+        C(include) of its files. Each C({{ value }}) is written as one quoted word of nginx's configuration.
+      - Give this or O(content).
+    type: str
+  content:
+    description: The main file's text. C(@generation@) in it stands for the name of the generation.
+    type: str
+  vars:
+    description: What O(template) sees.
     type: dict
-    required: true
-    suboptions:
-      path:
-        description: Absolute path of the main file. It must not be a symbolic link.
-        type: str
-        default: /etc/nginx/nginx.conf
-      template:
-        description:
-          - A Jinja template in the role's or playbook's folder C(templates).
-          - It sees only O(main.vars), and C(generation), which is the pattern of the files of the generation, for the
-            C(include) directive. Each C({{ value }}) is written as one quoted word of nginx's configuration.
-          - Give this or O(main.content).
-        type: str
-      content:
-        description: The main file's text. C(@generation@) in it stands for the name of the generation's folder.
-        type: str
-      vars:
-        description: What O(main.template) sees.
-        type: dict
-        default: {}
-      sha256:
-        description: Checksum of the text, made by the controller. It is not for playbooks.
-        type: str
+    default: {}
+  sha256:
+    description: Checksum of the main file's text, made by the controller. It is not for playbooks.
+    type: str
   files:
-    description: The files of the generation, which O(main) includes.
+    description: The files of the generation, which the main file includes.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       name:
         description: The file's name in the generation's folder.
         type: str
         required: true
       template:
-        description: As O(main.template), with O(files[].vars). Give this or O(files[].content).
+        description: As O(template), with O(files[].vars). Give this or O(files[].content).
         type: str
       content:
-        description: The file's text.
+        description: As O(content).
         type: str
       vars:
         description: What O(files[].template) sees.
@@ -88,23 +99,42 @@ options:
     description: Absolute path of the folder that holds the generations. It belongs to this module alone.
     type: str
     required: true
+  generation:
+    description: The generation that O(state=rolled_back) goes back to; by default the one before that in force.
+    type: str
+  references:
+    description:
+      - Local files that the configuration refers to, such as certificates and password files. nginx reads them when it
+        loads its configuration, so one whose content has changed makes a new generation.
+    type: list
+    elements: str
+    default: []
+  socket:
+    description:
+      - A unix socket on which the configuration itself answers C(GET /generation) with the generation's name. When it
+        does not answer with the generation on disk, the result is changed, so that a handler can put that right.
+    type: str
   validate:
     description: The command that tests a main file; C(%s) in it stands for the file's path. It is not run by a shell.
     type: str
     default: /usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'
   pid_file:
-    description: The pid file of the main file, as nginx's C(pid) directive names it.
+    description: The pid file of nginx, as its C(pid) directive names it.
     type: str
     default: /run/nginx.pid
   keep:
-    description: How many generations are kept, the one in force among them.
+    description: How many generations are kept. The one in force and the one that runs are kept in any case.
     type: int
     default: 5
   divert:
     description:
-      - Take a main file over that is a conffile of a Debian package, with C(dpkg-divert). An upgrade of the package
-        asks no question then, and its own file lies beside under the ending C(.distrib).
-      - A main file that has been edited is not taken over; the module fails and names the remedy.
+      - Take a main file over that is a conffile of a Debian package with C(dpkg-divert). An upgrade of the package asks
+        no question then, and its own file lies beside under the ending C(.distrib).
+      - A main file that has been edited is not taken over, unless O(replace) says so.
+    type: bool
+    default: false
+  replace:
+    description: Take an edited main file over as well. It is kept aside, and O(state=absent) puts it back.
     type: bool
     default: false
   unlink:
@@ -121,13 +151,12 @@ EXAMPLES = r"""
   wsedge.nginx.nginx_config:
     folder: /etc/nginx/edge
     divert: true
-    main:
-      content: |
-        user www-data;
-        events {}
-        http {
-            include /etc/nginx/edge/@generation@/*.conf;
-        }
+    content: |
+      user www-data;
+      events {}
+      http {
+          include /etc/nginx/edge/@generation@/*.conf;
+      }
     files:
       - name: health.conf
         content: |
@@ -140,11 +169,23 @@ EXAMPLES = r"""
         vars:
           server_names: [example.com]
   notify: Reload nginx
+
+- name: The configuration before the last one is in force again
+  wsedge.nginx.nginx_config:
+    folder: /etc/nginx/edge
+    state: rolled_back
+  notify: Reload nginx
+
+- name: Nothing of it is left
+  wsedge.nginx.nginx_config:
+    folder: /etc/nginx/edge
+    state: absent
+  notify: Reload nginx
 """
 
 RETURN = r"""
 generation:
-  description: The generation in force; in check mode the one that would be.
+  description: The generation on disk; in check mode the one that would be. Empty when there is none.
   type: str
   returned: success
   sample: 000004-5a1c0b9d2e7f
@@ -154,204 +195,228 @@ previous_generation:
   returned: success
   sample: 000003-0f9e8d7c6b5a
 different:
-  description: The names of the files that differ from those in force; the main file by its path.
+  description: The names of the files that differ from those on disk; the main file by its path.
   type: list
   elements: str
   returned: success
-tested:
-  description: Whether the configuration was tested; false only in check mode on a host without nginx.
-  type: bool
+running_generation:
+  description: The generation that nginx answers with on O(socket), empty when it does not answer with one.
+  type: str
+  returned: success
+  sample: 000003-0f9e8d7c6b5a
+strays:
+  description: Paths in O(folder) that are nothing of this module's. They are left alone, with a warning.
+  type: list
+  elements: str
   returned: success
 """
 
-import fcntl
 import os
-import re
-import shlex
-import subprocess
-import time
-from functools import partial
 from typing import Callable
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.wsedge.nginx.plugins.module_utils.conffiles import Conffiles, divert, diversion, undivert
+from ansible_collections.wsedge.nginx.plugins.module_utils.candidates import swapped
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
     MARKER,
+    Failure,
     Generations,
     checksum,
+    lock,
     read,
     write,
 )
+from ansible_collections.wsedge.nginx.plugins.module_utils.running import running_generation
+from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover
+from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND, Tester
 
-LOCK_SECONDS = 60
-
-
-class Failure(Exception):
-    """The transaction cannot go on; the text says why and what helps."""
-
-
-def lock(folder: str) -> None:
-    """Lock a folder against a second run of this module; the lock ends with the process, which keeps it open."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    for _attempt in range(LOCK_SECONDS * 10):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            time.sleep(0.1)
-    raise Failure(f"another run has been changing {folder} for {LOCK_SECONDS} seconds; try again when it has ended")
+UNCHANGED = "what is in force was not changed"
 
 
 class Transaction:
-    """One run: what is wanted against what is there."""
+    """One run: what is wanted against what is on disk and what runs."""
 
     def __init__(self, params: dict, check: bool) -> None:
         self.params = params
         self.check = check
-        self.path: str = params["main"]["path"]
-        self.generations = Generations(self.path, params["folder"])
-        self.command = shlex.split(params["validate"])
-        self.warnings: list[str] = []
-        self.tested = False
-        self.main_sum: str = self._checksum(params["main"])
-        self.sums: dict[str, str] = {file["name"]: self._checksum(file) for file in params["files"]}
-        self.digest = checksum("\n".join([self.main_sum, *(f"{name} {self.sums[name]}" for name in sorted(self.sums))])
-                               .encode())
-
-    @staticmethod
-    def _checksum(file: dict) -> str:
-        return file["sha256"] or checksum(file["content"].encode())
+        self.main: str = params["path"]
+        self.entry: str = params["entry"] or self.main
+        self.generations = Generations(self.main, params["folder"])
+        self.takeover = Takeover(self.generations, params["divert"], params["replace"])
+        self.tester = Tester(params["validate"], params["pid_file"], params["socket"])
+        self.running: str | None = None
+        self.previous: str | None = None
 
     def run(self) -> dict:
         """Do what the module promises; return its result."""
-        if not os.path.isdir(os.path.dirname(self.path)):
+        folder = os.path.dirname(self.main)
+        if not os.path.isdir(folder):
+            if self.params["state"] == "absent":
+                return self.result(False, "", [])
             if self.check:
-                return self._result(True, self.generations.next_name(self.digest), None, [*self.sums, self.path])
-            raise Failure(f"there is no folder {os.path.dirname(self.path)}; install nginx first")
-        if os.path.islink(self.path):
-            raise Failure(f"{self.path} is a symbolic link; a commit would replace it. Name the file that it leads to")
-        lock(os.path.dirname(self.path))
-        current = self.generations.current()
-        here = self.generations.texts(current)
-        main = self.generations.main_text()
-        # The main file's text with the marker back in its place: equal texts have equal checksums, whatever the name.
-        plain = (main or b"").replace((current or MARKER).encode(), MARKER.encode())
-        takeover = self._takeover(current)
-        links = self._links()
-        same = {name for name, text in here.items() if self.sums.get(name) == checksum(text)}
-        different = sorted((set(self.sums) | set(here)) - same)
-        if checksum(plain) != self.main_sum:
-            different.append(self.path)
-        if current and not different and not takeover and not links and self.generations.untouched(current):
-            self.test(self.path, current)
-            return self._result(False, current, current, [])
+                return self.result(True, "", [*self._sums(), self.main])
+            raise Failure(f"there is no folder {folder}; install nginx first")
+        for path in (self.main, os.path.dirname(self.params["folder"]), self.params["folder"]):
+            if os.path.islink(path):
+                raise Failure(f"{path} is a symbolic link, and a commit would change what it does not lead to; "
+                              f"name the path that it leads to")
+        lock(os.path.dirname(self.params["folder"]))
+        self.running = running_generation(self.params["socket"]) if self.params["socket"] else None
+        self.previous = self.generations.current()
+        if self.params["state"] == "absent":
+            return self.remove()
+        if self.params["state"] == "rolled_back":
+            return self.roll_back()
+        return self.change()
 
-        contents = {file["name"]: file["content"].encode() for file in self.params["files"]
-                    if file["content"] is not None}
-        if self.params["main"]["content"] is not None:
-            contents[self.path] = self.params["main"]["content"].encode()
-        available = {checksum(text): text for text in [plain, *here.values(), *contents.values()]}
-        missing = [name for name, wanted in [*self.sums.items(), (self.path, self.main_sum)] if wanted not in available]
+    # --- state: present
+
+    def _sums(self) -> dict[str, str]:
+        return {file["name"]: file["sha256"] or checksum((file["content"] or "").encode())
+                for file in self.params["files"]}
+
+    def change(self) -> dict:
+        """Put what is wanted in force, where anything differs from it."""
+        current, wanted = self.previous, self._sums()
+        wanted_main = self.params["sha256"] or checksum((self.params["content"] or "").encode())
+        # Texts with the marker back in the place of the name: equal texts have equal checksums, whatever the name.
+        here = {name: _unnamed(text, current) for name, text in self.generations.texts(current).items()}
+        main = _unnamed(self.generations.main_text() or b"", current)
+        same = {name for name, text in here.items() if wanted.get(name) == checksum(text)}
+        different = sorted((set(wanted) | set(here)) - same)
+        if checksum(main) != wanted_main:
+            different.append(self.main)
+
+        digest = self._digest(wanted_main, wanted)
+        takeover = self.takeover.needed()
+        links = self.takeover.links(self.params["unlink"])
+        if current and not (different or takeover or links) and current.endswith(f"-{digest[:12]}") \
+                and self.generations.untouched(current):
+            return self._unchanged(current)
+
+        given = {file["name"]: file["content"] for file in [*self.params["files"],
+                                                            {"name": self.main, "content": self.params["content"]}]}
+        available = {checksum(text): text for text in
+                     [main, *here.values(), *(text.encode() for text in given.values() if text is not None)]}
+        missing = [name for name, wanted_sum in [*wanted.items(), (self.main, wanted_main)]
+                   if wanted_sum not in available]
         if missing:
-            before = {name: here[name].decode(errors="replace") for name in different if name in here}
-            if self.path in different:
-                before[self.path] = (main or b"").decode(errors="replace")
+            before = {name: text.decode(errors="replace") for name, text in {**here, self.main: main}.items()
+                      if name in different}
             return {"changed": False, "missing": missing, "before": before}
+        files = {name: available[wanted_sum] for name, wanted_sum in wanted.items()}
+        generation = self._commit(files, available[wanted_main], digest, takeover, links)
+        return self.result(True, generation, different)
 
-        generation = self.generations.next_name(self.digest)
-        files = {name: available[wanted] for name, wanted in self.sums.items()}
-        self._write(generation, files, available[self.main_sum].replace(MARKER.encode(), generation.encode()),
-                    takeover, links)
-        return self._result(True, generation, current, different)
+    def _digest(self, main: str, files: dict[str, str]) -> str:
+        """Return one checksum of all texts, and of the local files that they refer to."""
+        referred = {path: checksum(read(path) or b"") for path in self.params["references"]}
+        return checksum("\n".join([main, *(f"{name} {files[name]}" for name in sorted(files)),
+                                   *(f"{path} {referred[path]}" for path in sorted(referred))]).encode())
 
-    def _write(self, generation: str, files: dict[str, bytes], main: bytes, takeover: bool, links: list[str]) -> None:
-        undo: list[Callable[[], object]] = [lambda: self.generations.discard(generation)]
+    def _unchanged(self, current: str) -> dict:
+        """Test what is in force: a foreign file that broke it is found by every run."""
+        if self.tester.possible() or not self.check:
+            self.tester.test(self.entry, self.entry, "and it is the one on disk")
+        behind = self.params["socket"] is not None and self.running != current
+        return self.result(behind, current, [])
+
+    def _commit(self, files: dict[str, bytes], main: bytes, digest: str, takeover: bool, links: list[str]) -> str:
+        undo: list[Callable[[], object]] = []
+        self.generations.clear_leftovers()
+        generation = self.generations.next_name(digest)
+        undo.append(lambda: self.generations.discard(generation))
         try:
-            self.generations.clear_leftovers()
-            self.test(self.generations.stage(generation, files, main), generation)
+            named = {name: text.replace(MARKER.encode(), generation.encode()) for name, text in files.items()}
+            candidate = self.generations.stage(generation, named, main.replace(MARKER.encode(), generation.encode()))
+            self._test(candidate, undo)
             if not self.check:
                 if takeover:
-                    self._divert(undo)
-                for link in links:
-                    undo.append(partial(os.symlink, os.readlink(link), link))
-                    os.unlink(link)
+                    self.takeover.take(undo)
+                self.takeover.unlink(links, undo)
                 self.generations.commit(generation)
-                undo.clear()
+                undo = []
         finally:
             for step in reversed(undo):
                 step()
-        self.generations.prune(self.params["keep"])
+        if not self.check:
+            self.generations.prune(self.params["keep"], self.running)
+        return generation
 
-    def test(self, path: str, generation: str) -> None:
-        """Test a main file; keep nginx's warnings, fail with its errors."""
-        had_pid_file = os.path.lexists(self.params["pid_file"])
+    def _test(self, candidate: str, undo: list[Callable[[], object]]) -> None:
+        """Test the candidate as it will run: alone, or from within the main file that includes it."""
+        if self.check and not self.tester.possible():
+            return
+        if self.entry == self.main:
+            self.tester.test(candidate, self.main, UNCHANGED)
+            return
+        path = os.path.join(os.path.dirname(self.entry), f".{os.path.basename(self.entry)}.websocket_proxy")
+        if os.path.lexists(path):
+            os.unlink(path)
+        text = swapped(self.entry, self.main, candidate)
         try:
-            done = subprocess.run([word.replace("%s", path) for word in self.command], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
-                                  errors="replace", env=dict(os.environ, LC_ALL="C"), check=False)
-        except FileNotFoundError:
-            if self.check:
-                return
-            raise Failure(f"{self.command[0]} is not there; install nginx first") from None
+            write(path, text.encode(errors="surrogateescape"))
+            self.tester.test(path, self.entry, UNCHANGED)
         finally:
-            if not had_pid_file and os.path.isfile(self.params["pid_file"]) \
-                    and not os.path.getsize(self.params["pid_file"]):
-                os.unlink(self.params["pid_file"])
-        self.tested = True
-        lines = [line.replace(path, self.path) for line in done.stdout.splitlines()]
-        if done.returncode:
-            told = [line + self._quoted(line, generation) for line in lines if re.search(r"\[(emerg|crit|alert)\]", line)]
-            state = "what is in force was not changed" if path != self.path else "and it is what is in force"
-            raise Failure("\n".join([f"nginx refuses this configuration; {state}:", *(told or lines)]))
-        self.warnings = [line for line in lines if "[warn]" in line]
+            os.unlink(path)
 
-    def _quoted(self, line: str, generation: str) -> str:
-        """Return the line of the configuration that a message of nginx's names, for a reader who cannot open it."""
-        found = re.search(r" in (\S+):([0-9]+)$", line)
-        if not found or f"/{generation}/" not in found[1]:
-            return ""
+    # --- state: rolled_back
+
+    def roll_back(self) -> dict:
+        """Put an earlier generation in force again, as a new one."""
+        known = self.generations.all()
+        wanted = self.params["generation"]
+        if not wanted:
+            earlier = [name for name in known if name != self.previous]
+            if self.previous is None or not earlier:
+                raise Failure(f"there is no generation before {self.previous or 'the first'} in {self.params['folder']}")
+            wanted = earlier[-1]
+        if wanted not in known:
+            raise Failure(f"{wanted} is not a generation in {self.params['folder']}; there are: {', '.join(known)}")
+        if wanted == self.previous:
+            return self._unchanged(wanted)
+        texts = {name: _unnamed(text, wanted) for name, text in self.generations.texts(wanted).items()}
+        main = _unnamed(self.generations.main_of(wanted), wanted)
+        here = {name: _unnamed(text, self.previous) for name, text in self.generations.texts(self.previous).items()}
+        different = sorted(name for name in set(texts) | set(here) if texts.get(name) != here.get(name))
+        digest = self._digest(checksum(main), {name: checksum(text) for name, text in texts.items()})
+        generation = self._commit(texts, main, digest, takeover=False, links=[])
+        return self.result(True, generation, different)
+
+    # --- state: absent
+
+    def remove(self) -> dict:
+        """Take back all that was ever committed here."""
+        if not os.path.isdir(self.params["folder"]) and self.previous is None:
+            return self.result(False, "", [])
+        if self.check:
+            return self.result(True, "", [self.main])
+        undo: list[Callable[[], object]] = []
+        candidate = self.generations.candidate("000000-000000000000")
         try:
-            with open(found[1], encoding="utf-8", errors="replace") as file:
-                return f"\n    {file.readlines()[int(found[2]) - 1].strip()}"
-        except (OSError, IndexError):
-            return ""
+            self.takeover.give_links_back(undo)
+            original = self.takeover.original()
+            if self.entry == self.main and original and self.tester.possible():
+                undo.append(lambda: os.unlink(candidate))
+                write(candidate, read(original) or b"")
+                self.tester.test(candidate, self.main, f"it is what was there before the role; {UNCHANGED}")
+                undo.pop()()
+            undo = []
+        finally:
+            for step in reversed(undo):
+                step()
+        self.takeover.give_main_back()
+        self.generations.remove_all()
+        return self.result(True, "", [self.main])
 
-    def _takeover(self, current: str | None) -> bool:
-        """Tell whether the main file has still to be diverted; fail when it is somebody's own."""
-        if not self.params["divert"]:
-            return False
-        text, beside = self.generations.main_text(), diversion(self.path)
-        if beside:
-            if not (text is None or current or self.generations.all() or read(beside) == text):
-                raise Failure(f"{self.path} is diverted to {beside} already, and not by this module. Undo that "
-                              f"(dpkg-divert --remove {self.path}), or leave the file to whoever did it")
-            return False
-        conffiles = Conffiles()
-        if not (text is None or current or conffiles.pristine(self.path)):
-            raise Failure(
-                f"{self.path} is not as its package brought it, so it is not taken over. Move what was added to it to "
-                f"a file in {os.path.dirname(self.path)}/conf.d, put the package's own text back, and run again")
-        return conffiles.known(self.path)
+    def result(self, changed: bool, generation: str, different: list[str]) -> dict:
+        """Return what the module tells."""
+        return {"changed": changed, "generation": generation, "previous_generation": self.previous or "",
+                "running_generation": self.running or "", "different": different,
+                "strays": self.generations.strays()}
 
-    def _divert(self, undo: list[Callable[[], object]]) -> None:
-        beside = self.path + ".distrib"
-        text = self.generations.main_text()
-        if text is not None and self.generations.current() is None and not os.path.lexists(beside):
-            undo.append(lambda: os.unlink(beside))
-            write(beside, text)
-        undo.append(lambda: undivert(self.path))
-        divert(self.path, beside)
 
-    def _links(self) -> list[str]:
-        links = [link for link in self.params["unlink"] if os.path.islink(link)]
-        if not links:
-            return []
-        conffiles = Conffiles()
-        return [link for link in links if conffiles.pristine(os.path.realpath(link))]
-
-    def _result(self, changed: bool, generation: str, previous: str | None, different: list[str]) -> dict:
-        return {"changed": changed, "generation": generation, "previous_generation": previous or "",
-                "different": different, "tested": self.tested}
+def _unnamed(text: bytes, generation: str | None) -> bytes:
+    return text.replace(generation.encode(), MARKER.encode()) if generation else text
 
 
 def main() -> None:
@@ -360,26 +425,34 @@ def main() -> None:
             "sha256": {"type": "str"}}
     module = AnsibleModule(
         argument_spec={
-            "main": {"type": "dict", "required": True,
-                     "options": {"path": {"type": "str", "default": "/etc/nginx/nginx.conf"}, **text}},
-            "files": {"type": "list", "elements": "dict", "required": True,
+            "state": {"type": "str", "choices": ["present", "rolled_back", "absent"], "default": "present"},
+            "path": {"type": "str", "default": "/etc/nginx/nginx.conf"},
+            "entry": {"type": "str"},
+            **text,
+            "files": {"type": "list", "elements": "dict", "default": [],
                       "options": {"name": {"type": "str", "required": True}, **text}},
             "folder": {"type": "str", "required": True},
-            "validate": {"type": "str", "default": "/usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'"},
+            "generation": {"type": "str"},
+            "references": {"type": "list", "elements": "str", "default": []},
+            "socket": {"type": "str"},
+            "validate": {"type": "str", "default": COMMAND},
             "pid_file": {"type": "str", "default": "/run/nginx.pid"},
             "keep": {"type": "int", "default": 5},
             "divert": {"type": "bool", "default": False},
+            "replace": {"type": "bool", "default": False},
             "unlink": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
+    transaction = Transaction(module.params, module.check_mode)
     try:
-        transaction = Transaction(module.params, module.check_mode)
         result = transaction.run()
     except (Failure, OSError) as error:
         module.fail_json(msg=str(error))
-    for warning in transaction.warnings:
+    for warning in transaction.tester.warnings:
         module.warn(warning)
+    for stray in result.get("strays", []):
+        module.warn(f"{stray} is nothing of this module's; it is left alone")
     module.exit_json(**result)
 
 

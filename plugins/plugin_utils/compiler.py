@@ -10,7 +10,15 @@ from typing import Any
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Header, Location, Model, Site, Upstream
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, nearest, shown
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import LOCATION, ROLE, SITE, TIMES, UPSTREAM, Key
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
+    LOCATION,
+    MAIN_CONTEXT,
+    ROLE,
+    SITE,
+    TIMES,
+    UPSTREAM,
+    Key,
+)
 
 PREFIX = "websocket_proxy_"
 
@@ -44,9 +52,15 @@ def compile_model(variables: Mapping[str, Any], ipv6: bool) -> Model:
         Place(PREFIX + "worker_rlimit_nofile", problems).refuse(
             f"{files} is less than {PREFIX}worker_connections, {connections}: each connection needs a file descriptor")
 
+    drop_in = role[PREFIX + "nginx_conf"] == "drop_in"
+    for name in MAIN_CONTEXT if drop_in else ():
+        if role[name] not in (None, _value(Place(name, problems), ROLE[name], None)):
+            Place(name, problems).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is somebody else's, and this "
+                                         "can be set nowhere but there")
+
     upstreams = list(_upstreams(Place(PREFIX + "upstreams", problems), role[PREFIX + "upstreams"]))
     known = {upstream.label: upstream.name for upstream in upstreams if upstream.label}
-    sites = _Sites(Place(PREFIX + "sites", problems), known, role[PREFIX + "other_upgrades"], ipv6)
+    sites = _Sites(Place(PREFIX + "sites", problems), known, role[PREFIX + "other_upgrades"], ipv6, drop_in)
     compiled = sites.compile(role[PREFIX + "sites"])
     if problems:
         raise InventoryError(problems)
@@ -112,11 +126,13 @@ def _once(first: dict[str, Place], what: str, place: Place, refusal: str) -> Non
 class _Sites:
     """Compiles the sites in their order; knows what earlier ones have taken."""
 
-    def __init__(self, place: Place, upstreams: Mapping[str, str], other_upgrades: str | None, ipv6: bool) -> None:
+    def __init__(self, place: Place, upstreams: Mapping[str, str], other_upgrades: str | None, ipv6: bool,
+                 drop_in: bool) -> None:
         self._place = place
         self._upstream = kinds.one_name_of(upstreams, "an upstream")
         self._other_upgrades = other_upgrades
         self._ipv6 = ipv6
+        self._drop_in = drop_in
         self._names: dict[str, Place] = {}
         self._served: dict[str, Place] = {}
 
@@ -139,7 +155,7 @@ class _Sites:
         name = given.get("name") or self._default_name(place, list(server_names))
         hint = "" if "name" in given else 'give the site a "name", because '
         _once(self._names, name.lower(), place["name"], f"{hint}{shown(name)} is already the name of")
-        return Site(name=name, server_names=list(server_names), listen=sockets,
+        return Site(name=name, server_names=list(server_names), listen=sockets, server_tokens_off=self._drop_in,
                     reject_other_upgrades=given.get("other_upgrades", self._other_upgrades) == "reject",
                     locations=self._locations(place, given))
 

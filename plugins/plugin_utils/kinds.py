@@ -47,6 +47,14 @@ def whole(minimum: int, maximum: int) -> Callable[[object], int]:
 port = whole(1, 65535)
 
 
+def boolean(value: object) -> bool:
+    """Accept true and false, also written as Ansible's command line does."""
+    found = {"true": True, "yes": True, "false": False, "no": False}.get(str(value).lower())
+    if found is None:
+        raise Refused(f"{shown(value)} is neither true nor false")
+    return found
+
+
 def one_of(*choices: str) -> Callable[[object], str]:
     """Make the kind that has just the CHOICES."""
 

@@ -44,6 +44,7 @@ class Site:
     """A server of nginx's; ``listen`` holds complete parameters of the listen directive."""
 
     name: str
+    server_tokens_off: bool
     server_names: list[str]
     listen: list[str]
     reject_other_upgrades: bool
@@ -54,12 +55,17 @@ class Site:
 class Model:
     """The whole edge of one host."""
 
+    state: str
+    nginx_conf: str
+    replace_nginx_conf: bool
     package: str
     worker_processes: str
     worker_connections: int
     worker_rlimit_nofile: int
     worker_shutdown_timeout: str
     keep_generations: int
+    max_draining_generations: int
+    allow_restart: bool
     server_names_hash_bucket_size: int | None
     server_names_hash_max_size: int | None
     upstreams: list[Upstream]

@@ -33,7 +33,13 @@ class Key:
 
 OTHER_UPGRADES = ("ignore", "reject")
 
+STATES = ("present", "absent")
+PLACES = ("own", "drop_in")
+
 ROLE = {
+    "websocket_proxy_state": Key("str", kinds.one_of(*STATES), "present", choices=STATES),
+    "websocket_proxy_nginx_conf": Key("str", kinds.one_of(*PLACES), "own", choices=PLACES),
+    "websocket_proxy_replace_nginx_conf": Key("bool", kinds.boolean, False),
     "websocket_proxy_package": Key("str", kinds.package, "nginx"),
     "websocket_proxy_worker_processes": Key("str", kinds.worker_processes, "auto"),
     # Two connections for each proxied socket, some 0.4 KiB each whether used or not: 8,192 sockets for 7 MB a worker.
@@ -41,10 +47,16 @@ ROLE = {
     "websocket_proxy_worker_rlimit_nofile": Key("int", kinds.whole(64, 1073741816), 32768),
     "websocket_proxy_worker_shutdown_timeout": Key("str", kinds.duration_or_never, "1d"),
     "websocket_proxy_keep_generations": Key("int", kinds.whole(1, 1000), 5),
+    "websocket_proxy_max_draining_generations": Key("int", kinds.whole(1, 1000), 24),
+    "websocket_proxy_allow_restart": Key("bool", kinds.boolean, False),
     "websocket_proxy_other_upgrades": Key("str", kinds.one_of(*OTHER_UPGRADES), "ignore", choices=OTHER_UPGRADES),
     "websocket_proxy_upstreams": Key("list", default=[], elements="dict"),
     "websocket_proxy_sites": Key("list", default=[], elements="dict"),
 }
+
+# These belong to the main or events context, where a file included by somebody else's nginx.conf has no say.
+MAIN_CONTEXT = ("websocket_proxy_worker_processes", "websocket_proxy_worker_connections",
+                "websocket_proxy_worker_rlimit_nofile", "websocket_proxy_worker_shutdown_timeout")
 
 UPSTREAM = {
     "name": Key("str", kinds.name, required=True),

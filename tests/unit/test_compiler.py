@@ -42,7 +42,8 @@ def sites(*given: Any) -> list[str]:
 def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
     model = compile_model(RECIPE, ipv6=True)
     assert model.sites == [Site(
-        name="example.com", server_names=["example.com"], listen=["80", "[::]:80"], reject_other_upgrades=False,
+        name="example.com", server_tokens_off=False, server_names=["example.com"], listen=["80", "[::]:80"],
+        reject_other_upgrades=False,
         locations=[Location(
             path="/", proxy_pass="http://websocket_proxy_ws_node",
             read_timeout="86400s", send_timeout="60s", connect_timeout="60s",
@@ -170,6 +171,14 @@ def test_fewer_files_than_connections_are_refused() -> None:
     assert problems(websocket_proxy_worker_rlimit_nofile=1000) == [
         "websocket_proxy_worker_rlimit_nofile: 1000 is less than websocket_proxy_worker_connections, 16384: "
         "each connection needs a file descriptor"]
+
+
+def test_a_drop_in_has_no_say_in_the_main_context_and_hides_the_version_site_by_site() -> None:
+    assert problems(websocket_proxy_nginx_conf="drop_in", websocket_proxy_worker_connections=1000,
+                    websocket_proxy_worker_shutdown_timeout="5m") == [
+        f"{name}: with websocket_proxy_nginx_conf: drop_in, nginx.conf is somebody else's, and this can be set nowhere "
+        "but there" for name in ("websocket_proxy_worker_connections", "websocket_proxy_worker_shutdown_timeout")]
+    assert compiled({}, websocket_proxy_nginx_conf="drop_in").sites[0].server_tokens_off
 
 
 @pytest.mark.parametrize("variable", ["websocket_proxy_sites", "websocket_proxy_upstreams"])

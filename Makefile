@@ -1,0 +1,36 @@
+# Every target sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test lint unit integration molecule compatibility bench clean python docker
+
+# Tools come from .venv, and the collection from this checkout whatever else is installed.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_HOME := $(CURDIR)/.ansible
+export PYTHONPATH := $(CURDIR)/.ansible/collections
+export MOLECULE_GLOB := molecule/*/molecule.yml
+export UV_PYTHON_DOWNLOADS := never
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+demo: python docker ## start a host, run the role, show a WebSocket through it; it stays until demo-down
+	@tests/demo/up
+demo-down: ## remove the demo's host
+	@tests/demo/down
+test: ## lint, unit, integration, molecule and compatibility, one after the other
+	@tests/run lint unit integration molecule compatibility
+lint: python ## every linter, the documentation, the build, ansible-test sanity
+	@tests/lint
+unit: python ## pytest on the plugins
+	@pytest --quiet tests/unit
+integration: python docker ## pytest against a real nginx of each version
+	@if [ -d tests/integration ]; then pytest --quiet tests/integration; else echo "no tests/integration yet"; fi
+molecule: python docker ## every scenario, two at a time, or SCENARIO=name
+	@tests/scenarios $(SCENARIO)
+compatibility: python docker ## the default scenario with the oldest ansible-core that we claim
+	@tests/compatibility
+bench: python docker ## CPU per echo and memory per socket, beside the pasted recipe and HAProxy
+	@tests/bench/run
+clean: ## remove what all this made here, but no images
+	rm -rf .ansible .venv .cache .*_cache .hypothesis wsedge-nginx-*.tar.gz
+python docker:
+	@tests/setup $@

@@ -1,0 +1,147 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What of nginx runs: its master, its workers, and the generation that they answer with."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+
+MASTER = "nginx: master process"
+WORKER = "nginx: worker process"
+SHUTTING_DOWN = "nginx: worker process is shutting down"
+
+_GENERATION = re.compile(rb"\r\n\r\n([0-9]{6,}-[0-9a-f]{12})\s*\Z")
+
+
+def running_generation(path: str) -> str | None:
+    """Ask nginx on its private socket for the generation that it runs; None when nobody answers with one."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(2)
+        answer = b""
+        try:
+            connection.connect(path)
+            connection.sendall(b"GET /generation HTTP/1.0\r\n\r\n")
+            while True:
+                piece = connection.recv(4096)
+                if not piece:
+                    break
+                answer += piece
+        except OSError:
+            return None
+    found = _GENERATION.search(answer)
+    return found[1].decode() if found else None
+
+
+def remove_dead_socket(path: str) -> bool:
+    """Remove a socket that nobody listens on any more, which would keep nginx from its own; tell whether there was one.
+
+    nginx 1.18 leaves its sockets behind after every stop, all versions do after a kill.
+    """
+    if not os.path.lexists(path):
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(2)
+        try:
+            connection.connect(path)
+            return False
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return True
+        except OSError:
+            return False
+
+
+def title(pid: int) -> str:
+    """Return the title of a process, empty when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().rstrip(b"\0 ").replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def started(pid: int) -> str:
+    """Return when a process started, in ticks since boot: with the pid it names one process for ever."""
+    words = _stat(pid)
+    return words[19] if words else ""
+
+
+def processes() -> dict[int, int]:
+    """Return every process with its parent."""
+    found = {}
+    for name in os.listdir("/proc"):
+        words = _stat(int(name)) if name.isdigit() else []
+        if words:
+            found[int(name)] = int(words[1])
+    return found
+
+
+def master(pid_file: str) -> int | None:
+    """Return the pid of the running master: the one in PID_FILE, else the only one that there is."""
+    try:
+        with open(pid_file, encoding="ascii") as file:
+            pid = int(file.read())
+        if title(pid).startswith(MASTER):
+            return pid
+    except (OSError, ValueError):
+        pass
+    masters = [pid for pid in processes() if title(pid).startswith(MASTER)]
+    return masters[0] if len(masters) == 1 else None
+
+
+def workers(master_pid: int) -> dict[int, bool]:
+    """Return the workers of a master; each with whether it is shutting down."""
+    titles = {pid: title(pid) for pid, parent in processes().items() if parent == master_pid}
+    return {pid: text.startswith(SHUTTING_DOWN) for pid, text in titles.items() if text.startswith(WORKER)}
+
+
+def open_sockets(pid: int) -> int | None:
+    """Return how many established TCP connections a process holds; None where that cannot be read."""
+    inodes = _links(pid)
+    if not inodes:
+        return None
+    count = 0
+    for table in ("tcp", "tcp6"):
+        try:
+            with open(f"/proc/{pid}/net/{table}", encoding="ascii") as file:
+                # Columns: state is the fourth, 01 is established; the inode is the tenth.
+                count += sum(words[3] == "01" and f"socket:[{words[9]}]" in inodes
+                             for words in map(str.split, file.readlines()[1:]))
+        except OSError:
+            continue
+    return count
+
+
+def holders(port: int) -> set[int]:
+    """Return the processes that listen on a TCP port."""
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        try:
+            with open(f"/proc/net/{table}", encoding="ascii") as file:
+                # State 0A is listening; the port is the last part of the local address, in hexadecimal.
+                inodes |= {f"socket:[{words[9]}]" for words in map(str.split, file.readlines()[1:])
+                           if words[3] == "0A" and int(words[1].rpartition(":")[2], 16) == port}
+        except OSError:
+            continue
+    return {pid for pid in processes() if inodes & _links(pid)} if inodes else set()
+
+
+def _links(pid: int) -> set[str]:
+    """Return what the open files of a process are; nothing where that cannot be read."""
+    found = set()
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            found.add(os.readlink(f"/proc/{pid}/fd/{name}"))
+    except OSError:
+        pass
+    return found

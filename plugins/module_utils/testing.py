@@ -1,0 +1,74 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The test of a configuration with nginx -t, without what nginx -t leaves behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure
+
+COMMAND = "/usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'"
+
+
+class Tester:
+    """Runs COMMAND, in which %s stands for the path of a main file."""
+
+    def __init__(self, command: str, pid_file: str, socket: str | None) -> None:
+        self.command = shlex.split(command)
+        self.pid_file = pid_file
+        self.socket = socket
+        self.warnings: list[str] = []
+
+    def possible(self) -> bool:
+        """Tell whether the command is there."""
+        return os.access(self.command[0], os.X_OK)
+
+    def test(self, path: str, called: str, state: str) -> None:
+        """Test the main file at PATH, which error messages call CALLED; keep nginx's warnings.
+
+        :raises Failure: nginx refuses the configuration; the text has its error lines after STATE
+        """
+        if not self.possible():
+            raise Failure(f"{self.command[0]} is not there; install nginx first")
+        made_folder = self._make_folder()
+        before = {left: os.path.lexists(left) for left in (self.pid_file, self.socket) if left}
+        try:
+            done = subprocess.run([word.replace("%s", path) for word in self.command], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
+                                  errors="replace", env=dict(os.environ, LC_ALL="C"), check=False)
+        finally:
+            # nginx -t makes an empty pid file where there is none, and a socket where nobody listens.
+            for left, was_there in before.items():
+                if not was_there and os.path.lexists(left) and not os.lstat(left).st_size:
+                    os.unlink(left)
+            if made_folder:
+                os.rmdir(made_folder)
+        lines = [line.replace(path, called) for line in done.stdout.splitlines()]
+        if done.returncode:
+            told = [line + _text_of(line) for line in lines if re.search(r"\[(emerg|crit|alert)\]", line)]
+            raise Failure("\n".join([f"nginx refuses this configuration; {state}:", *(told or lines)]))
+        self.warnings = [line for line in lines if "[warn]" in line]
+
+    def _make_folder(self) -> str | None:
+        """Make the folder of the socket for the time of the test, where it is not there yet."""
+        folder = os.path.dirname(self.socket) if self.socket else None
+        if folder is None or os.path.isdir(folder):
+            return None
+        os.mkdir(folder, 0o700)
+        return folder
+
+
+def _text_of(line: str) -> str:
+    """Return the line of the configuration that a message of nginx's names: its file may be gone when this is read."""
+    found = re.search(r" in (\S+):([0-9]+)$", line)
+    if not found:
+        return ""
+    try:
+        with open(found[1], encoding="utf-8", errors="replace") as file:
+            return f"\n    {file.readlines()[int(found[2]) - 1].strip()}"
+    except (OSError, IndexError):
+        return ""

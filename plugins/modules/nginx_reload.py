@@ -1,0 +1,379 @@
+#!/usr/bin/python
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nginx_reload
+short_description: Reload nginx, and prove that the configuration on disk runs
+version_added: 0.1.0
+author: wsedge contributors (@wsedge)
+description:
+  - Tests the configuration that M(wsedge.nginx.nginx_config) committed, reloads nginx, and waits for the proof that it
+    runs. The proof is that every worker of before is gone or shutting down, and that nginx answers on its private
+    socket with the generation on disk. nginx's own exit status tells nothing of the kind.
+  - When the proof does not come, the generation that runs is put back on disk, so that a restart brings it up again,
+    and the module fails with nginx's own error lines and the remedy.
+  - nginx that does not run is started, nginx that was started by hand is signalled.
+notes:
+  - A WebSocket lives on in its old worker after a reload; the result tells how many do.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  platform:
+    platforms: Debian, Ubuntu
+options:
+  path:
+    description: As O(wsedge.nginx.nginx_config#module:path).
+    type: str
+    default: /etc/nginx/nginx.conf
+  entry:
+    description: As O(wsedge.nginx.nginx_config#module:entry).
+    type: str
+  folder:
+    description: As O(wsedge.nginx.nginx_config#module:folder).
+    type: str
+    required: true
+  socket:
+    description: As O(wsedge.nginx.nginx_config#module:socket).
+    type: str
+    required: true
+  reload:
+    description: Whether nginx is reloaded; V(false) tests the configuration only.
+    type: bool
+    default: true
+  divert:
+    description: As O(wsedge.nginx.nginx_config#module:divert).
+    type: bool
+    default: false
+  validate:
+    description: As O(wsedge.nginx.nginx_config#module:validate).
+    type: str
+    default: /usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'
+  pid_file:
+    description: The pid file of nginx, as its C(pid) directive names it.
+    type: str
+    default: /run/nginx.pid
+  error_log:
+    description: The error log of nginx, as its C(error_log) directive names it.
+    type: str
+    default: /var/log/nginx/error.log
+  service:
+    description: The systemd unit of nginx.
+    type: str
+    default: nginx.service
+  timeout:
+    description: How long the proof may take, in seconds.
+    type: int
+    default: 15
+  allow_restart:
+    description:
+      - Restart nginx where a reload cannot do what is wanted and a restart can, such as to narrow C(*:80) to one
+        address, or to change the key of a C(limit_req) zone.
+      - A restart drops every open WebSocket.
+    type: bool
+    default: false
+  max_draining:
+    description:
+      - How many generations may still have workers that live on for their last WebSockets; with that many, nginx is not
+        reloaded once more, because each keeps its memory.
+    type: int
+    default: 24
+"""
+
+EXAMPLES = r"""
+- name: Reload nginx
+  wsedge.nginx.nginx_reload:
+    folder: /etc/nginx/edge
+    socket: /run/edge/nginx.sock
+"""
+
+RETURN = r"""
+generation:
+  description: The generation that runs now, empty when the configuration on disk has none.
+  type: str
+  returned: success
+  sample: 000004-5a1c0b9d2e7f
+how:
+  description: What brought it into force; V(tested) with O(reload=false).
+  type: str
+  returned: success
+  choices: [tested, started, reloaded, restarted]
+draining:
+  description: Workers that live on for their last connections.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    generation:
+      description: The generation that they run; V(unknown) where it was not this module that reloaded nginx.
+      type: str
+    workers:
+      description: How many workers there are.
+      type: int
+    sockets:
+      description: How many TCP connections they hold; null where the host does not let that be read.
+      type: int
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wsedge.nginx.plugins.module_utils import running
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations, lock, number, read
+from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover
+from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND, Tester
+
+
+def systemctl(*words: str) -> subprocess.CompletedProcess:
+    """Run systemctl; its exit status is the caller's to judge."""
+    return subprocess.run(["systemctl", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, universal_newlines=True, check=False)
+
+
+class ErrorLog:
+    """What nginx writes to its error log from now on."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.position = os.path.getsize(path) if os.path.isfile(path) else 0
+
+    def errors(self) -> list[str]:
+        """Return the new lines that tell why a configuration does not run, without their time and repetitions."""
+        try:
+            with open(self.path, encoding="utf-8", errors="replace") as file:
+                file.seek(self.position)
+                lines = [re.sub(r"^[0-9/]+ [0-9:]+ (\[\w+\]) [0-9#]+: ", r"\1 ", line.strip()) for line in file]
+        except OSError:
+            return []
+        return list(dict.fromkeys(line for line in lines if re.match(r"\[(emerg|crit)\]", line)))
+
+
+class Reload:
+    """One reload with its proof."""
+
+    def __init__(self, params: dict) -> None:
+        self.params = params
+        self.generations = Generations(params["path"], params["folder"])
+        self.takeover = Takeover(self.generations, params["divert"], replace=False)
+        self.tester = Tester(params["validate"], params["pid_file"], params["socket"])
+        self.entry = params["entry"] or params["path"]
+        self.wanted = self.generations.current()
+        self.log = ErrorLog(params["error_log"])
+
+    def run(self) -> dict:
+        """Do what the module promises; return its result."""
+        lock(os.path.dirname(self.params["folder"]))
+        self.ran = running.running_generation(self.params["socket"])
+        try:
+            self.tester.test(self.entry, self.entry, "it is the one on disk")
+        except Failure as failure:
+            raise Failure(f"{failure}\n{self.restore()}") from None
+        if not self.params["reload"]:
+            return self.result("tested", changed=False)
+
+        os.makedirs(os.path.dirname(self.params["socket"]), mode=0o700, exist_ok=True)
+        running.remove_dead_socket(self.params["socket"])
+        master = running.master(self.params["pid_file"])
+        if master is None and self.wanted is None:
+            return self.result("tested", changed=False)
+        if master is None:
+            self.start()
+            return self.result("started")
+        before = self._workers(master)
+        self._bound_draining(master)
+        self._remember(before)
+        self._signal(master)
+        if self._proved(before):
+            return self.result("reloaded")
+        running.remove_dead_socket(self.params["socket"])
+        return self._instead_of_reload(master)
+
+    # --- ways to bring it into force
+
+    def start(self) -> None:
+        """Start the service; systemd counts a start that fails, so an earlier one must not count against this one."""
+        systemctl("reset-failed", self.params["service"])
+        done = systemctl("start", self.params["service"])
+        if done.returncode or not self._proved({}):
+            raise Failure("\n".join([f"nginx does not start with the generation {self.wanted}:",
+                                     *(self.log.errors() or [done.stdout.strip()]), *self._remedies(None),
+                                     self.restore()]))
+
+    def _signal(self, master: int) -> None:
+        """Ask nginx to reload: the service, or the master itself where it is not the service's."""
+        if systemctl("is-active", "--quiet", self.params["service"]).returncode == 0:
+            done = systemctl("reload", self.params["service"])
+            if done.returncode == 0:
+                return
+        os.kill(master, signal.SIGHUP)
+
+    def _instead_of_reload(self, master: int) -> dict:
+        errors, remedies = self.log.errors(), self._remedies(master)
+        if self._restart_would_do(master) and self.params["allow_restart"]:
+            systemctl("reset-failed", self.params["service"])
+            systemctl("stop", self.params["service"])
+            running.remove_dead_socket(self.params["socket"])
+            self.start()
+            return self.result("restarted")
+        raise Failure("\n".join([
+            f"nginx was reloaded and does not run the generation {self.wanted} after {self.params['timeout']} seconds:",
+            *(errors or ["it wrote no error"]), *remedies, self.restore()]))
+
+    # --- proof
+
+    def _workers(self, master: int) -> dict[int, str]:
+        """Return the workers that serve, each with when it started, so that a pid in use again is not mistaken."""
+        return {pid: running.started(pid) for pid, ending in running.workers(master).items() if not ending}
+
+    def _proved(self, before: dict[int, str]) -> bool:
+        """Wait until no worker of BEFORE serves and nginx answers with the generation on disk."""
+        deadline = time.monotonic() + self.params["timeout"]
+        while time.monotonic() < deadline:
+            serving = [pid for pid, start in before.items() if running.started(pid) == start
+                       and not running.title(pid).startswith(running.SHUTTING_DOWN)]
+            if not serving and running.running_generation(self.params["socket"]) == self.wanted:
+                return True
+            if self._final(self.log.errors()):
+                return False
+            time.sleep(0.05)
+        return False
+
+    @staticmethod
+    def _final(errors: list[str]) -> bool:
+        """Tell whether nginx has given up: it tries again for some three seconds when an address is in use."""
+        return any("bind() to" not in error or "still could not bind" in error or "(98:" not in error
+                   for error in errors)
+
+    # --- when the proof does not come
+
+    def _restart_would_do(self, master: int) -> bool:
+        errors = self.log.errors()
+        ours = [pid for pid, parent in running.processes().items() if master in (pid, parent)]
+        ports = self._ports_in_use(errors)
+        return any("while previously" in error or "conflicts with" in error for error in errors) or (
+            bool(ports) and all(running.holders(port) & set(ours) for port in ports))
+
+    @staticmethod
+    def _ports_in_use(errors: list[str]) -> list[int]:
+        return sorted({int(found[1]) for error in errors
+                       for found in [re.search(r"bind\(\) to \S+:([0-9]+) failed \(98:", error)] if found})
+
+    def _remedies(self, master: int | None) -> list[str]:
+        errors = self.log.errors()
+        if master is not None and self._restart_would_do(master):
+            return ["A reload cannot do this, a restart can, and drops every open WebSocket: allow it with "
+                    "websocket_proxy_allow_restart: true, or change the configuration"]
+        told = []
+        for port in self._ports_in_use(errors):
+            names = ", ".join(f"{running.title(pid)} (pid {pid})" for pid in sorted(running.holders(port)))
+            told.append(f"Port {port} is held by {names or 'another process'}: stop that, or listen elsewhere")
+        if any("(99:" in error for error in errors):
+            told.append("The host does not have that address: add it to an interface, or listen elsewhere")
+        return told
+
+    def restore(self) -> str:
+        """Put what runs back on disk, so that a restart brings it up; tell what was done."""
+        if self.wanted is None or self.ran == self.wanted:
+            return "Nothing was put back: it is what runs"
+        earlier = [name for name in self.generations.all() if number(name) < number(self.wanted)]
+        previous = self.ran if self.ran in earlier else earlier[-1] if earlier else None
+        if previous:
+            self.generations.go_back_to(previous)
+            self.generations.discard(self.wanted)
+            return f"The generation {previous} is back on disk"
+        self.takeover.give_links_back([])
+        self.takeover.give_main_back()
+        self.generations.discard(self.wanted)
+        return "What was there before is back on disk"
+
+    # --- workers that drain
+
+    def _record(self) -> str:
+        return os.path.join(os.path.dirname(self.params["socket"]), "draining.json")
+
+    def _remembered(self) -> dict[str, str]:
+        try:
+            return dict(json.loads(read(self._record()) or b"{}"))
+        except ValueError:
+            return {}
+
+    def _remember(self, workers: dict[int, str]) -> None:
+        """Note which generation workers run, as long as they do; their titles do not tell."""
+        known = {key: generation for key, generation in self._remembered().items()
+                 if running.started(int(key.split("@")[0])) == key.split("@")[1]}
+        known.update((f"{pid}@{start}", self.ran or "unknown") for pid, start in workers.items())
+        path = self._record()
+        with open(path + ".new", "w", encoding="ascii") as file:
+            json.dump(known, file)
+        os.rename(path + ".new", path)
+
+    def draining(self, master: int | None) -> list[dict]:
+        """Return the workers that shut down, by generation."""
+        known = self._remembered()
+        found: dict[str, dict] = {}
+        for pid, ending in (running.workers(master) if master else {}).items():
+            if ending:
+                generation = known.get(f"{pid}@{running.started(pid)}", "unknown")
+                one = found.setdefault(generation, {"generation": generation, "workers": 0, "sockets": 0})
+                sockets = running.open_sockets(pid)
+                one["workers"] += 1
+                one["sockets"] = None if sockets is None or one["sockets"] is None else one["sockets"] + sockets
+        return sorted(found.values(), key=lambda one: one["generation"])
+
+    def _bound_draining(self, master: int) -> None:
+        draining = self.draining(master)
+        if len(draining) < self.params["max_draining"] or self.ran == self.wanted:
+            return
+        told = [f"  {one['generation']}: {one['workers']} workers, {one['sockets']} sockets" for one in draining]
+        raise Failure("\n".join([
+            f"{len(draining)} generations still have workers that live on for their last WebSockets; one more is one too "
+            f"many:", *told, "Wait for their ends, shorten websocket_proxy_worker_shutdown_timeout, raise "
+            "websocket_proxy_max_draining_generations, or end the oldest workers (kill -TERM PID)", self.restore()]))
+
+    def result(self, how: str, changed: bool = True) -> dict:
+        """Return what the module tells."""
+        return {"changed": changed, "how": how, "generation": self.wanted or "",
+                "draining": self.draining(running.master(self.params["pid_file"]))}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "str", "default": "/etc/nginx/nginx.conf"},
+            "entry": {"type": "str"},
+            "folder": {"type": "str", "required": True},
+            "socket": {"type": "str", "required": True},
+            "reload": {"type": "bool", "default": True},
+            "divert": {"type": "bool", "default": False},
+            "validate": {"type": "str", "default": COMMAND},
+            "pid_file": {"type": "str", "default": "/run/nginx.pid"},
+            "error_log": {"type": "str", "default": "/var/log/nginx/error.log"},
+            "service": {"type": "str", "default": "nginx.service"},
+            "timeout": {"type": "int", "default": 15},
+            "allow_restart": {"type": "bool", "default": False},
+            "max_draining": {"type": "int", "default": 24},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=module.params["reload"], how="tested", generation="", draining=[])
+    try:
+        module.exit_json(**Reload(module.params).run())
+    except (Failure, OSError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""What stands behind the edge. Each backend remembers the head of every request that it heard."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import websockets.sync.server
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from .client import head_of
+
+PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+
+
+class Backend:
+    """A server on a free port of 127.0.0.1, one thread for each connection."""
+
+    def __init__(self, serve_one: Callable[[Backend, socket.socket], None]) -> None:
+        self._serve = serve_one
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.address = "127.0.0.1:{}".format(self._listener.getsockname()[1])
+        self.heads: list[bytes] = []
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _peer = self._listener.accept()
+                self.connections += 1
+                threading.Thread(target=self._one, args=(connection,), daemon=True).start()
+
+    def _one(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            self._serve(self, connection)
+
+    def forget(self) -> None:
+        """Forget what was heard so far."""
+        self.heads.clear()
+        self.connections = 0
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._listener.close()
+
+
+def _tell(backend: Backend, connection: socket.socket) -> None:
+    while head := head_of(connection):
+        backend.heads.append(head)
+        connection.sendall(PLAIN % (len(head), head))
+
+
+def telling() -> Backend:
+    """Make a backend that answers each request with its head, and never switches protocols."""
+    return Backend(_tell)
+
+
+def _switch(backend: Backend, connection: socket.socket) -> None:
+    backend.heads.append(head_of(connection))
+    connection.sendall(SWITCHED)
+    while data := connection.recv(65536):
+        connection.sendall(data)
+
+
+def switching() -> Backend:
+    """Make a backend that answers 101 to anything, and then sends back what it gets."""
+    return Backend(_switch)
+
+
+@contextlib.contextmanager
+def websocket_echo() -> Iterator[str]:
+    """Run a real WebSocket echo; give its address."""
+    def echo(connection: websockets.sync.server.ServerConnection) -> None:
+        for message in connection:
+            connection.send(message)
+
+    with websockets.sync.server.serve(echo, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield "127.0.0.1:{}".format(server.socket.getsockname()[1])
+        server.shutdown()
+
+
+class H2cBackend:
+    """hypercorn, which switches to HTTP/2 when it is offered h2c; /admin is what an edge would not let through."""
+
+    def __init__(self, port: int) -> None:
+        self.address = f"127.0.0.1:{port}"
+        self.scopes: list[dict[str, Any]] = []
+        self._ready = threading.Event()
+        threading.Thread(target=lambda: asyncio.run(self._run(port)), daemon=True).start()
+        assert self._ready.wait(10)
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths that were asked for."""
+        return [scope["path"] for scope in self.scopes]
+
+    async def _run(self, port: int) -> None:
+        config = Config()
+        config.bind = [f"127.0.0.1:{port}"]
+        config.loglevel = "CRITICAL"
+        config.errorlog = logging.getLogger("hypercorn")
+        self._stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        await serve(self._application, config, shutdown_trigger=self._stop.wait)
+
+    async def _application(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            while True:
+                message = await receive()
+                await send({"type": message["type"] + ".complete"})
+                if message["type"] == "lifespan.shutdown":
+                    return
+                self._ready.set()
+        self.scopes.append(scope)
+        body = b"secret of /admin" if scope["path"] == "/admin" else b"public"
+        await send({"type": "http.response.start", "status": 200,
+                    "headers": [(b"content-length", str(len(body)).encode())]})
+        await send({"type": "http.response.body", "body": body})
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._loop.call_soon_threadsafe(self._stop.set)

@@ -1,0 +1,40 @@
+"""One container of each release for nginx that serves, and one without a network for tests of files alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .container import Container, images
+from .edge import Edge
+
+RELEASES = {"bullseye": "1.18", "bookworm": "1.22", "trixie": "1.26"}
+
+
+@pytest.fixture(scope="session")
+def image_names() -> dict[str, str]:
+    """Return the image of each release."""
+    return dict(zip(RELEASES, images(*RELEASES), strict=True))
+
+
+@pytest.fixture(scope="session", params=RELEASES, ids=lambda release: f"nginx-{RELEASES[release]}")
+def image(request: pytest.FixtureRequest, image_names: dict[str, str]) -> str:
+    """Return the image of one release; every test runs with each."""
+    return image_names[request.param]
+
+
+@pytest.fixture(scope="session")
+def serving(image: str) -> Iterator[Edge]:
+    """Give an edge on the machine's own network, so that clients and backends can be Python in this process."""
+    container = Container(image, "host")
+    yield Edge(container)
+    container.remove()
+
+
+@pytest.fixture(scope="session")
+def sealed(image: str) -> Iterator[Container]:
+    """Give a container that has no network but its own loopback: any port can be listened on."""
+    container = Container(image, "none")
+    yield container
+    container.remove()

@@ -1,0 +1,86 @@
+"""Containers with Debian's nginx inside, in which nothing runs until a test says so."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+CHECKOUT = HERE.parents[1]
+
+
+def images(*releases: str) -> list[str]:
+    """Return the names of the images with nginx of some Debian releases; build what is missing."""
+    command = [str(CHECKOUT / "molecule/image/build"), "--with-nginx", *releases]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+
+
+class Container:
+    """One container; its network is the machine's own (``host``) or none at all (``none``)."""
+
+    def __init__(self, image: str, network: str) -> None:
+        ansible = importlib.util.find_spec("ansible")
+        assert ansible and ansible.submodule_search_locations
+        library = "/usr/local/lib/integration"
+        self._name = f"wsedge-integration-{uuid.uuid4().hex[:12]}"
+        self._process = subprocess.Popen(
+            ["docker", "run", "--rm", "--interactive", "--name", self._name, "--network", network,
+             "--env", f"PYTHONPATH={library}", "--volume", f"{HERE}:/integration:ro",
+             "--volume", f"{ansible.submodule_search_locations[0]}:{library}/ansible:ro",
+             "--volume", f"{CHECKOUT}/plugins:{library}/ansible_collections/wsedge/nginx/plugins:ro",
+             image, "python3", "-B", "/integration/agent.py"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # The package's default site would listen on port 80, with network "host" the machine's own.
+        self.shell("cp -a /etc/nginx /root/nginx && cp -a /var/lib/dpkg/diversions /root/diversions "
+                   "&& mkdir -m 700 /run/websocket_proxy")
+        banner = self.shell("nginx -v").rsplit("/", 1)[1].split()[0]
+        self.nginx_version = tuple(int(number) for number in banner.split("."))
+
+    def _ask(self, do: str, **question: Any) -> Any:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps({"do": do, **question}) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, f"the container {self._name} ended"
+        return json.loads(answer)
+
+    def run(self, command: str) -> tuple[int, str]:
+        """Run a shell command; return its exit code and what it wrote."""
+        answer = self._ask("shell", command=command)
+        return answer["code"], answer["output"]
+
+    def shell(self, command: str) -> str:
+        """Run a shell command that is to succeed; return what it wrote."""
+        code, output = self.run(command)
+        assert code == 0, f"{command}: {output}"
+        return output
+
+    def write(self, files: dict[str, str]) -> None:
+        """Write files, by path; their folders are made."""
+        self._ask("write", files=files)
+
+    def module(self, name: str, arguments: dict[str, Any], check: bool = False, umask: int = 0o022) -> dict[str, Any]:
+        """Run a module of the collection; return its result."""
+        output = self._ask("module", name=name, arguments={**arguments, "_ansible_check_mode": check}, umask=umask)
+        try:
+            return dict(json.loads(output["output"]))
+        except ValueError:
+            raise AssertionError(output["output"]) from None
+
+    def restore(self) -> None:
+        """Put /etc/nginx and dpkg's diversions back as the packages left them."""
+        self.shell("rm -rf /etc/nginx /run/nginx.pid /run/websocket_proxy/* && cp -a /root/nginx /etc/nginx "
+                   "&& cp -a /root/diversions /var/lib/dpkg/diversions")
+
+    def remove(self) -> None:
+        """End the container; it removes itself."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            subprocess.run(["docker", "rm", "--force", self._name], stdout=subprocess.DEVNULL, check=False)
