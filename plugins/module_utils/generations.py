@@ -52,6 +52,11 @@ def checksum(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
+def unnamed(text: bytes, generation: str | None) -> bytes:
+    """Return TEXT with the marker in the place of the GENERATION's name."""
+    return text.replace(generation.encode(), MARKER.encode()) if generation else text
+
+
 def number(generation: str) -> int:
     """Return the sequence number in a generation's name."""
     return int(generation.split("-", 1)[0])
@@ -130,13 +135,20 @@ class Generations:
         found = self._includes.search((self.main_text() or b"").decode(errors="replace"))
         return found[1] if found else None
 
-    def texts(self, generation: str | None) -> dict[str, bytes]:
+    def texts(self, generation: str) -> dict[str, bytes]:
         """Return every file of a generation by name, the main file that went with it not among them."""
-        if generation is None or not os.path.isdir(self.path(generation)):
+        if not os.path.isdir(self.path(generation)):
             return {}
         folder = self.path(generation)
         return {name: read(os.path.join(folder, name)) or b"" for name in os.listdir(folder)
                 if name != MAIN and os.path.isfile(os.path.join(folder, name))}
+
+    def plain_texts(self, generation: str) -> dict[str, bytes]:
+        """Return every file of a generation with the marker in the place of the generation's name.
+
+        So equal files have equal texts, whatever generation they are of.
+        """
+        return {name: unnamed(text, generation) for name, text in self.texts(generation).items()}
 
     def main_of(self, generation: str) -> bytes:
         """Return the main file that went with a generation."""

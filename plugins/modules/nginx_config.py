@@ -223,6 +223,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
     checksum,
     lock,
     read,
+    unnamed,
     write,
 )
 from ansible_collections.wsedge.nginx.plugins.module_utils.running import running_generation
@@ -278,9 +279,8 @@ class Transaction:
         """Put what is wanted in force, where anything differs from it."""
         current, wanted = self.previous, self._sums()
         wanted_main = self.params["sha256"] or checksum((self.params["content"] or "").encode())
-        # Texts with the marker back in the place of the name: equal texts have equal checksums, whatever the name.
-        here = {name: _unnamed(text, current) for name, text in self.generations.texts(current).items()}
-        main = _unnamed(self.generations.main_text() or b"", current)
+        here = self.generations.plain_texts(current) if current else {}
+        main = unnamed(self.generations.main_text() or b"", current)
         same = {name for name, text in here.items() if wanted.get(name) == checksum(text)}
         different = sorted((set(wanted) | set(here)) - same)
         if checksum(main) != wanted_main:
@@ -374,9 +374,9 @@ class Transaction:
             raise Failure(f"{wanted} is not a generation in {self.params['folder']}; there are: {', '.join(known)}")
         if wanted == self.previous:
             return self._unchanged(wanted)
-        texts = {name: _unnamed(text, wanted) for name, text in self.generations.texts(wanted).items()}
-        main = _unnamed(self.generations.main_of(wanted), wanted)
-        here = {name: _unnamed(text, self.previous) for name, text in self.generations.texts(self.previous).items()}
+        texts = self.generations.plain_texts(wanted)
+        main = unnamed(self.generations.main_of(wanted), wanted)
+        here = self.generations.plain_texts(self.previous) if self.previous else {}
         different = sorted(name for name in set(texts) | set(here) if texts.get(name) != here.get(name))
         digest = self._digest(checksum(main), {name: checksum(text) for name, text in texts.items()})
         generation = self._commit(texts, main, digest, takeover=False, links=[])
@@ -413,10 +413,6 @@ class Transaction:
         return {"changed": changed, "generation": generation, "previous_generation": self.previous or "",
                 "running_generation": self.running or "", "different": different,
                 "strays": self.generations.strays()}
-
-
-def _unnamed(text: bytes, generation: str | None) -> bytes:
-    return text.replace(generation.encode(), MARKER.encode()) if generation else text
 
 
 def main() -> None:

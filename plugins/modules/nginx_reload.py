@@ -227,8 +227,9 @@ class Reload:
             self.start()
             return self.result("restarted")
         raise Failure("\n".join([
-            f"nginx was reloaded and does not run the generation {self.wanted} after {self.params['timeout']} seconds:",
-            *(errors or ["it wrote no error"]), *remedies, self.restore()]))
+            f"nginx was reloaded and does not run {self.wanted or 'without the role'}:",
+            *(errors or [f"within {self.params['timeout']} seconds, and it wrote no error"]), *remedies,
+            self.restore()]))
 
     # --- proof
 

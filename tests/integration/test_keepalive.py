@@ -1,0 +1,48 @@
+"""Connections to the backend are kept for plain HTTP where the upstream says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from .backends import Backend, telling
+from .client import Client
+from .edge import Edge, free_port
+
+
+@dataclass
+class Setup:
+    """Two upstreams, with and without idle connections."""
+
+    address: str
+    backends: dict[str, Backend]
+
+
+@pytest.fixture(scope="module")
+def setup(serving: Edge) -> Iterator[Setup]:
+    """Serve a site for each."""
+    keep = {"kept": 32, "single": 0}
+    found = Setup(f"127.0.0.1:{free_port()}", {name: telling() for name in keep})
+    serving.start({
+        "upstreams": [{"name": name, "servers": [found.backends[name].address], "keepalive": keep[name]}
+                      for name in keep],
+        "sites": [{"server_names": [name], "listen": [found.address], "upstream": name} for name in keep]})
+    yield found
+    serving.stop()
+    for backend in found.backends.values():
+        backend.close()
+
+
+@pytest.mark.parametrize(("name", "connections"), [("kept", 1), ("single", 6)])
+def test_idle_connections_to_the_backend_are_kept_exactly_where_asked_for(setup: Setup, name: str,
+                                                                         connections: int) -> None:
+    setup.backends[name].forget()
+    with Client(setup.address) as one:
+        for _request in range(3):
+            assert one.ask(name, "/").status == 200
+    for _request in range(3):
+        with Client(setup.address) as another:
+            assert another.ask(name, "/", method="POST").status == 200
+    assert setup.backends[name].connections == connections

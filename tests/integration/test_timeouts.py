@@ -1,0 +1,154 @@
+"""Each timeout does what its name says, at its own location and nowhere else."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from .backends import SWITCHED, Backend
+from .client import Client, get, head_of
+from .edge import Edge, free_port
+
+SHORT = 0.7
+# nginx leaves a timer as it is that would move by less than 0.3 s (NGX_TIMER_LAZY_DELAY).
+STEP = 0.4
+# So many steps take longer than the timeout.
+STEPS = 3
+
+
+def _odd(backend: Backend, connection: socket.socket) -> None:
+    path = head_of(connection).split()[1].rsplit(b"/", 1)[1]
+    if path == b"never":
+        threading.Event().wait(30)
+        return
+    connection.sendall(SWITCHED)
+    if path == b"ticking":
+        while True:
+            connection.sendall(b".")
+            time.sleep(STEP)
+    if path == b"deaf":
+        threading.Event().wait(30)
+    while connection.recv(65536):
+        pass
+
+
+@dataclass
+class Setup:
+    """An edge whose locations differ in one timeout each."""
+
+    edge: Edge
+    address: str
+
+
+@pytest.fixture(scope="module")
+def setup(serving: Edge) -> Iterator[Setup]:
+    """Serve them; the path's last part tells the backend what to do."""
+    backend, address = Backend(_odd), f"127.0.0.1:{free_port()}"
+    # A queue for one connection that nobody accepts: what comes later gets no answer at all.
+    full = socket.create_server(("127.0.0.1", 0), backlog=0)
+    waiting = [socket.socket() for _one in range(3)]
+    for one in waiting:
+        one.setblocking(False)
+        one.connect_ex(full.getsockname())
+    serving.start({
+        "upstreams": [{"name": "odd", "servers": [backend.address]},
+                      {"name": "full", "servers": ["127.0.0.1:{}".format(full.getsockname()[1])]}],
+        "sites": [{"server_names": ["a"], "listen": [address], "upstream": "odd",
+                   "locations": [{"path": "/read/", "upstream": "odd", "read_timeout": f"{SHORT * 1000:.0f}ms"},
+                                 {"path": "/send/", "upstream": "odd", "send_timeout": f"{SHORT * 1000:.0f}ms"},
+                                 {"path": "/connect/", "upstream": "full", "connect_timeout": "700ms"}]},
+                  {"server_names": ["b"], "listen": [address], "upstream": "odd", "read_timeout": 90,
+                   "send_timeout": "2m", "connect_timeout": "3s",
+                   "locations": [{"path": "/own", "upstream": "odd", "read_timeout": "1d"}]}],
+    })
+    yield Setup(serving, address)
+    serving.stop()
+    for one in (*waiting, full, backend):
+        one.close()
+
+
+def opened(setup: Setup, path: str) -> Client:
+    """Open a WebSocket, as far as nginx can see."""
+    client = Client(setup.address)
+    assert client.ask("a", path, [("Upgrade", "websocket"), ("Connection", "Upgrade")]).status == 101
+    return client
+
+
+def stays_open(client: Client, seconds: float) -> bool:
+    """Tell whether nothing comes on a connection for so long, not even its end."""
+    client.socket.settimeout(seconds)
+    try:
+        return client.socket.recv(1) != b""
+    except TimeoutError:
+        return True
+
+
+def test_an_idle_websocket_is_cut_when_read_timeout_ends(setup: Setup) -> None:
+    with opened(setup, "/read/silent") as client:
+        assert SHORT * 0.9 < client.seconds_until_closed() < SHORT + 1
+
+
+def test_without_a_short_read_timeout_an_idle_websocket_stays(setup: Setup) -> None:
+    with opened(setup, "/silent") as client:
+        assert stays_open(client, SHORT + STEP)
+
+
+def test_a_frame_of_the_clients_keeps_a_websocket_open(setup: Setup) -> None:
+    with opened(setup, "/read/silent") as client:
+        for _frame in range(STEPS):
+            assert stays_open(client, STEP)
+            client.socket.sendall(b"x")
+        client.socket.settimeout(5)
+        assert client.seconds_until_closed() > SHORT * 0.9
+
+
+def test_a_frame_of_the_backends_keeps_a_websocket_open(setup: Setup) -> None:
+    with opened(setup, "/read/ticking") as client:
+        for _tick in range(STEPS):
+            assert client.socket.recv(1) == b"."
+
+
+def test_a_backend_that_never_answers_is_given_up_when_read_timeout_ends(setup: Setup) -> None:
+    started = time.monotonic()
+    assert get(setup.address, "a", "/read/never").status == 504
+    assert SHORT * 0.9 < time.monotonic() - started < SHORT + 1
+
+
+def test_a_backend_that_takes_nothing_is_given_up_when_send_timeout_ends(setup: Setup) -> None:
+    with opened(setup, "/send/deaf") as client, pytest.raises((ConnectionResetError, BrokenPipeError)):
+        while True:
+            client.socket.sendall(bytes(1 << 20))
+
+
+def test_without_a_short_send_timeout_a_backend_that_takes_nothing_is_waited_for(setup: Setup) -> None:
+    with opened(setup, "/deaf") as client, pytest.raises(TimeoutError):
+        client.socket.settimeout(SHORT + STEP)
+        while True:
+            client.socket.sendall(bytes(1 << 20))
+
+
+def test_a_backend_that_cannot_be_reached_is_given_up_when_connect_timeout_ends(setup: Setup) -> None:
+    started = time.monotonic()
+    assert get(setup.address, "a", "/connect/x").status == 504
+    assert SHORT * 0.9 < time.monotonic() - started < SHORT + 1
+
+
+@pytest.mark.parametrize(("site", "path", "times"), [
+    ("a", "/", ("86400s", "60s", "60s")),
+    ("a", "/read/", ("700ms", "60s", "60s")),
+    ("a", "/send/", ("86400s", "700ms", "60s")),
+    ("a", "/connect/", ("86400s", "60s", "700ms")),
+    ("b", "/", ("90s", "2m", "3s")),
+    ("b", "/own", ("1d", "2m", "3s")),
+])
+def test_nginx_has_each_time_at_its_location(setup: Setup, site: str, path: str, times: tuple[str, ...]) -> None:
+    server = setup.edge.dump().split(f"server_name {site};")[1].split("server_name")[0]
+    location = server.split(f"location {path} {{")[1].split("location ")[0]
+    assert tuple(re.findall(r"proxy_(?:read|send|connect)_timeout (\S+);", location)) == times
+    assert "proxy_socket_keepalive on;" in location
