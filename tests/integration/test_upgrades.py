@@ -168,13 +168,21 @@ def test_the_h2c_backend_opens_a_tunnel_to_a_client_that_comes_to_it_directly(se
     assert "/admin" in setup.h2c.paths
 
 
-@pytest.mark.parametrize("offers", [["h2c"], ["H2C"], ["h2c, websocket"], ["websocket, h2c"], ["h2c", "websocket"],
-                                    ["websocket", "h2c"]], ids=str)
+@pytest.mark.parametrize("offers", [["h2c"], ["H2C"], ["h2c, websocket"], ["websocket, h2c"], ["h2c", "websocket"]],
+                         ids=str)
 def test_ignored_an_offer_of_h2c_opens_no_tunnel(setup: Setup, offers: list[str]) -> None:
     answer, secret = smuggle(setup.address, "ignore", "/h2c", offers)
     assert (answer.status, answer.body, secret) == (200, b"public", b"")
     assert setup.h2c.paths == ["/h2c"]
     assert setup.h2c.scopes[0]["http_version"] == "1.1"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_offer_of_h2c_behind_one_of_websocket_opens_no_tunnel(setup: Setup, mode: str) -> None:
+    # Before nginx 1.23 the backend sees a WebSocket handshake, and an incomplete one.
+    answer, _secret = smuggle(setup.address, mode, "/h2c", ["websocket", "h2c"])
+    assert answer.status in (200, 400)
+    assert "/admin" not in setup.h2c.paths
 
 
 @pytest.mark.parametrize("offers", [["h2c"], ["h2c, websocket"], ["h2c", "websocket"]], ids=str)

@@ -1,0 +1,27 @@
+"""The edge as a guest in somebody else's nginx.conf."""
+
+from __future__ import annotations
+
+from testinfra.host import Host
+
+testinfra_hosts = ["ansible://shared"]
+
+
+def test_their_nginx_conf_is_theirs(host: Host) -> None:
+    assert host.file("/etc/nginx/nginx.conf").contains("worker_connections 512")
+    assert host.check_output("dpkg-divert --list '*nginx*'") == ""
+    assert host.file("/etc/nginx/sites-enabled/default").is_symlink
+
+
+def test_the_edge_is_one_file_among_theirs_and_serves(host: Host) -> None:
+    assert host.file("/etc/nginx/conf.d/websocket_proxy.conf").is_file
+    assert host.check_output("curl -s -o /dev/null -w '%{http_code}' -H 'Host: example.com' http://127.0.0.1/") == "502"
+    assert host.check_output("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8000/") == "204"
+    assert "nginx/" not in host.check_output("curl -s -i -H 'Host: example.com' http://127.0.0.1/")
+
+
+def test_each_roles_handlers_ran_once_in_the_first_run_and_ours_proved_the_reload(host: Host) -> None:
+    assert host.check_output("sort /root/their_handlers | uniq -c | sed 's/^ *//'") == "1 reloaded\n1 validated"
+    on_disk = host.check_output("ls -t /etc/nginx/websocket_proxy | head -n 1")
+    running = host.check_output("curl -s --unix-socket /run/websocket_proxy/nginx.sock http://edge/generation")
+    assert running == on_disk
