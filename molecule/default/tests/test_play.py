@@ -13,12 +13,13 @@ from testinfra.host import Host
 
 testinfra_hosts = ["ansible://newest"]
 
+INVENTORY = str(Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent)
 CHECKOUT = Path(__file__).parents[3]
 
 
 def play(*options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
     """Run the documented playbook against the scenario's hosts."""
-    command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "wsedge.nginx.site", *options,
+    command = ["ansible-playbook", "-i", INVENTORY, "wsedge.nginx.site", *options,
                "-e", json.dumps(variables)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=CHECKOUT,
                           env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"})

@@ -13,13 +13,14 @@ from testinfra.host import Host
 
 testinfra_hosts = ["ansible://owned"]
 
+INVENTORY = str(Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent)
 SCENARIO = Path(__file__).parents[1]
 GENERATION = "curl -s --unix-socket /run/websocket_proxy/nginx.sock http://edge/generation"
 
 
 def play(playbook: str, **variables: Any) -> str:
     """Run a playbook on the host that owns its nginx.conf; return its output."""
-    command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], playbook, "--limit", "owned",
+    command = ["ansible-playbook", "-i", INVENTORY, playbook, "--limit", "owned",
                "-e", json.dumps(variables)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=SCENARIO,
                           env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"})
@@ -42,7 +43,7 @@ def _the_inventorys_edge(host: Host) -> None:
 def test_a_second_use_of_the_role_in_a_play_replaces_the_first(host: Host) -> None:
     output = play("twice.yml")
     assert named(host) == "second.example.com;"
-    assert output.count("RUNNING HANDLER [wsedge.nginx.websocket_proxy : Reload nginx]") == 2
+    assert output.count("RUNNING HANDLER [wsedge.nginx.websocket_proxy : Reload nginx of the edge]") == 2
 
 
 def test_a_rollback_puts_the_configuration_before_the_last_in_force(host: Host) -> None:
@@ -65,7 +66,7 @@ def test_a_rollback_goes_to_the_generation_that_is_named(host: Host) -> None:
 
 def test_a_check_shows_what_the_run_then_does(host: Host) -> None:
     variables = {"websocket_proxy_sites": [{"server_names": ["other.example.com"], "upstream": "ws_node"}]}
-    command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "wsedge.nginx.site", "--limit", "owned",
+    command = ["ansible-playbook", "-i", INVENTORY, "wsedge.nginx.site", "--limit", "owned",
                "--diff", "-e", json.dumps(variables)]
     shown = []
     for options in (["--check"], []):

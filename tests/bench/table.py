@@ -1,0 +1,21 @@
+"""Tables of medians with ratios to a reference that was measured in turns with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median, quantiles
+
+
+def ratio(values: Sequence[float], reference: Sequence[float], unit: str, divisor: float = 1) -> str:
+    """Return the median of VALUES with its ratio to REFERENCE: the median of the rounds' own ratios."""
+    ratios = [value / other for value, other in zip(values, reference, strict=True)]
+    low, _middle, high = quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
+    return f"{median(values) / divisor:.2f} {unit} ({median(ratios):.2f}; {low:.2f}–{high:.2f})"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in plain text, its first column aligned left, the others right."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    return "\n".join("  ".join(cell.ljust(width) if column == 0 else cell.rjust(width)
+                               for column, (cell, width) in enumerate(zip(row, widths, strict=True)))
+                     for row in [head, *rows])
