@@ -11,8 +11,9 @@ import re
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure
 
 # A comment, a quoted word, or an include directive at the beginning of a statement.
-_TOKEN = re.compile(r"""\#[^\n]* | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | (?<![^\s;{}])include\s+([^\s;{}"'\\$]+)\s*;""",
-                    re.VERBOSE | re.DOTALL)
+_TOKEN = re.compile(
+    r"""\#[^\n]* | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | (?<![^\s;{}])include\s+([^\s;{}"'\\$]+)\s*;""",
+    re.VERBOSE | re.DOTALL)
 
 
 def _includes(text: str, folder: str) -> list[tuple[re.Match[str], str]]:
@@ -32,7 +33,8 @@ def _files(pattern: str, extra: str) -> list[str]:
 def _as_expression(pattern: str) -> str:
     """Translate what glob(7) understands in the last part of a path; a leading dot needs a dot."""
     pieces = {"*": ".*", "?": "."}
-    return ("" if pattern.startswith(".") else r"(?!\.)") + "".join(pieces.get(one) or re.escape(one) for one in pattern)
+    start = "" if pattern.startswith(".") else r"(?!\.)"
+    return start + "".join(pieces.get(one) or re.escape(one) for one in pattern)
 
 
 def swapped(entry: str, included: str, candidate: str) -> str:
@@ -47,14 +49,15 @@ def swapped(entry: str, included: str, candidate: str) -> str:
     hits = [(found, pattern) for found, pattern in includes if included in _files(pattern, included)]
     if len(hits) == 1:
         found, pattern = hits[0]
-        lines = " ".join(f'include "{candidate if path == included else path}";' for path in _files(pattern, included))
+        paths = (candidate if path == included else path for path in _files(pattern, included))
+        lines = " ".join(f'include "{path}";' for path in paths)
         return text[:found.start()] + lines + text[found.end():]
     if hits:
         raise Failure(f"{entry} includes {included} {len(hits)} times; once is right")
     through = _through([path for _found, pattern in includes for path in _files(pattern, included)], included, folder)
     if through:
-        raise Failure(f"{included} is included by {through} and not by {entry} itself, so it cannot be tested before it "
-                      f"is in force. Include it in {entry}")
+        raise Failure(f"{included} is included by {through} and not by {entry} itself, so it cannot be tested before "
+                      f"it is in force. Include it in {entry}")
     raise Failure(f"{entry} does not include {included}; add 'include {os.path.dirname(included)}/*.conf;' to its http "
                   f"block")
 

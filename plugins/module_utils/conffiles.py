@@ -17,8 +17,8 @@ def _md5(text: bytes) -> str:
 
 def _dpkg(*command: str, folder: str | None = None) -> str:
     try:
-        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-                              env=dict(os.environ, LC_ALL="C"), check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=dict(os.environ, LC_ALL="C"),
+                              check=False)
     except FileNotFoundError:
         return ""
     if done.returncode:

@@ -217,8 +217,8 @@ class Generations:
             if re.fullmatch(re.escape(f".{base}.") + _NAME.pattern, name):
                 os.unlink(os.path.join(folder, name))
         current = self.current()
-        for name in self.all() if current else []:
-            if number(name) > number(current):
+        for name in self.all():
+            if current and number(name) > number(current):
                 self._remove(name)
 
     def prune(self, keep: int, running: str | None) -> None:

@@ -95,8 +95,18 @@ def master(pid_file: str) -> int | None:
             return pid
     except (OSError, ValueError):
         pass
-    masters = [pid for pid in processes() if title(pid).startswith(MASTER)]
+    masters = [pid for pid in processes() if title(pid).startswith(MASTER) and not _elsewhere(pid)]
     return masters[0] if len(masters) == 1 else None
+
+
+def _elsewhere(pid: int) -> bool:
+    """Tell whether a master is a container's, or was started with a configuration or a prefix of its own."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            numbers = next((line.split()[1:] for line in file if line.startswith("NSpid:")), [])
+    except OSError:
+        numbers = []
+    return len(numbers) > 1 or not {"-c", "-p"}.isdisjoint(title(pid).split())
 
 
 def workers(master_pid: int) -> dict[int, bool]:

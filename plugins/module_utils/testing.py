@@ -38,7 +38,7 @@ class Tester:
         before = {left: os.path.lexists(left) for left in (self.pid_file, self.socket) if left}
         try:
             done = subprocess.run([word.replace("%s", path) for word in self.command], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                   errors="replace", env=dict(os.environ, LC_ALL="C"), check=False)
         finally:
             # nginx -t makes an empty pid file where there is none, and a socket where nobody listens.

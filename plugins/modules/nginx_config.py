@@ -212,9 +212,10 @@ strays:
 """
 
 import os
-from typing import Callable
+from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.wsedge.nginx.plugins.module_utils.candidates import swapped
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
     MARKER,
@@ -236,7 +237,7 @@ UNCHANGED = "what is in force was not changed"
 class Transaction:
     """One run: what is wanted against what is on disk and what runs."""
 
-    def __init__(self, params: dict, check: bool) -> None:
+    def __init__(self, params: dict[str, Any], check: bool) -> None:
         self.params = params
         self.check = check
         self.main: str = params["path"]
@@ -247,7 +248,7 @@ class Transaction:
         self.running: str | None = None
         self.previous: str | None = None
 
-    def run(self) -> dict:
+    def run(self) -> dict[str, Any]:
         """Do what the module promises; return its result."""
         folder = os.path.dirname(self.main)
         if not os.path.isdir(folder):
@@ -275,7 +276,7 @@ class Transaction:
         return {file["name"]: file["sha256"] or checksum((file["content"] or "").encode())
                 for file in self.params["files"]}
 
-    def change(self) -> dict:
+    def change(self) -> dict[str, Any]:
         """Put what is wanted in force, where anything differs from it."""
         current, wanted = self.previous, self._sums()
         wanted_main = self.params["sha256"] or checksum((self.params["content"] or "").encode())
@@ -313,7 +314,7 @@ class Transaction:
         return checksum("\n".join([main, *(f"{name} {files[name]}" for name in sorted(files)),
                                    *(f"{path} {referred[path]}" for path in sorted(referred))]).encode())
 
-    def _unchanged(self, current: str) -> dict:
+    def _unchanged(self, current: str) -> dict[str, Any]:
         """Test what is in force: a foreign file that broke it is found by every run."""
         if self.tester.possible() or not self.check:
             self.tester.test(self.entry, self.entry, "and it is the one on disk")
@@ -361,14 +362,15 @@ class Transaction:
 
     # --- state: rolled_back
 
-    def roll_back(self) -> dict:
+    def roll_back(self) -> dict[str, Any]:
         """Put an earlier generation in force again, as a new one."""
         known = self.generations.all()
         wanted = self.params["generation"]
         if not wanted:
             earlier = [name for name in known if name != self.previous]
             if self.previous is None or not earlier:
-                raise Failure(f"there is no generation before {self.previous or 'the first'} in {self.params['folder']}")
+                raise Failure(f"there is no generation before {self.previous or 'the first'} in "
+                              f"{self.params['folder']}")
             wanted = earlier[-1]
         if wanted not in known:
             raise Failure(f"{wanted} is not a generation in {self.params['folder']}; there are: {', '.join(known)}")
@@ -384,7 +386,7 @@ class Transaction:
 
     # --- state: absent
 
-    def remove(self) -> dict:
+    def remove(self) -> dict[str, Any]:
         """Take back all that was ever committed here."""
         if not os.path.isdir(self.params["folder"]) and self.previous is None:
             return self.result(False, "", [])
@@ -408,7 +410,7 @@ class Transaction:
         self.generations.remove_all()
         return self.result(True, "", [self.main])
 
-    def result(self, changed: bool, generation: str, different: list[str]) -> dict:
+    def result(self, changed: bool, generation: str, different: list[str]) -> dict[str, Any]:
         """Return what the module tells."""
         return {"changed": changed, "generation": generation, "previous_generation": self.previous or "",
                 "running_generation": self.running or "", "different": different,

@@ -67,6 +67,7 @@ import os
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Generations
 from ansible_collections.wsedge.nginx.plugins.module_utils.running import running_generation
 

@@ -58,7 +58,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 def output(*command: str) -> str:
     """Return what a command prints; nothing where it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True,
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                           env=dict(os.environ, LC_ALL="C"), check=False)
     return done.stdout if done.returncode == 0 else ""
 

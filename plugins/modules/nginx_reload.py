@@ -127,18 +127,24 @@ import re
 import signal
 import subprocess
 import time
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.wsedge.nginx.plugins.module_utils import running
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations, lock, number, read
 from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover
 from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND, Tester
 
 
-def systemctl(*words: str) -> subprocess.CompletedProcess:
+def systemctl(*words: str) -> subprocess.CompletedProcess[str]:
     """Run systemctl; its exit status is the caller's to judge."""
     return subprocess.run(["systemctl", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, universal_newlines=True, check=False)
+                          stderr=subprocess.STDOUT, text=True, check=False)
+
+
+# What keeps a configuration from running is an emergency of no connection's; those have a number, such as *17.
+_REASON = re.compile(r"[0-9/]+ [0-9:]+ \[emerg\] [0-9]+#[0-9]+: (?!\*)(.*\S)")
 
 
 class ErrorLog:
@@ -153,27 +159,27 @@ class ErrorLog:
         try:
             with open(self.path, encoding="utf-8", errors="replace") as file:
                 file.seek(self.position)
-                lines = [re.sub(r"^[0-9/]+ [0-9:]+ (\[\w+\]) [0-9#]+: ", r"\1 ", line.strip()) for line in file]
+                found = [_REASON.match(line) for line in file]
         except OSError:
             return []
-        return list(dict.fromkeys(line for line in lines if re.match(r"\[(emerg|crit)\]", line)))
+        return list(dict.fromkeys(f"[emerg] {line[1]}" for line in found if line))
 
 
 class Reload:
     """One reload with its proof."""
 
-    def __init__(self, params: dict) -> None:
+    def __init__(self, params: dict[str, Any]) -> None:
         self.params = params
         self.generations = Generations(params["path"], params["folder"])
         self.takeover = Takeover(self.generations, params["divert"], replace=False)
         self.tester = Tester(params["validate"], params["pid_file"], params["socket"])
         self.entry = params["entry"] or params["path"]
-        self.wanted = self.generations.current()
-        self.log = ErrorLog(params["error_log"])
 
-    def run(self) -> dict:
+    def run(self) -> dict[str, Any]:
         """Do what the module promises; return its result."""
         lock(os.path.dirname(self.params["folder"]))
+        self.wanted = self.generations.current()
+        self.log = ErrorLog(self.params["error_log"])
         self.ran = running.running_generation(self.params["socket"])
         try:
             self.tester.test(self.entry, self.entry, "it is the one on disk")
@@ -218,18 +224,33 @@ class Reload:
                 return
         os.kill(master, signal.SIGHUP)
 
-    def _instead_of_reload(self, master: int) -> dict:
+    def _instead_of_reload(self, master: int) -> dict[str, Any]:
         errors, remedies = self.log.errors(), self._remedies(master)
         if self._restart_would_do(master) and self.params["allow_restart"]:
-            systemctl("reset-failed", self.params["service"])
-            systemctl("stop", self.params["service"])
-            running.remove_dead_socket(self.params["socket"])
-            self.start()
+            self._restart(master)
             return self.result("restarted")
         raise Failure("\n".join([
             f"nginx was reloaded and does not run {self.wanted or 'without the role'}:",
             *(errors or [f"within {self.params['timeout']} seconds, and it wrote no error"]), *remedies,
             self.restore()]))
+
+    def _restart(self, master: int) -> None:
+        """Stop nginx and start it; where the new configuration does not start, what ran before has to."""
+        systemctl("stop", self.params["service"])
+        if running.title(master).startswith(running.MASTER):
+            # It is not the service's.
+            os.kill(master, signal.SIGTERM)
+        deadline = time.monotonic() + self.params["timeout"]
+        while running.title(master).startswith(running.MASTER) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        running.remove_dead_socket(self.params["socket"])
+        try:
+            self.start()
+        except Failure as failure:
+            running.remove_dead_socket(self.params["socket"])
+            systemctl("reset-failed", self.params["service"])
+            again = systemctl("start", self.params["service"]).returncode == 0
+            raise Failure(f"{failure}\n{'It was started again' if again else 'It does not start either'}") from None
 
     # --- proof
 
@@ -260,10 +281,10 @@ class Reload:
 
     def _restart_would_do(self, master: int) -> bool:
         errors = self.log.errors()
-        ours = [pid for pid, parent in running.processes().items() if master in (pid, parent)]
+        ours = {pid for pid, parent in running.processes().items() if master in (pid, parent)}
         ports = self._ports_in_use(errors)
         return any("while previously" in error or "conflicts with" in error for error in errors) or (
-            bool(ports) and all(running.holders(port) & set(ours) for port in ports))
+            bool(ports) and all(set() < running.holders(port) <= ours for port in ports))
 
     @staticmethod
     def _ports_in_use(errors: list[str]) -> list[int]:
@@ -319,10 +340,10 @@ class Reload:
             json.dump(known, file)
         os.rename(path + ".new", path)
 
-    def draining(self, master: int | None) -> list[dict]:
+    def draining(self, master: int | None) -> list[dict[str, Any]]:
         """Return the workers that shut down, by generation."""
         known = self._remembered()
-        found: dict[str, dict] = {}
+        found: dict[str, dict[str, Any]] = {}
         for pid, ending in (running.workers(master) if master else {}).items():
             if ending:
                 generation = known.get(f"{pid}@{running.started(pid)}", "unknown")
@@ -338,11 +359,11 @@ class Reload:
             return
         told = [f"  {one['generation']}: {one['workers']} workers, {one['sockets']} sockets" for one in draining]
         raise Failure("\n".join([
-            f"{len(draining)} generations still have workers that live on for their last WebSockets; one more is one too "
-            f"many:", *told, "Wait for their ends, shorten websocket_proxy_worker_shutdown_timeout, raise "
+            f"{len(draining)} generations still have workers that live on for their last WebSockets; one more is one "
+            f"too many:", *told, "Wait for their ends, shorten websocket_proxy_worker_shutdown_timeout, raise "
             "websocket_proxy_max_draining_generations, or end the oldest workers (kill -TERM PID)", self.restore()]))
 
-    def result(self, how: str, changed: bool = True) -> dict:
+    def result(self, how: str, changed: bool = True) -> dict[str, Any]:
         """Return what the module tells."""
         return {"changed": changed, "how": how, "generation": self.wanted or "",
                 "draining": self.draining(running.master(self.params["pid_file"]))}

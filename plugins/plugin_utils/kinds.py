@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.nginx_variables import check_variables
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused, nearest, shown
@@ -66,7 +66,7 @@ def one_of(*choices: str) -> Callable[[object], str]:
     return kind
 
 
-def one_name_of(known: dict[str, str], what: str) -> Callable[[object], str]:
+def one_name_of(known: Mapping[str, str], what: str) -> Callable[[object], str]:
     """Make the kind of the names in KNOWN, each of WHAT; the value becomes what its name stands for."""
 
     def kind(value: object) -> str:

@@ -75,7 +75,8 @@ class Place:
         for index, item in enumerate(value):
             yield self[index], item
 
-    def mapping(self, value: object, known: Collection[str], required: Collection[str] = ()) -> dict[str, object] | None:
+    def mapping(self, value: object, known: Collection[str],
+                required: Collection[str] = ()) -> dict[str, object] | None:
         """Return VALUE, which is to be a mapping with no other than the KNOWN keys and at least the REQUIRED ones.
 
         A key whose value is null counts as not given.

@@ -28,10 +28,7 @@ def quote(value: str | int) -> str:
     text = str(value)
     if _CONTROL.search(text):
         raise ValueError(f"a control character in {text!r}")
-    if _BARE.fullmatch(text):
-        word = text
-    else:
-        word = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    word = text if _BARE.fullmatch(text) else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if len(word.encode()) > LONGEST_WORD:
         raise ValueError(f"longer than {LONGEST_WORD} bytes: {text[:40]!r}…")
     return word

@@ -22,7 +22,7 @@ class Renderer:
     """Renders the templates of some folders; a template sees the values that it is given and nothing else."""
 
     def __init__(self, folders: Sequence[str]) -> None:
-        self._environment = Environment(  # noqa: S701 (the output is not HTML, and every value is quoted)
+        self._environment = Environment(
             loader=FileSystemLoader(list(folders)), undefined=StrictUndefined, finalize=_word,
             trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
 

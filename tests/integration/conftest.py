@@ -8,6 +8,7 @@ import pytest
 
 from .container import Container, images
 from .edge import Edge
+from .host import Host
 
 RELEASES = {"bullseye": "1.18", "bookworm": "1.22", "trixie": "1.26"}
 
@@ -38,3 +39,18 @@ def sealed(image: str) -> Iterator[Container]:
     container = Container(image, "none")
     yield container
     container.remove()
+
+
+@pytest.fixture(scope="session")
+def machine(image: str) -> Iterator[Host]:
+    """Give a host with systemd."""
+    host = Host(image)
+    yield host
+    host.remove()
+
+
+@pytest.fixture
+def host(machine: Host) -> Host:
+    """Give that host as its packages left it: nginx is there and does not run."""
+    machine.reset()
+    return machine

@@ -11,6 +11,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[1]
+AGENT = ["python3", "-B", "/integration/agent.py"]
 
 
 def images(*releases: str) -> list[str]:
@@ -19,20 +20,24 @@ def images(*releases: str) -> list[str]:
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
 
 
+def mounts() -> list[str]:
+    """Return what docker has to be told so that AGENT and the collection's modules run in a container."""
+    ansible = importlib.util.find_spec("ansible")
+    assert ansible and ansible.submodule_search_locations
+    library = "/usr/local/lib/integration"
+    return ["--env", f"PYTHONPATH={library}", "--volume", f"{HERE}:/integration:ro",
+            "--volume", f"{ansible.submodule_search_locations[0]}:{library}/ansible:ro",
+            "--volume", f"{CHECKOUT}/plugins:{library}/ansible_collections/wsedge/nginx/plugins:ro"]
+
+
 class Container:
     """One container; its network is the machine's own (``host``) or none at all (``none``)."""
 
     def __init__(self, image: str, network: str) -> None:
-        ansible = importlib.util.find_spec("ansible")
-        assert ansible and ansible.submodule_search_locations
-        library = "/usr/local/lib/integration"
         self._name = f"wsedge-integration-{uuid.uuid4().hex[:12]}"
         self._process = subprocess.Popen(
             ["docker", "run", "--rm", "--interactive", "--name", self._name, "--network", network,
-             "--env", f"PYTHONPATH={library}", "--volume", f"{HERE}:/integration:ro",
-             "--volume", f"{ansible.submodule_search_locations[0]}:{library}/ansible:ro",
-             "--volume", f"{CHECKOUT}/plugins:{library}/ansible_collections/wsedge/nginx/plugins:ro",
-             image, "python3", "-B", "/integration/agent.py"],
+             *mounts(), image, *AGENT],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         # The package's default site would listen on port 80, with network "host" the machine's own.
         self.shell("cp -a /etc/nginx /root/nginx && cp -a /var/lib/dpkg/diversions /root/diversions "

@@ -41,10 +41,9 @@ class Edge:
 
     def put(self, variables: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
         """Write the configuration for VARIABLES, and files of OTHERS', by their names in conf.d."""
-        self.container.restore()
-        self.container.write({**rendered(variables),
-                              **{f"/etc/nginx/conf.d/{name}": text for name, text in (others or {}).items()}})
-        self.container.shell("rm /etc/nginx/sites-enabled/default")
+        files = rendered(variables)
+        self.container.shell("rm -rf /etc/nginx/websocket_proxy /etc/nginx/conf.d/* /etc/nginx/sites-enabled/default")
+        self.container.write({**files, **{f"/etc/nginx/conf.d/{name}": text for name, text in (others or {}).items()}})
 
     def test(self) -> str:
         """Return what nginx says against the configuration: nothing, if all is well."""

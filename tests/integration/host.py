@@ -1,14 +1,14 @@
-"""A host with systemd, on which the role's two modules run just as the role calls them, without Ansible."""
+"""A host with systemd, on which the role's two modules run with the arguments that the role gives, without Ansible."""
 
 from __future__ import annotations
 
 import copy
+import json
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,15 +18,225 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.generations import MA
 from jinja2 import Environment
 from jinja2.nativetypes import NativeEnvironment
 
-from .container import CHECKOUT, Container, mounts
+from .container import AGENT, CHECKOUT, Container, mounts
 from .edge import RENDERER
 
 ROLE = CHECKOUT / "roles/websocket_proxy"
+FOLDER = "/etc/nginx/websocket_proxy"
 SOCKET = "/run/websocket_proxy/nginx.sock"
-ECHO = 3000
+ECHO = "127.0.0.1:3000"
 
 # What systemd needs in an unprivileged container; with SYS_PTRACE root may read which sockets a worker holds.
 SYSTEMD = ["--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--env", "container=docker",
            "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
            "--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE",
            "--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp"]
+
+
+@dataclass
+class Run:
+    """What the role's modules told in one run of the role; a module that was not called told nothing."""
+
+    config: dict[str, Any]
+    validate: dict[str, Any] = field(default_factory=dict)
+    reload: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def error(self) -> str:
+        """The message with which the run failed; empty when it is green."""
+        return "".join(result["msg"] for result in (self.config, self.validate, self.reload) if result.get("failed"))
+
+    @property
+    def changed(self) -> bool:
+        """Whether the run changed anything."""
+        return any(result.get("changed") for result in (self.config, self.validate, self.reload))
+
+
+@dataclass
+class Nginx:
+    """The processes of nginx; workers that shut down are apart."""
+
+    master: int
+    workers: set[int]
+    ending: set[int]
+
+
+def site(*listen: object, name: str = "a", **keys: Any) -> dict[str, Any]:
+    """Return variables with one site that LISTENs there."""
+    return {"worker_processes": 2, "upstreams": [{"name": "echo", "servers": [ECHO]}],
+            "sites": [{"server_names": [name], "listen": list(listen) or [80], "upstream": "echo", **keys}]}
+
+
+class Host(Container):
+    """One host, which ends by itself should the tests be killed."""
+
+    def __init__(self, image: str) -> None:
+        self._name = f"wsedge-integration-{uuid.uuid4().hex[:12]}"
+        subprocess.run(["docker", "run", "--rm", "--detach", "--name", self._name, *SYSTEMD, *mounts(),
+                        "--volume", f"{CHECKOUT}/roles/websocket_echo/files:/websocket_echo:ro",
+                        image, "/lib/systemd/systemd"], stdout=subprocess.DEVNULL, check=True)
+        self._booted()
+        self.shell("cp -a /etc/nginx /root/nginx && cp -a /var/lib/dpkg/diversions /root/diversions")
+        banner = self.shell("nginx -v").rsplit("/", 1)[1].split()[0]
+        self.nginx_version = tuple(int(number) for number in banner.split("."))
+        self._write_unit()
+
+    def _docker(self, *words: str) -> str:
+        return subprocess.run(["docker", *words], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+    def _booted(self) -> None:
+        self._process = subprocess.Popen(["docker", "exec", "--interactive", self._name, *AGENT],
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.wait_until(lambda: self.run("systemctl is-system-running --wait")[1].strip() in ("running", "degraded"))
+        self.shell("systemd-run --quiet --on-active=15min systemctl poweroff")
+        self.address = self._docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self._name)
+
+    def _write_unit(self) -> None:
+        """Write what the role writes beside nginx's configuration."""
+        model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in site().items()}, ipv6=False)
+        plain = Environment(trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
+        tasks = yaml.safe_load((ROLE / "tasks/service.yml").read_text())
+        task = next(task for task in tasks if "ansible.builtin.template" in task)
+        self.write({item["dest"]: plain.from_string((ROLE / "templates" / item["src"]).read_text()).render(
+            __websocket_proxy_model=model) for item in task["loop"]})
+        self.shell("systemctl daemon-reload && systemctl enable --quiet nginx")
+
+    def another(self) -> Host:
+        """Give a second way to the same host, for two things at once."""
+        second = copy.copy(self)
+        second._process = subprocess.Popen(["docker", "exec", "--interactive", self._name, *AGENT],
+                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return second
+
+    def hang_up(self) -> None:
+        """End this way to the host."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(timeout=20)
+
+    def reset(self) -> None:
+        """Leave nothing of an earlier test."""
+        self.shell("systemctl stop 'other-*' echo 2>/dev/null; systemctl kill --signal=KILL nginx 2>/dev/null; "
+                   "for pid in $(ps -eo pid=,args= | awk '/nginx: (master|worker)/ && !/awk/ {print $1}'); "
+                   "do kill -9 $pid; done; systemctl stop nginx; systemctl reset-failed; "
+                   "rm -rf /run/websocket_proxy; : > /var/log/nginx/error.log")
+        self.restore()
+
+    def reboot(self) -> None:
+        """Restart the host: /run is empty, and systemd starts what is enabled."""
+        self.hang_up()
+        self._docker("restart", "--time", "5", self._name)
+        self._booted()
+
+    def remove(self) -> None:
+        """End the host."""
+        self.hang_up()
+        self._docker("rm", "--force", self._name)
+
+    # --- the role
+
+    def _arguments(self, path: str, which: int, **values: Any) -> dict[str, Any]:
+        """Return the arguments of one of the tasks of the role that call our modules, nginx.conf being the role's."""
+        called = [value for task in yaml.safe_load((ROLE / path).read_text())
+                  for key, value in task.items() if key.startswith("wsedge.nginx.")]
+        places = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__websocket_proxy_places"]
+        native = NativeEnvironment()
+        return {key: native.from_string(value).render(__websocket_proxy_place=places["own"], **values)
+                if isinstance(value, str) else value for key, value in called[which].items()}
+
+    def configure(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Commit what the role makes of VARIABLES, and further FILES of the generation, by name."""
+        model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()},
+                                      ipv6=False)
+        assert model["problems"] == []
+        arguments = self._arguments("tasks/configure.yml", 0, __websocket_proxy_model=model)
+        names = {"generation": MARKER, "generation_files": f"{FOLDER}/{MARKER}/*.conf"}
+        render = RENDERER.render
+        return self.module("nginx_config", {
+            **arguments, "template": None, "vars": {},
+            "content": render(arguments["template"], {**arguments["vars"], **names}),
+            "files": [{"name": file["name"], "content": render(file["template"], {**file["vars"], **names})}
+                      for file in arguments["files"]] +
+                     [{"name": name, "content": text} for name, text in (files or {}).items()]})
+
+    def validate(self) -> dict[str, Any]:
+        """Call the first handler."""
+        return self.module("nginx_reload", self._arguments("handlers/main.yml", 0))
+
+    def reload(self, allow_restart: bool = False, max_draining: int = 24) -> dict[str, Any]:
+        """Call the second handler."""
+        return self.module("nginx_reload", self._arguments(
+            "handlers/main.yml", 1, __websocket_proxy_allow_restart=allow_restart,
+            __websocket_proxy_max_draining=max_draining))
+
+    def apply(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None, **how: Any) -> Run:
+        """Run the role: commit, and where that changed anything, the handlers."""
+        run = Run(self.configure(variables, files))
+        if run.config.get("changed"):
+            run.validate = self.validate()
+            if not run.validate.get("failed"):
+                run.reload = self.reload(**how)
+        return run
+
+    def serve(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None) -> str:
+        """Run the role, which is to succeed; return the generation that runs."""
+        run = self.apply(variables, files)
+        assert not run.error
+        assert self.answer() == run.config["generation"]
+        return run.config["generation"]
+
+    # --- what is there
+
+    def answer(self) -> str:
+        """Return what nginx answers on its private socket, empty when it does not."""
+        return self.run(f"curl --silent --max-time 5 --unix-socket {SOCKET} http://x/generation")[1].strip()
+
+    def nginx(self) -> Nginx:
+        """Return the processes of nginx, of which one master runs."""
+        lines = [line.split(None, 1) for line in self.shell("ps -eo pid=,args=").splitlines()]
+        masters = [int(pid) for pid, title in lines if title.startswith("nginx: master process")]
+        workers = {int(pid): "shutting down" in title for pid, title in lines if title.startswith("nginx: worker")}
+        assert len(masters) == 1, masters
+        return Nginx(masters[0], {pid for pid, ending in workers.items() if not ending},
+                     {pid for pid, ending in workers.items() if ending})
+
+    def tree(self) -> str:
+        """Return every path below /etc/nginx with its kind, mode and content, and dpkg's diversions."""
+        return self.shell("cd /etc/nginx && find . -printf '%p %y %m %U:%G %l\\n' | sort && "
+                          "find . -type f -print0 | sort -z | xargs -0 sha256sum && dpkg-divert --list '*nginx*'")
+
+    def wait_until(self, true: Callable[[], Any], seconds: float = 20) -> None:
+        """Wait for something to become true."""
+        deadline = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < deadline, "it did not become true"
+            time.sleep(0.1)
+
+    @contextmanager
+    def other(self, port: int, address: str = "0.0.0.0") -> Iterator[None]:
+        """Have a port listened on by another process than nginx."""
+        unit = f"other-{port}"
+        code = f"import socket, time; s = socket.create_server((\"{address}\", {port})); time.sleep(900)"
+        self.shell(f"systemd-run --quiet --unit={unit} /usr/bin/python3 -c '{code}'")
+        self.wait_until(lambda: self.shell(f"ss -Hltn 'sport = :{port}'"))
+        try:
+            yield
+        finally:
+            self.shell(f"systemctl stop {unit}")
+
+    @contextmanager
+    def echo(self) -> Iterator[None]:
+        """Have the role's echo service behind the edge."""
+        address, port = ECHO.split(":")
+        self.shell("systemd-run --quiet --unit=echo --setenv=NODE_PATH=/usr/share/nodejs "
+                   f"/usr/bin/node /websocket_echo/websocket_echo.js {address} {port}")
+        self.wait_until(lambda: self.shell(f"ss -Hltn 'sport = :{port}'"))
+        try:
+            yield
+        finally:
+            self.shell("systemctl stop echo")
+
+
+def remembered(host: Host) -> dict[str, str]:
+    """Return which worker was noted for which generation."""
+    return dict(json.loads(host.shell("cat /run/websocket_proxy/draining.json")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -41,7 +42,7 @@ def test_a_broken_configuration_would_be_noticed(edge: Edge) -> None:
     edge.put(RECIPE, {"theirs.conf": "proxy_read_timeout 30 sec;\n"})
     assert "invalid number of arguments" in edge.test()
     edge.put(RECIPE, {"theirs.conf": "server { server_name example.com; }\n"})
-    assert "[warn] conflicting server name" in edge.test()
+    assert 'conflicting server name "example.com"' in edge.test()
 
 
 def test_every_variable_that_a_value_may_name_is_one_of_nginx(edge: Edge) -> None:
@@ -50,35 +51,38 @@ def test_every_variable_that_a_value_may_name_is_one_of_nginx(edge: Edge) -> Non
     assert edge.test() == ""
 
 
-@pytest.mark.parametrize("length", [*range(1, 254, 9), *range(44, 58), *range(108, 122), *range(236, 254)])
-def test_a_server_name_of_any_length_is_accepted(edge: Edge, length: int) -> None:
-    edge.put({**RECIPE, "sites": [{"server_names": [long_name(length)], "upstream": "node"}]})
-    assert edge.test() == ""
+def with_names(names: Iterable[str]) -> dict[str, Any]:
+    """Return the recipe with a second site of these names: nginx builds no hash of names for one site alone."""
+    return {**RECIPE, "sites": [*RECIPE["sites"], {"name": "second", "server_names": sorted(names), "upstream": "node"}]}
+
+
+def test_a_server_name_of_any_length_is_accepted(edge: Edge) -> None:
+    for length in (1, 8, 45, 46, 47, 48, 49, 109, 110, 111, 112, 238, 239, 240, 241, 253):
+        edge.put(with_names([long_name(length)]))
+        assert (length, edge.test()) == (length, "")
 
 
 @pytest.mark.parametrize("wildcard", ["", "*."], ids=["plain", "wildcards"])
-@pytest.mark.parametrize("lengths", [(8, 30), (40, 46), (47, 54), (60, 110), (200, 240)], ids=str)
-@pytest.mark.parametrize("count", [30, 128, 1000])
-def test_any_number_of_server_names_is_accepted(edge: Edge, count: int, lengths: tuple[int, int], wildcard: str) -> None:
-    spread = random.Random(count)
-    names = {wildcard + long_name(spread.randint(*lengths), number) for number in range(count)}
-    edge.put({**RECIPE, "sites": [{"name": "all", "server_names": sorted(names), "upstream": "node"}]})
-    assert edge.test() == ""
+@pytest.mark.parametrize("count", [2, 30, 60, 128, 1000])
+def test_any_number_of_server_names_is_accepted(edge: Edge, count: int, wildcard: str) -> None:
+    for shortest, longest in ((8, 30), (40, 46), (47, 54), (60, 110), (200, 240)):
+        names = {wildcard + long_name(shortest + number % (longest - shortest), number) for number in range(count)}
+        edge.put(with_names(names))
+        assert (longest, edge.test()) == (longest, "")
 
 
 def test_a_thousand_sites_are_accepted(edge: Edge) -> None:
-    sites = [{"server_names": [long_name(50 + number % 150, number)], "upstream": "node", "name": f"site-{number}"}
-             for number in range(1000)]
-    edge.put({**RECIPE, "sites": sites})
+    edge.put({**RECIPE, "sites": [{"server_names": [long_name(50 + number % 150, number)], "upstream": "node"}
+                                  for number in range(1000)]})
     assert edge.test() == ""
 
 
-@pytest.mark.parametrize("length", [8, 40, 46, 47, 60, 100])
-@pytest.mark.parametrize("count", [1, 30, 128, 200, 1000])
-def test_any_number_of_request_headers_is_accepted(edge: Edge, count: int, length: int) -> None:
-    headers = {long_name(length - 5, number).replace(".", "-") + f"x{number:04}": "a" for number in range(count)}
-    edge.put({**RECIPE, "sites": [{**RECIPE["sites"][0], "request_headers": headers}]})
-    assert edge.test() == ""
+@pytest.mark.parametrize("count", [1, 30, 60, 128, 200, 1000])
+def test_any_number_of_request_headers_is_accepted(edge: Edge, count: int) -> None:
+    for length in (10, 25, 40, 46, 47, 60, 100):
+        headers = {f"x{number:04}" + long_name(length - 5, number).replace(".", "-"): "a" for number in range(count)}
+        edge.put({**RECIPE, "sites": [{**RECIPE["sites"][0], "request_headers": headers}]})
+        assert (length, edge.test()) == (length, "")
 
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789_"

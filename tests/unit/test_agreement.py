@@ -1,15 +1,18 @@
-"""argument_specs, defaults/main.yml and the compiler's schema say the same."""
+"""argument_specs, defaults/main.yml, the compiler's schema and the reference say the same."""
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import schema
 
-ROLE = Path(__file__).parents[2] / "roles" / "websocket_proxy"
+CHECKOUT = Path(__file__).parents[2]
+ROLE = CHECKOUT / "roles" / "websocket_proxy"
 SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]
 DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
 SCHEMAS = {"main": schema.ROLE, "upstream": schema.UPSTREAM, "site": schema.SITE, "location": schema.LOCATION}
@@ -48,3 +51,8 @@ def test_each_choice_is_accepted_and_nothing_else(level: str) -> None:
             assert [key.kind(choice) for choice in key.choices] == list(key.choices)
             with pytest.raises(ValueError, match="is not one of"):
                 key.kind("another")
+
+
+def test_the_reference_is_written_from_the_specifications() -> None:
+    builder = runpy.run_path(str(CHECKOUT / "docs/build_reference.py"))
+    assert builder["REFERENCE"].read_text() == builder["reference"](), "run docs/build_reference.py"

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.quoting import quote
-from hypothesis import given
-from hypothesis import strategies as st
 
 KINDS: list[Callable[[object], Any]] = [
     kinds.name, kinds.package, kinds.duration, kinds.duration_or_never, kinds.worker_processes, kinds.server_name,
@@ -67,7 +68,8 @@ def test_no_kind_accepts_a_control_character(kind: Callable[[object], Any], cont
     (kinds.header_name, "X-Scheme", "X-Scheme"), (kinds.header_value, "a; b=\"c\"", "a; b=\"c\""),
     (kinds.header_value, "$scheme://${host}:$arg_port", "$scheme://${host}:$arg_port"), (kinds.header_value, 1, "1"),
 ])
-def test_a_sound_value_is_accepted_in_its_normal_form(kind: Callable[[object], Any], value: object, normal: Any) -> None:
+def test_a_sound_value_is_accepted_in_its_normal_form(
+        kind: Callable[[object], Any], value: object, normal: Any) -> None:
     assert kind(value) == normal
 
 
@@ -97,7 +99,8 @@ def test_a_sound_value_is_accepted_in_its_normal_form(kind: Callable[[object], A
     (kinds.header_value, "$nope", '"\\$nope" is not a variable of nginx'),
     (kinds.header_value, "$remote_adr", 'did you mean "remote_addr"'),
     (kinds.header_value, "5$", "begins no variable"), (kinds.header_value, "$http_", "not a variable"),
-    (kinds.header_value, "ä", "not ASCII"), (kinds.header_value, " x", "a space"), (kinds.header_value, True, "quotation"),
+    (kinds.header_value, "ä", "not ASCII"), (kinds.header_value, " x", "a space"),
+    (kinds.header_value, True, "quotation"),
     (kinds.header_value, "", "null removes"), (kinds.package, "Nginx", "Debian package"),
     (kinds.worker_processes, "many", "neither auto"),
 ])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.quoting import quote
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.quoting import quote
 
 PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=900)
 HOSTILE = st.text(st.sampled_from(" ;{}#\"'\\$/=~*a0.-[]@"), max_size=60)
@@ -59,7 +60,8 @@ def test_quoted_values_beside_each_other_stay_apart(values: list[str]) -> None:
     assert words(" ".join(quote(value) for value in values)) == values
 
 
-@pytest.mark.parametrize("value", ["example.com", "/chat/", "127.0.0.1:3000", "[::]:80", "*.example.com", "$host", "90s"])
+@pytest.mark.parametrize("value", [
+    "example.com", "/chat/", "127.0.0.1:3000", "[::]:80", "*.example.com", "$host", "90s"])
 def test_plain_words_stay_readable(value: str) -> None:
     assert quote(value) == value
 

@@ -59,7 +59,8 @@ def test_the_site_listens_on_ipv6_exactly_where_the_host_has_it(host: Host, conf
 
 def test_nginx_conf_is_diverted_and_debians_own_lies_beside(host: Host) -> None:
     assert host.check_output("dpkg-divert --truename /etc/nginx/nginx.conf") == "/etc/nginx/nginx.conf.distrib"
-    pristine = host.check_output("dpkg-query -W -f '${Conffiles}\n' nginx-common | grep ' /etc/nginx/nginx.conf '").split()[1]
+    conffiles = host.check_output("dpkg-query -W -f '${Conffiles}' nginx-common")
+    pristine = next(line.split()[1] for line in conffiles.splitlines() if line.startswith(" /etc/nginx/nginx.conf "))
     assert host.file("/etc/nginx/nginx.conf.distrib").md5sum == pristine
 
 

@@ -82,7 +82,8 @@ def test_a_check_shows_what_the_run_would_do_and_does_nothing(host: Host) -> Non
 
 def test_somebody_elses_map_of_the_popular_name_changes_nothing(host: Host) -> None:
     theirs = "/etc/nginx/conf.d/theirs.conf"
-    host.check_output(f"printf '%s' 'map $http_upgrade $connection_upgrade {{ default upgrade; \"\" close; }}' > {theirs}")
+    text = 'map $http_upgrade $connection_upgrade { default upgrade; "" close; }'
+    host.check_output(f"printf '%s' '{text}' > {theirs}")
     try:
         done = play("--limit", "newest")
         assert done.returncode == 0, done.stdout + done.stderr

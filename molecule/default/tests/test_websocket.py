@@ -125,7 +125,8 @@ def test_the_backend_sees_who_is_there_and_how_they_came(open_socket: Open, addr
 
 
 def test_a_plain_request_takes_the_same_way(address: str) -> None:
-    answer = exchange(address, "GET /whoami HTTP/1.1\nHost: example.com\nX-Forwarded-For: 6.6.6.6\nConnection: close\n\n")
+    answer = exchange(
+        address, "GET /whoami HTTP/1.1\nHost: example.com\nX-Forwarded-For: 6.6.6.6\nConnection: close\n\n")
     head, body = answer.split("\r\n\r\n", 1)
     assert head.startswith("HTTP/1.1 200 ")
     seen = seen_headers(body[body.index("{"):body.rindex("}") + 1])
@@ -159,7 +160,7 @@ def test_a_locations_own_read_timeout_cuts_a_silent_socket_and_no_other(open_soc
 
 @pytest.mark.parametrize(("name", "status"), [("example.com", 200), ("strict.example.com", 400)])
 def test_another_upgrade_is_ignored_or_rejected_as_the_site_says(address: str, name: str, status: int) -> None:
-    answer = exchange(address, f"GET /whoami HTTP/1.1\nHost: {name}\nUpgrade: h2c\nConnection: Upgrade, HTTP2-Settings\n"
-                               "HTTP2-Settings: AAMAAABkAAQAAP__\n\n")
+    answer = exchange(address, f"GET /whoami HTTP/1.1\nHost: {name}\nUpgrade: h2c\n"
+                               "Connection: Upgrade, HTTP2-Settings\nHTTP2-Settings: AAMAAABkAAQAAP__\n\n")
     assert answer.startswith(f"HTTP/1.1 {status} ")
     assert "h2c" not in answer
