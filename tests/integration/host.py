@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import subprocess
 import time
 import uuid
@@ -65,6 +64,11 @@ def site(*listen: object, name: str = "a", **keys: Any) -> dict[str, Any]:
     """Return variables with one site that LISTENs there."""
     return {"worker_processes": 2, "upstreams": [{"name": "echo", "servers": [ECHO]}],
             "sites": [{"server_names": [name], "listen": list(listen) or [80], "upstream": "echo", **keys}]}
+
+
+def zone(key: str) -> dict[str, str]:
+    """Return a file with a limit_req zone of one name and some KEY."""
+    return {"zone.conf": f"limit_req_zone {key} zone=theirs:64k rate=1r/s;\n"}
 
 
 class Host(Container):
@@ -144,8 +148,9 @@ class Host(Container):
         return {key: native.from_string(value).render(__websocket_proxy_place=places["own"], **values)
                 if isinstance(value, str) else value for key, value in called[which].items()}
 
-    def configure(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Commit what the role makes of VARIABLES, and further FILES of the generation, by name."""
+    def configure(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None,
+                  **others: Any) -> dict[str, Any]:
+        """Commit what the role makes of VARIABLES, and further FILES of the generation; OTHERS are arguments."""
         model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()},
                                       ipv6=False)
         assert model["problems"] == []
@@ -157,7 +162,7 @@ class Host(Container):
             "content": render(arguments["template"], {**arguments["vars"], **names}),
             "files": [{"name": file["name"], "content": render(file["template"], {**file["vars"], **names})}
                       for file in arguments["files"]] +
-                     [{"name": name, "content": text} for name, text in (files or {}).items()]})
+                     [{"name": name, "content": text} for name, text in (files or {}).items()], **others})
 
     def validate(self) -> dict[str, Any]:
         """Call the first handler."""
@@ -184,6 +189,19 @@ class Host(Container):
         assert not run.error
         assert self.answer() == run.config["generation"]
         return run.config["generation"]
+
+    def refuses(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None, **how: Any) -> str:
+        """Run the role in vain: what runs is what ran, and what is on disk is what was; return the error."""
+        before, answer, tree = self.nginx(), self.answer(), self.tree()
+        run = self.apply(variables, files, **how)
+        assert run.error
+        assert self.nginx() == before and self.answer() == answer and self.tree() == tree
+        return run.error
+
+    def restarts(self, generation: str) -> None:
+        """Restart nginx; it serves this generation."""
+        self.shell("systemctl restart nginx")
+        assert self.answer() == generation
 
     # --- what is there
 
@@ -235,8 +253,3 @@ class Host(Container):
             yield
         finally:
             self.shell("systemctl stop echo")
-
-
-def remembered(host: Host) -> dict[str, str]:
-    """Return which worker was noted for which generation."""
-    return dict(json.loads(host.shell("cat /run/websocket_proxy/draining.json")))

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from .host import Host, site
+from .host import Host, site, zone
 
 ELSEWHERE = "192.0.2.1:8091"
-
-
-def zone(key: str) -> dict[str, str]:
-    """Return a file with a limit_req zone of one name and some KEY."""
-    return {"zone.conf": f"limit_req_zone {key} zone=theirs:64k rate=1r/s;\n"}
 
 
 def test_a_commit_and_its_reload_are_proved(host: Host) -> None:
@@ -41,29 +35,14 @@ def test_a_second_run_with_the_same_inventory_touches_nothing(host: Host) -> Non
     assert host.nginx() == before and host.tree() == tree
 
 
-def refused(host: Host, variables: Mapping[str, Any], files: Mapping[str, str] | None = None, **how: Any) -> str:
-    """Run the role in vain: what runs is what ran, and what is on disk as well; return the error."""
-    before, answer, tree = host.nginx(), host.answer(), host.tree()
-    run = host.apply(variables, files, **how)
-    assert run.error
-    assert host.nginx() == before and host.answer() == answer and host.tree() == tree
-    return run.error
-
-
-def restarts(host: Host, generation: str) -> None:
-    """Restart nginx; it serves the same."""
-    host.shell("systemctl restart nginx")
-    assert host.answer() == generation
-
-
 @pytest.mark.parametrize("allow_restart", [False, True])
 def test_a_port_of_another_process_is_refused_and_named(host: Host, allow_restart: bool) -> None:
     generation = host.serve(site(8091))
     with host.other(8092):
-        error = refused(host, site(8091, 8092), allow_restart=allow_restart)
+        error = host.refuses(site(8091, 8092), allow_restart=allow_restart)
         assert "[emerg] bind() to 0.0.0.0:8092 failed (98: " in error
         assert re.search(r"Port 8092 is held by /usr/bin/python3 .* \(pid [0-9]+\)", error)
-        restarts(host, generation)
+        host.restarts(generation)
     host.serve(site(8091, 8092))
 
 
@@ -77,9 +56,9 @@ RESTART_WOULD_DO = pytest.mark.parametrize(("first", "then", "files", "told"), [
 def test_what_only_a_restart_can_do_is_refused(host: Host, first: dict[str, Any], then: dict[str, Any],
                                                files: tuple[dict[str, str], dict[str, str]], told: str) -> None:
     generation = host.serve(first, files[0])
-    error = refused(host, then, files[1])
+    error = host.refuses(then, files[1])
     assert "[emerg]" in error and told in error and "websocket_proxy_allow_restart: true" in error
-    restarts(host, generation)
+    host.restarts(generation)
     host.serve(site(8092), files[0])
 
 
@@ -96,10 +75,10 @@ def test_what_only_a_restart_can_do_is_done_when_allowed(host: Host, first: dict
 
 def test_an_address_that_the_host_lacks_is_refused(host: Host) -> None:
     generation = host.serve(site(8091))
-    error = refused(host, site(ELSEWHERE))
+    error = host.refuses(site(ELSEWHERE))
     print(error)
     assert f"[emerg] bind() to {ELSEWHERE} failed (99: " in error
-    restarts(host, generation)
+    host.restarts(generation)
     host.serve(site(8092))
 
 
@@ -110,7 +89,7 @@ def test_a_missing_pid_file_does_not_keep_nginx_from_its_reload(host: Host) -> N
     run = host.apply(site(8092))
     assert not run.error and run.reload["how"] == "reloaded" and host.answer() == run.config["generation"]
     assert host.nginx().master == before.master and not host.nginx().workers & before.workers
-    restarts(host, run.config["generation"])
+    host.restarts(run.config["generation"])
 
 
 def test_a_restart_that_fails_leaves_nginx_serving_what_it_served(host: Host) -> None:
@@ -126,7 +105,7 @@ def test_a_restart_that_fails_leaves_nginx_serving_what_it_served(host: Host) ->
 def test_a_restart_is_not_offered_where_another_process_holds_an_address_of_the_port(host: Host) -> None:
     generation = host.serve(site("127.0.0.2:8091"))
     with host.other(8091, "127.0.0.1"):
-        error = refused(host, site(8091), allow_restart=True)
+        error = host.refuses(site(8091), allow_restart=True)
         assert "websocket_proxy_allow_restart" not in error and "Port 8091 is held by" in error
     assert host.answer() == generation
 
@@ -149,7 +128,7 @@ def test_what_traffic_writes_to_the_error_log_does_not_fail_a_reload(host: Host)
 def test_somebody_elses_nginx_is_not_taken_for_ours(host: Host, start: str) -> None:
     host.write({"/root/other.conf": "pid /run/other.pid;\nevents {}\n"})
     host.shell(f"systemd-run --quiet --unit=other-nginx {start}")
-    host.wait_until(lambda: host.shell("cat /run/other.pid || :"))
+    host.wait_until(lambda: host.run("test -s /run/other.pid")[0] == 0 and host.nginx().workers)
     other = host.nginx()
     assert host.apply(site(8091)).reload["how"] == "started"
     assert host.shell(f"ps -o pid= --ppid {other.master}").split() == [str(pid) for pid in other.workers]

@@ -1,0 +1,58 @@
+"""When the first run fails, a host goes back to what it was; when anybody's file is broken, too."""
+
+from __future__ import annotations
+
+from .host import SOCKET, Host, site
+
+TAKEN = "[emerg] bind() to 0.0.0.0:80 failed (98: "
+
+
+def serves_debians_page(host: Host) -> bool:
+    """Tell whether nginx serves what its package brought."""
+    return "Welcome to nginx" in host.shell("curl --silent http://127.0.0.1/")
+
+
+def test_a_first_run_with_port_80_taken_leaves_the_package_as_it_was(host: Host) -> None:
+    tree = host.tree()
+    with host.other(80):
+        error = host.apply(site(80)).error
+        assert TAKEN in error and "Port 80 is held by" in error
+        assert host.tree() == tree and "diversion of /etc/nginx/nginx.conf" not in tree
+    host.shell("systemctl start nginx")
+    assert serves_debians_page(host)
+    host.serve(site(80))
+    assert not serves_debians_page(host)
+
+
+def test_a_rejected_reload_of_debians_running_nginx_leaves_it_as_it_was(host: Host) -> None:
+    host.shell("systemctl start nginx")
+    with host.other(8092):
+        error = host.refuses(site(80, 8092))
+        assert "[emerg] bind() to 0.0.0.0:8092 failed (98: " in error and "Port 8092 is held by" in error
+        # nginx makes its new sockets before it gives up, and leaves them.
+        assert host.run(f"test -e {SOCKET}")[0] != 0
+        host.shell("systemctl restart nginx")
+        assert serves_debians_page(host)
+    host.serve(site(80, 8092))
+
+
+def test_a_file_that_somebody_breaks_after_the_commit_is_found_before_the_reload(host: Host) -> None:
+    generation = host.serve(site(8091))
+    before, tree = host.nginx(), host.tree()
+    assert host.configure(site(8092))["changed"]
+    host.write({"/etc/nginx/conf.d/theirs.conf": "no such directive;\n"})
+    error = host.validate()["msg"]
+    assert '[emerg] unknown directive "no" in /etc/nginx/conf.d/theirs.conf:1' in error
+    host.shell("rm /etc/nginx/conf.d/theirs.conf")
+    assert host.tree() == tree and host.nginx() == before and host.answer() == generation
+    host.restarts(generation)
+    host.serve(site(8092))
+
+
+def test_a_broken_file_of_somebody_elses_is_found_by_every_run_and_costs_nothing(host: Host) -> None:
+    generation = host.serve(site(8091))
+    host.write({"/etc/nginx/conf.d/theirs.conf": "no such directive;\n"})
+    for variables in (site(8091), site(8092), site(8092)):
+        assert "/etc/nginx/conf.d/theirs.conf:1" in host.refuses(variables)
+    host.shell("rm /etc/nginx/conf.d/theirs.conf")
+    host.restarts(generation)
