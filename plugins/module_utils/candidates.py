@@ -7,6 +7,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Mapping
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure
 
@@ -21,13 +22,13 @@ def _includes(text: str, folder: str) -> list[tuple[re.Match[str], str]]:
     return [(found, os.path.join(folder, found[1])) for found in _TOKEN.finditer(text) if found[1]]
 
 
-def _files(pattern: str, extra: str) -> list[str]:
-    """Return the files that nginx includes for PATTERN, in its order, as if the file EXTRA were there."""
+def _files(pattern: str, *extra: str) -> list[str]:
+    """Return the files that nginx includes for PATTERN, in its order, as if the EXTRA ones were there."""
     folder, base = os.path.split(pattern)
-    found = set(glob.glob(pattern))
-    if os.path.dirname(extra) == folder and re.fullmatch(_as_expression(base), os.path.basename(extra)):
-        found.add(extra)
-    return sorted(found)
+    expression = _as_expression(base)
+    found = {path for path in extra
+             if os.path.dirname(path) == folder and re.fullmatch(expression, os.path.basename(path))}
+    return sorted(found | set(glob.glob(pattern)))
 
 
 def _as_expression(pattern: str) -> str:
@@ -35,6 +36,21 @@ def _as_expression(pattern: str) -> str:
     pieces = {"*": ".*", "?": "."}
     start = "" if pattern.startswith(".") else r"(?!\.)"
     return start + "".join(pieces.get(one) or re.escape(one) for one in pattern)
+
+
+def mirrored(text: str, folder: str, places: Mapping[str, str | None]) -> str:
+    """Return the TEXT of a main file in FOLDER in which other files, or none, stand in the PLACES of some it includes.
+
+    Those need not be there.
+    """
+    pieces, end = [], 0
+    for found, pattern in _includes(text, folder):
+        files = _files(pattern, *places)
+        if not places.keys().isdisjoint(files):
+            taken = [places.get(path, path) for path in files]
+            pieces += [text[end:found.start()], " ".join(f'include "{path}";' for path in taken if path)]
+            end = found.end()
+    return "".join([*pieces, text[end:]])
 
 
 def swapped(entry: str, included: str, candidate: str) -> str:
@@ -46,14 +62,11 @@ def swapped(entry: str, included: str, candidate: str) -> str:
         text = file.read()
     folder = os.path.dirname(entry)
     includes = _includes(text, folder)
-    hits = [(found, pattern) for found, pattern in includes if included in _files(pattern, included)]
-    if len(hits) == 1:
-        found, pattern = hits[0]
-        paths = (candidate if path == included else path for path in _files(pattern, included))
-        lines = " ".join(f'include "{path}";' for path in paths)
-        return text[:found.start()] + lines + text[found.end():]
+    hits = sum(included in _files(pattern, included) for _found, pattern in includes)
+    if hits == 1:
+        return mirrored(text, folder, {included: candidate})
     if hits:
-        raise Failure(f"{entry} includes {included} {len(hits)} times; once is right")
+        raise Failure(f"{entry} includes {included} {hits} times; once is right")
     through = _through([path for _found, pattern in includes for path in _files(pattern, included)], included, folder)
     if through:
         raise Failure(f"{included} is included by {through} and not by {entry} itself, so it cannot be tested before "

@@ -40,10 +40,10 @@ class Conffiles:
         """Tell whether PATH is a conffile of an installed package."""
         return path in self._checksums
 
-    def pristine(self, path: str) -> bool:
-        """Tell whether PATH is a conffile with just the text that its package brought."""
+    def pristine(self, path: str, at: str | None = None) -> bool:
+        """Tell whether PATH is a conffile, and what is there, or AT another path, is just what its package brought."""
         try:
-            with open(path, "rb") as file:
+            with open(at or path, "rb") as file:
                 text = file.read()
         except OSError:
             return False

@@ -15,6 +15,8 @@ import re
 import shutil
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Stands in a text for the name of the generation that it belongs to.
 MARKER = "@generation@"
@@ -65,15 +67,25 @@ def number(generation: str) -> int:
 def _sync_folder(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        with _named(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Have errors name the PATH: those of calls on descriptors do not."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
 
 
 def write(path: str, text: bytes) -> None:
     """Write a new file, mode 0644 whatever the umask, and sync it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with _named(path), os.fdopen(descriptor, "wb") as file:
         file.write(text)
         file.flush()
         os.fchmod(descriptor, 0o644)
@@ -87,6 +99,19 @@ def read(path: str) -> bytes | None:
             return file.read()
     except FileNotFoundError:
         return None
+
+
+def replace(path: str, text: bytes, by: str) -> None:
+    """Replace a file, or make it, in one step: it is written as the file BY first."""
+    remove_file(by)
+    write(by, text)
+    os.rename(by, path)
+
+
+def remove_file(path: str) -> None:
+    """Remove a file, if it is there."""
+    if os.path.lexists(path):
+        os.unlink(path)
 
 
 def _as_we_write(path: str) -> bool:
@@ -172,38 +197,35 @@ class Generations:
         partial = os.path.join(self.folder, f".{generation}.partial")
         if not os.path.isdir(self.folder):
             os.mkdir(self.folder)
-            os.chmod(self.folder, 0o755)
             _sync_folder(os.path.dirname(self.folder))
         os.mkdir(partial)
-        os.chmod(partial, 0o755)
         for name, text in {**files, MAIN: main}.items():
             write(os.path.join(partial, name), text)
         _sync_folder(partial)
-        os.rename(partial, self.path(generation))
-        _sync_folder(self.folder)
+        # The candidate first: as long as it is there, its generation never was in force.
         candidate = self.candidate(generation)
         write(candidate, main)
+        os.rename(partial, self.path(generation))
+        _sync_folder(self.folder)
         return candidate
 
     def commit(self, generation: str) -> None:
         """Make the candidate the main file: the one instant in which the configuration on disk changes."""
         os.rename(self.candidate(generation), self.main)
+
+    def sync(self) -> None:
+        """Have the commit outlive a loss of power."""
         _sync_folder(os.path.dirname(self.main))
 
     def go_back_to(self, generation: str) -> None:
         """Commit a generation that is there already."""
-        text = self.main_of(generation)
-        candidate = self.candidate(generation)
-        if os.path.lexists(candidate):
-            os.unlink(candidate)
-        write(candidate, text)
-        self.commit(generation)
+        replace(self.main, self.main_of(generation), self.candidate(generation))
+        self.sync()
 
     def discard(self, generation: str) -> None:
         """Remove a generation that is not in force, and its candidate."""
-        if os.path.lexists(self.candidate(generation)):
-            os.unlink(self.candidate(generation))
         self._remove(generation)
+        remove_file(self.candidate(generation))
         if os.path.isdir(self.folder) and not os.listdir(self.folder):
             os.rmdir(self.folder)
 
@@ -213,13 +235,13 @@ class Generations:
             if _UNFINISHED.fullmatch(name):
                 shutil.rmtree(self.path(name))
         folder, base = os.path.split(self.main)
-        for name in os.listdir(folder):
-            if re.fullmatch(re.escape(f".{base}.") + _NAME.pattern, name):
-                os.unlink(os.path.join(folder, name))
+        candidates = {name for name in os.listdir(folder) if re.fullmatch(re.escape(f".{base}.") + _NAME.pattern, name)}
         current = self.current()
         for name in self.all():
-            if current and number(name) > number(current):
+            if number(name) > number(current) if current else f".{base}.{name}" in candidates:
                 self._remove(name)
+        for name in candidates:
+            os.unlink(os.path.join(folder, name))
 
     def prune(self, keep: int, running: str | None) -> None:
         """Remove all but the newest KEEP generations; the current one stays, and the one that nginx still runs."""

@@ -53,6 +53,16 @@ def remove_dead_socket(path: str) -> bool:
             return False
 
 
+def lost_socket(path: str, pid: int) -> bool:
+    """Tell whether a process listens on a socket that somebody has removed since; no reload makes it anew."""
+    if os.path.lexists(path):
+        return False
+    links = _links(pid)
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as file:
+        # Columns: the inode is the seventh, the path the eighth.
+        return any(words[7:] == [path] and f"socket:[{words[6]}]" in links for words in map(str.split, file))
+
+
 def title(pid: int) -> str:
     """Return the title of a process, empty when there is no such process."""
     try:
@@ -95,7 +105,9 @@ def master(pid_file: str) -> int | None:
             return pid
     except (OSError, ValueError):
         pass
-    masters = [pid for pid in processes() if title(pid).startswith(MASTER) and not _elsewhere(pid)]
+    titled = {pid: parent for pid, parent in processes().items() if title(pid).startswith(MASTER)}
+    # A worker has its master's title until it sets its own.
+    masters = [pid for pid, parent in titled.items() if parent not in titled and not _elsewhere(pid)]
     return masters[0] if len(masters) == 1 else None
 
 
@@ -112,7 +124,7 @@ def _elsewhere(pid: int) -> bool:
 def workers(master_pid: int) -> dict[int, bool]:
     """Return the workers of a master; each with whether it is shutting down."""
     titles = {pid: title(pid) for pid, parent in processes().items() if parent == master_pid}
-    return {pid: text.startswith(SHUTTING_DOWN) for pid, text in titles.items() if text.startswith(WORKER)}
+    return {pid: text.startswith(SHUTTING_DOWN) for pid, text in titles.items() if text.startswith((WORKER, MASTER))}
 
 
 def open_sockets(pid: int) -> int | None:

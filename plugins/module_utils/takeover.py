@@ -7,13 +7,28 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import suppress
 from functools import partial
 from typing import Callable
 
+from ansible_collections.wsedge.nginx.plugins.module_utils.candidates import mirrored
 from ansible_collections.wsedge.nginx.plugins.module_utils.conffiles import Conffiles, diversion, divert, undivert
-from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations, read, write
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
+    Failure,
+    Generations,
+    read,
+    remove_file,
+    replace,
+)
 
 Undo = list[Callable[[], object]]
+
+
+def take_back(undo: Undo) -> None:
+    """Take the steps in UNDO back, the last one first; one that fails keeps no other from it."""
+    for step in reversed(undo):
+        with suppress(OSError):
+            step()
 
 
 class Takeover:
@@ -33,15 +48,21 @@ class Takeover:
 
     def needed(self) -> bool:
         """Tell whether the main file has still to be taken over; refuse one that is somebody's own."""
-        text, ours = self.generations.main_text(), self.generations.current() is not None or self._saved()
+        text = self.generations.main_text()
+        ours = self.generations.current() is not None or os.path.lexists(self.saved_main)
         if not self.use_dpkg:
             return text is not None and not ours
         beside = diversion(self.main)
         if beside == self.distrib:
+            if not ours and not os.path.lexists(self.distrib) and Conffiles().pristine(self.main):
+                return True
             if ours or text is None or self.generations.all() or read(beside) in (text, None):
                 return False
         elif beside is None:
             conffiles = Conffiles()
+            if conffiles.known(self.main) and os.path.lexists(self.distrib) \
+                    and not conffiles.pristine(self.main, self.distrib):
+                raise Failure(f"{self.distrib} is in the way: that is where the package's own file goes; move it away")
             if ours or text is None or conffiles.pristine(self.main) or self.replace:
                 return conffiles.known(self.main) or not ours
             raise Failure(
@@ -52,25 +73,25 @@ class Takeover:
                       f"(dpkg-divert --remove {self.main}), or leave the file to whoever did it "
                       f"(websocket_proxy_nginx_conf: drop_in)")
 
-    def _saved(self) -> bool:
-        return os.path.isdir(self.generations.before)
-
     def take(self, undo: Undo) -> None:
         """Take the main file over; the commit itself replaces it. What UNDO gets takes each step back."""
         conffiles = Conffiles()
-        if self.use_dpkg and conffiles.known(self.main) and diversion(self.main) is None:
-            if not os.path.lexists(self.distrib):
-                if conffiles.pristine(self.main):
-                    os.link(self.main, self.distrib)
-                else:
-                    write(self.distrib, conffiles.package_text(self.main))
-                undo.append(partial(os.unlink, self.distrib))
-            if not conffiles.pristine(self.main):
-                self._save_main(undo)
-            divert(self.main, self.distrib)
-            undo.append(partial(undivert, self.main))
-        else:
+        if not (self.use_dpkg and conffiles.known(self.main)):
             self._save_main(undo)
+            return
+        pristine = conffiles.pristine(self.main)
+        if not pristine:
+            self._save_main(undo)
+        if not os.path.lexists(self.distrib):
+            undo.append(partial(remove_file, self.distrib))
+            if pristine:
+                os.link(self.main, self.distrib)
+            else:
+                self._folder(undo)
+                replace(self.distrib, conffiles.package_text(self.main), self.saved_main + ".new")
+        if diversion(self.main) is None:
+            undo.append(partial(undivert, self.main))
+            divert(self.main, self.distrib)
 
     def _save_main(self, undo: Undo) -> None:
         if os.path.lexists(self.main) and self.generations.current() is None and not os.path.lexists(self.saved_main):
@@ -79,10 +100,9 @@ class Takeover:
             undo.append(partial(os.unlink, self.saved_main))
 
     def _folder(self, undo: Undo) -> None:
-        if not self._saved():
+        if not os.path.isdir(self.generations.before):
             os.mkdir(self.generations.before)
-            os.chmod(self.generations.before, 0o755)
-            undo.append(partial(os.rmdir, self.generations.before))
+            undo.append(partial(shutil.rmtree, self.generations.before))
 
     def links(self, wanted: list[str]) -> list[str]:
         """Return those of the WANTED paths that are links to a conffile just as its package brought it."""
@@ -96,8 +116,8 @@ class Takeover:
             return
         self._folder(undo)
         known = self._known_links()
-        self._remember({**known, **{link: os.readlink(link) for link in links}})
         undo.append(partial(self._remember, known))
+        self._remember({**known, **{link: os.readlink(link) for link in links}})
         for link in links:
             undo.append(partial(os.symlink, os.readlink(link), link))
             os.unlink(link)
@@ -107,35 +127,53 @@ class Takeover:
 
     def _remember(self, links: dict[str, str]) -> None:
         if links:
-            write(self.saved_links + ".new", json.dumps(links, indent=1).encode())
-            os.rename(self.saved_links + ".new", self.saved_links)
-        elif os.path.lexists(self.saved_links):
-            os.unlink(self.saved_links)
+            replace(self.saved_links, json.dumps(links, indent=1).encode(), self.saved_links + ".new")
+        else:
+            remove_file(self.saved_links)
 
     def original(self) -> str | None:
-        """Return the path of what goes back to the main file's place; None when there was nothing."""
+        """Return the path of what goes back to the main file's place; None when there is nothing, or it is back."""
+        if self.generations.current() is None and os.path.lexists(self.main):
+            return None
         for path in (self.saved_main, self.distrib if self.use_dpkg and diversion(self.main) else None):
             if path and os.path.lexists(path):
                 return path
         return None
 
+    def original_text(self) -> bytes | None:
+        """Return the text that goes back to the main file's place, with what the links lead to in the links' places.
+
+        So all that will be there can be tested while nothing of it is.
+        """
+        original = self.original()
+        if original is None:
+            return None
+        places = {link: os.path.join(os.path.dirname(link), target) for link, target in self._returning().items()}
+        text = (read(original) or b"").decode(errors="surrogateescape")
+        return mirrored(text, os.path.dirname(self.main), places).encode(errors="surrogateescape")
+
+    def _returning(self) -> dict[str, str]:
+        """Return the links that go back: those whose places nothing else has taken."""
+        return {link: target for link, target in self._known_links().items()
+                if not os.path.lexists(link) and os.path.isdir(os.path.dirname(link))}
+
     def give_links_back(self, undo: Undo) -> None:
-        """Put the links back, as far as nothing else has taken their places."""
-        for link, target in self._known_links().items():
-            if not os.path.lexists(link) and os.path.isdir(os.path.dirname(link)):
-                os.symlink(target, link)
-                undo.append(partial(os.unlink, link))
+        """Put the links back."""
+        for link, target in self._returning().items():
+            os.symlink(target, link)
+            undo.append(partial(os.unlink, link))
 
     def give_main_back(self) -> None:
-        """Put the main file back and end the diversion."""
+        """Put the main file back, then the links, and end the diversion."""
         original = self.original()
         if original:
             os.rename(original, self.main)
         elif self.generations.current() is not None:
             os.unlink(self.main)
+        # Only now: what they lead to may not go together with what was in force.
+        self.give_links_back([])
         if self.use_dpkg and diversion(self.main) == self.distrib:
             undivert(self.main)
-            if os.path.lexists(self.distrib):
-                os.unlink(self.distrib)
-        if self._saved():
+            remove_file(self.distrib)
+        if os.path.isdir(self.generations.before):
             shutil.rmtree(self.generations.before)

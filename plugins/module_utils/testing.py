@@ -9,7 +9,8 @@ import re
 import shlex
 import subprocess
 
-from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, remove_file
+from ansible_collections.wsedge.nginx.plugins.module_utils.running import remove_dead_socket
 
 COMMAND = "/usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'"
 
@@ -35,16 +36,19 @@ class Tester:
         if not self.possible():
             raise Failure(f"{self.command[0]} is not there; install nginx first")
         made_folder = self._make_folder()
-        before = {left: os.path.lexists(left) for left in (self.pid_file, self.socket) if left}
+        if self.socket:
+            remove_dead_socket(self.socket)
+        had_socket = self.socket is not None and os.path.lexists(self.socket)
         try:
             done = subprocess.run([word.replace("%s", path) for word in self.command], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                   errors="replace", env=dict(os.environ, LC_ALL="C"), check=False)
         finally:
             # nginx -t makes an empty pid file where there is none, and a socket where nobody listens.
-            for left, was_there in before.items():
-                if not was_there and os.path.lexists(left) and not os.lstat(left).st_size:
-                    os.unlink(left)
+            if os.path.lexists(self.pid_file) and not os.lstat(self.pid_file).st_size:
+                os.unlink(self.pid_file)
+            if self.socket and not had_socket:
+                remove_file(self.socket)
             if made_folder:
                 os.rmdir(made_folder)
         lines = [line.replace(path, called) for line in done.stdout.splitlines()]

@@ -212,23 +212,25 @@ strays:
 """
 
 import os
-from typing import Any, Callable
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsedge.nginx.plugins.module_utils.candidates import swapped
+from ansible_collections.wsedge.nginx.plugins.module_utils.candidates import mirrored, swapped
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
     MARKER,
     Failure,
     Generations,
     checksum,
     lock,
+    number,
     read,
+    remove_file,
     unnamed,
     write,
 )
 from ansible_collections.wsedge.nginx.plugins.module_utils.running import running_generation
-from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover
+from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover, Undo, take_back
 from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND, Tester
 
 UNCHANGED = "what is in force was not changed"
@@ -316,20 +318,23 @@ class Transaction:
 
     def _unchanged(self, current: str) -> dict[str, Any]:
         """Test what is in force: a foreign file that broke it is found by every run."""
+        if not self.check:
+            self._clear()
+            self.generations.prune(self.params["keep"], self.running)
         if self.tester.possible() or not self.check:
             self.tester.test(self.entry, self.entry, "and it is the one on disk")
         behind = self.params["socket"] is not None and self.running != current
         return self.result(behind, current, [])
 
     def _commit(self, files: dict[str, bytes], main: bytes, digest: str, takeover: bool, links: list[str]) -> str:
-        undo: list[Callable[[], object]] = []
-        self.generations.clear_leftovers()
+        undo: Undo = []
+        self._clear()
         generation = self.generations.next_name(digest)
         undo.append(lambda: self.generations.discard(generation))
         try:
             named = {name: text.replace(MARKER.encode(), generation.encode()) for name, text in files.items()}
             candidate = self.generations.stage(generation, named, main.replace(MARKER.encode(), generation.encode()))
-            self._test(candidate, undo)
+            self._test(candidate, links)
             if not self.check:
                 if takeover:
                     self.takeover.take(undo)
@@ -337,28 +342,39 @@ class Transaction:
                 self.generations.commit(generation)
                 undo = []
         finally:
-            for step in reversed(undo):
-                step()
+            take_back(undo)
         if not self.check:
+            self.generations.sync()
             self.generations.prune(self.params["keep"], self.running)
         return generation
 
-    def _test(self, candidate: str, undo: list[Callable[[], object]]) -> None:
-        """Test the candidate as it will run: alone, or from within the main file that includes it."""
+    def _clear(self) -> None:
+        """Remove what a run left behind that was cut off."""
+        self.generations.clear_leftovers()
+        remove_file(self._entry_candidate())
+
+    def _entry_candidate(self) -> str:
+        folder, base = os.path.split(self.entry)
+        return os.path.join(folder, f".{base}.websocket_proxy")
+
+    def _test(self, candidate: str, links: list[str]) -> None:
+        """Test the candidate as it will run: from within the main file that includes it, and without the LINKS."""
         if self.check and not self.tester.possible():
             return
-        if self.entry == self.main:
+        if self.entry == self.main and not links:
             self.tester.test(candidate, self.main, UNCHANGED)
             return
-        path = os.path.join(os.path.dirname(self.entry), f".{os.path.basename(self.entry)}.websocket_proxy")
-        if os.path.lexists(path):
-            os.unlink(path)
-        text = swapped(self.entry, self.main, candidate)
+        path = self._entry_candidate()
+        if self.entry == self.main:
+            text = (read(candidate) or b"").decode(errors="surrogateescape")
+        else:
+            text = swapped(self.entry, self.main, candidate)
+        text = mirrored(text, os.path.dirname(self.entry), dict.fromkeys(links))
         try:
             write(path, text.encode(errors="surrogateescape"))
             self.tester.test(path, self.entry, UNCHANGED)
         finally:
-            os.unlink(path)
+            remove_file(path)
 
     # --- state: rolled_back
 
@@ -367,20 +383,22 @@ class Transaction:
         known = self.generations.all()
         wanted = self.params["generation"]
         if not wanted:
-            earlier = [name for name in known if name != self.previous]
-            if self.previous is None or not earlier:
+            earlier = [name for name in known if self.previous and number(name) < number(self.previous)]
+            if not earlier:
                 raise Failure(f"there is no generation before {self.previous or 'the first'} in "
                               f"{self.params['folder']}")
             wanted = earlier[-1]
         if wanted not in known:
             raise Failure(f"{wanted} is not a generation in {self.params['folder']}; there are: {', '.join(known)}")
-        if wanted == self.previous:
-            return self._unchanged(wanted)
         texts = self.generations.plain_texts(wanted)
         main = unnamed(self.generations.main_of(wanted), wanted)
         here = self.generations.plain_texts(self.previous) if self.previous else {}
         different = sorted(name for name in set(texts) | set(here) if texts.get(name) != here.get(name))
+        if unnamed(self.generations.main_text() or b"", self.previous) != main:
+            different.append(self.main)
         digest = self._digest(checksum(main), {name: checksum(text) for name, text in texts.items()})
+        if self.previous and not different and self.previous.endswith(f"-{digest[:12]}"):
+            return self._unchanged(self.previous)
         generation = self._commit(texts, main, digest, takeover=False, links=[])
         return self.result(True, generation, different)
 
@@ -392,20 +410,15 @@ class Transaction:
             return self.result(False, "", [])
         if self.check:
             return self.result(True, "", [self.main])
-        undo: list[Callable[[], object]] = []
-        candidate = self.generations.candidate("000000-000000000000")
-        try:
-            self.takeover.give_links_back(undo)
-            original = self.takeover.original()
-            if self.entry == self.main and original and self.tester.possible():
-                undo.append(lambda: os.unlink(candidate))
-                write(candidate, read(original) or b"")
+        self._clear()
+        original = self.takeover.original_text()
+        if self.entry == self.main and original is not None and self.tester.possible():
+            candidate = self.generations.candidate("000000-000000000000")
+            try:
+                write(candidate, original)
                 self.tester.test(candidate, self.main, f"it is what was there before the role; {UNCHANGED}")
-                undo.pop()()
-            undo = []
-        finally:
-            for step in reversed(undo):
-                step()
+            finally:
+                remove_file(candidate)
         self.takeover.give_main_back()
         self.generations.remove_all()
         return self.result(True, "", [self.main])
@@ -442,6 +455,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    # Whatever the caller's: folders are 0755, as files are 0644.
+    os.umask(0o022)
     transaction = Transaction(module.params, module.check_mode)
     try:
         result = transaction.run()

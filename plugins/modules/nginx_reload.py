@@ -136,6 +136,9 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Fa
 from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover
 from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND, Tester
 
+_RESTART = ("A reload cannot do this, a restart can, and drops every open WebSocket: allow it with "
+            "websocket_proxy_allow_restart: true")
+
 
 def systemctl(*words: str) -> subprocess.CompletedProcess[str]:
     """Run systemctl; its exit status is the caller's to judge."""
@@ -196,6 +199,8 @@ class Reload:
         if master is None:
             self.start()
             return self.result("started")
+        if running.lost_socket(self.params["socket"], master):
+            return self._without_socket(master)
         before = self._workers(master)
         self._bound_draining(master)
         self._remember(before)
@@ -233,6 +238,13 @@ class Reload:
             f"nginx was reloaded and does not run {self.wanted or 'without the role'}:",
             *(errors or [f"within {self.params['timeout']} seconds, and it wrote no error"]), *remedies,
             self.restore()]))
+
+    def _without_socket(self, master: int) -> dict:
+        if self.params["allow_restart"]:
+            self._restart(master)
+            return self.result("restarted")
+        raise Failure(f"Somebody has removed {self.params['socket']}, on which nginx is asked what it runs, and a reload "
+                      f"does not bring it back.\n{_RESTART}\n{self.restore()}")
 
     def _restart(self, master: int) -> None:
         """Stop nginx and start it; where the new configuration does not start, what ran before has to."""
@@ -294,8 +306,7 @@ class Reload:
     def _remedies(self, master: int | None) -> list[str]:
         errors = self.log.errors()
         if master is not None and self._restart_would_do(master):
-            return ["A reload cannot do this, a restart can, and drops every open WebSocket: allow it with "
-                    "websocket_proxy_allow_restart: true, or change the configuration"]
+            return [f"{_RESTART}, or change the configuration"]
         told = []
         for port in self._ports_in_use(errors):
             names = ", ".join(f"{running.title(pid)} (pid {pid})" for pid in sorted(running.holders(port)))
@@ -305,7 +316,13 @@ class Reload:
         return told
 
     def restore(self) -> str:
-        """Put what runs back on disk, so that a restart brings it up; tell what was done."""
+        """Put what runs back on disk, so that a restart brings it up; tell what was done, or why it cannot be."""
+        try:
+            return self._restore()
+        except (Failure, OSError) as error:
+            return f"What was there before could not be put back: {error}"
+
+    def _restore(self) -> str:
         if self.wanted is None or self.ran == self.wanted:
             return "Nothing was put back: it is what runs"
         earlier = [name for name in self.generations.all() if number(name) < number(self.wanted)]
@@ -357,7 +374,8 @@ class Reload:
         draining = self.draining(master)
         if len(draining) < self.params["max_draining"] or self.ran == self.wanted:
             return
-        told = [f"  {one['generation']}: {one['workers']} workers, {one['sockets']} sockets" for one in draining]
+        told = [f"  {one['generation']}: {one['workers']} workers"
+                + (f", {one['sockets']} sockets" if one["sockets"] is not None else "") for one in draining]
         raise Failure("\n".join([
             f"{len(draining)} generations still have workers that live on for their last WebSockets; one more is one "
             f"too many:", *told, "Wait for their ends, shorten websocket_proxy_worker_shutdown_timeout, raise "

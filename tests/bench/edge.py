@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 
 from tests.bench.inside import ECHO_SOCKETS, ECHOES, IDLE_SOCKETS
 from tests.bench.table import ratio, table
@@ -64,11 +65,13 @@ def main(image: str) -> None:
     print(f"edge: nginx {versions[0]}, HAProxy {versions[1]}. {ECHOES:,} echoes of 128 bytes over {ECHO_SOCKETS} "
           f"sockets, medians of {len(reference['echo'])} rounds; {IDLE_SOCKETS:,} sockets that echoed once, medians of "
           f"{len(reference['browser'])}, opened with a browser's handshake and with the shortest possible.\n"
-          "In brackets the ratio to the recipe, and the middle half of the rounds' ratios.")
-    print(table(["", "CPU per echo", "memory per idle socket, browser", "shortest handshake"],
-                [[name, ratio(result["echo"], reference["echo"], "µs", 1000),
-                  *(ratio(result[kind], reference[kind], "KiB", 1024) for kind in ("browser", "minimal"))]
-                 for name, result in results.items()]))
+          "Ratios are medians of the rounds' own, in brackets their middle half.")
+    columns = (("echo", "µs", 1000), ("browser", "KiB", 1024), ("minimal", "KiB", 1024))
+    print(table(
+        ["", "CPU per echo", "to the recipe", "idle, browser", "to the recipe", "idle, shortest", "to the recipe"],
+        [[name, *(cell for kind, unit, divisor in columns
+                  for cell in (f"{median(result[kind]) / divisor:.2f} {unit}", ratio(result[kind], reference[kind])))]
+         for name, result in results.items()]))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Runs in a container: puts one proxy after the other before the echo backend and measures what WebSockets cost it.
 
-Input is one line of JSON: {"rounds": 9, "proxies": {NAME: {"files": {PATH: TEXT}, "command": [WORD, …]}, …}}; output is
-{NAME: {"echo": [CPU in ns of one 128-byte echo, …], "browser": [bytes of memory of one idle socket that was opened with a
-browser's handshake, …], "minimal": [the same with the shortest possible handshake, …]}, …}.
+Input is one line of JSON: {"rounds": 9, "proxies": {NAME: {"files": {PATH: TEXT}, "command": [WORD, …]}, …}}.
+Output is {NAME: {"echo": […], "browser": […], "minimal": […]}, …}, a number for each round: the CPU time in ns of one
+128-byte echo, and the bytes of memory of one idle socket, opened with a browser's handshake or the shortest possible.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from statistics import median, quantiles
 
 
-def ratio(values: Sequence[float], reference: Sequence[float], unit: str, divisor: float = 1) -> str:
-    """Return the median of VALUES with its ratio to REFERENCE: the median of the rounds' own ratios."""
-    ratios = [value / other for value, other in zip(values, reference, strict=True)]
+def ratio(values: Sequence[float], reference: Sequence[float]) -> str:
+    """Return the ratio of VALUES to REFERENCE, over the rounds that both have: median (middle half)."""
+    ratios = [value / other for value, other in zip(values, reference, strict=False)]
     low, _middle, high = quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
-    return f"{median(values) / divisor:.2f} {unit} ({median(ratios):.2f}; {low:.2f}–{high:.2f})"
+    return f"{median(ratios):.2f} ({low:.2f}–{high:.2f})"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -17,14 +17,17 @@ import sys
 import tempfile
 
 from ansible.module_utils import basic
+
 from ansible_collections.wsedge.nginx.plugins.modules import nginx_config
 
 ROOTS = ["/etc/nginx", "/var/lib/dpkg/diversions", "/run/nginx.pid", "/run/websocket_proxy"]
 # The names that some architecture or older strace lacks are passed over.
 CALLS = ",".join("?" + name for name in (
-    "open openat creat write pwrite64 writev truncate ftruncate fallocate mkdir mkdirat rmdir rename renameat renameat2 "
-    "unlink unlinkat link linkat symlink symlinkat mknod mknodat bind chmod fchmod fchmodat fchmodat2 chown fchown lchown "
-    "fchownat fsync fdatasync utimensat").split())
+    "open openat creat write pwrite64 writev truncate ftruncate fallocate mkdir mkdirat rmdir rename renameat "
+    "renameat2 unlink unlinkat link linkat symlink symlinkat mknod mknodat bind chmod fchmod fchmodat fchmodat2 chown "
+    "fchown lchown fchownat fsync fdatasync utimensat").split())
+# What outlives a reboot.
+LASTING = ("/etc/", "/var/")
 # Is in every file that the tests have the module write.
 OURS = "# of the tests"
 TRACE = "/tmp/trace"
@@ -33,7 +36,7 @@ REAL = {"dpkg-divert": "/usr/bin/dpkg-divert", "nginx": "/usr/sbin/nginx"}
 
 # Stands in the place of a program: strikes within it, and when that ended it, ends its caller too, which waits for it.
 PROGRAM = """#!/bin/sh
-[ "$STRIKE_IN" = {name} ] || exec {real} "$@"
+[ "$STRIKE_IN" = {name} ] && [ ! -e {trace} ] || exec {real} "$@"
 case "$*" in *--truename*|*--listpackage*) exec {real} "$@" ;; esac
 strace -o {trace} -e trace='{calls}' $STRIKE {real} "$@"
 code=$?
@@ -139,6 +142,7 @@ class Run:
             os.environ.update(PATH=PROGRAMS + ":" + os.environ["PATH"], STRIKE_IN=where, STRIKE=strike)
             basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
             basic._ANSIBLE_PROFILE = "legacy"
+            os.umask(0o077)
             os.read(hold, 1)
             nginx_config.main()
         except SystemExit:
@@ -179,13 +183,16 @@ class Run:
 class Case:
     """A start, a run that changes it, and the strikes."""
 
-    def __init__(self, arguments: dict, strike: str) -> None:
-        self.arguments, self.strike = arguments, strike
+    def __init__(self, arguments: dict, following: list, strike: str) -> None:
+        self.arguments, self.following, self.strike = arguments, following, strike
         self.start, self.old = snapshot(), dump()
         self.first = Run(arguments).result()
-        self.wanted, self.new = snapshot(), dump()
+        self.new = dump()
+        self.then = self._follow()
+        self.wanted = snapshot()
         restore(self.start)
         self.judged: dict = {}
+        self.settled: dict = {}
 
     def strikes(self) -> list:
         """Strike at every call."""
@@ -216,18 +223,34 @@ class Case:
         if key not in self.judged:
             found = dump()
             verdict = {"reads": "old" if found == self.old else "new" if found == self.new else found,
-                       "untouched": state == self.start,
+                       "touched": [path for path in differences(state, self.start) if path.startswith(LASTING)],
                        "lost": sorted(theirs(self.start) - texts(state))}
-            following = Run(self.arguments).result()
-            verdict["next_error"] = following.get("msg", "")
-            after = snapshot()
-            verdict["next_differs"] = sorted(path for path in {*after, *self.wanted}
-                                             if after.get(path) != self.wanted.get(path))
-            again = Run(self.arguments).result()
-            verdict["again"] = [again.get("different"), again.get("generation") == self.first["generation"],
-                                snapshot() == after]
-            self.judged[key] = verdict
+            verdict["error"] = self._follow().get("msg")
+            verdict["differs"] = differences(snapshot(), self.wanted)
+            self.judged[key] = {**verdict, **self._settle()}
         return self.judged[key]
+
+    def _follow(self) -> dict:
+        """Run what follows, undisturbed; return the result of the first that failed, or else of the last."""
+        for arguments in self.following:
+            result = Run(arguments).result()
+            if result.get("failed"):
+                break
+        return result
+
+    def _settle(self) -> dict:
+        """Tell whether one more run changes anything."""
+        before = snapshot()
+        key = json.dumps(before, sort_keys=True)
+        if key not in self.settled:
+            result = Run(self.following[-1]).result()
+            self.settled[key] = {"again": result.get("msg") or result["different"] or differences(snapshot(), before)}
+        return self.settled[key]
+
+
+def differences(one: State, other: State) -> list:
+    """Return the paths in which two states differ."""
+    return sorted(path for path in {*one, *other} if one.get(path) != other.get(path))
 
 
 def texts(state: State) -> set:
@@ -251,11 +274,12 @@ def main() -> None:
         with open(os.path.join(PROGRAMS, name), "w", encoding="utf-8") as file:
             file.write(PROGRAM.format(name=name, real=real, trace=TRACE, calls=CALLS))
         os.chmod(file.name, 0o755)
-    case = Case({**question["arguments"], "validate": PROGRAMS + "/nginx -t -c %s -g 'daemon on; master_process on;'"},
+    test = {"validate": PROGRAMS + "/nginx -t -c %s -g 'daemon on; master_process on;'"}
+    case = Case({**question["arguments"], **test}, [{**one, **test} for one in question["following"]],
                 question["strike"])
-    strikes = case.strikes() if not case.first.get("failed") else []
-    json.dump({"first": case.first, "strikes": strikes, "states": len(case.judged), "wanted": sorted(case.wanted)},
-              sys.stdout)
+    told = {"undisturbed": [result.get("msg") for result in (case.first, case.then)], "wanted": sorted(case.wanted),
+            "changes": case.old != case.new, "strikes": case.strikes()}
+    json.dump({**told, "states": len(case.judged)}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import yaml
-from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
-from ansible_collections.wsedge.nginx.plugins.module_utils.generations import MARKER
 from jinja2 import Environment
 from jinja2.nativetypes import NativeEnvironment
+
+from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import MARKER
 
 from .container import AGENT, CHECKOUT, Container, mounts
 from .edge import RENDERER
@@ -30,6 +32,9 @@ SYSTEMD = ["--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
            "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
            "--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE",
            "--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp"]
+
+# For what does not depend on nginx's version.
+NEWEST = pytest.mark.parametrize("image", [pytest.param("trixie", id="nginx-1.26")], indirect=True)
 
 
 @dataclass
@@ -98,7 +103,7 @@ class Host(Container):
     def _write_unit(self) -> None:
         """Write what the role writes beside nginx's configuration."""
         model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in site().items()}, ipv6=False)
-        plain = Environment(trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
+        plain = Environment(trim_blocks=True, keep_trailing_newline=True)
         tasks = yaml.safe_load((ROLE / "tasks/service.yml").read_text())
         task = next(task for task in tasks if "ansible.builtin.template" in task)
         self.write({item["dest"]: plain.from_string((ROLE / "templates" / item["src"]).read_text()).render(
@@ -211,12 +216,12 @@ class Host(Container):
 
     def nginx(self) -> Nginx:
         """Return the processes of nginx, of which one master runs."""
-        lines = [line.split(None, 1) for line in self.shell("ps -eo pid=,args=").splitlines()]
-        masters = [int(pid) for pid, title in lines if title.startswith("nginx: master process")]
-        workers = {int(pid): "shutting down" in title for pid, title in lines if title.startswith("nginx: worker")}
-        assert len(masters) == 1, masters
-        return Nginx(masters[0], {pid for pid, ending in workers.items() if not ending},
-                     {pid for pid, ending in workers.items() if ending})
+        lines = [line.split(None, 2) for line in self.shell("ps -eo pid=,ppid=,args=").splitlines()]
+        parents = {int(pid): int(parent) for pid, parent, title in lines if title.startswith("nginx: ")}
+        # By its parent, because a worker has its master's title until it sets its own.
+        (master,) = (pid for pid, parent in parents.items() if parent not in parents)
+        ending = {int(pid) for pid, _parent, title in lines if title.startswith("nginx: worker process is shutting down")}
+        return Nginx(master, {*parents} - {master} - ending, ending)
 
     def tree(self) -> str:
         """Return every path below /etc/nginx with its kind, mode and content, and dpkg's diversions."""

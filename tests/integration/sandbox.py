@@ -12,6 +12,43 @@ from .container import AGENT, Container, mounts
 MAY_MOUNT = ["--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"]
 
 
+SOCKET = "/run/websocket_proxy/nginx.sock"
+THEIRS = """# edited
+user www-data;
+events {}
+http {
+    include mime.types;
+    include /etc/nginx/conf.d/*.conf;
+    include sites-enabled/*;
+}
+"""
+
+
+def arguments(answer: str = "generation", **more: Any) -> dict[str, Any]:
+    """Return arguments of nginx_config, of which the text of one file is to be chosen.
+
+    Its server does not go together with the package's default site: both want to be the default of port 80.
+    """
+    return {"folder": "/etc/nginx/websocket_proxy", "divert": True, "keep": 2, "socket": SOCKET,
+            "unlink": ["/etc/nginx/sites-enabled/default"],
+            "content": "# of the tests\nuser www-data;\nevents {}\nhttp {\n"
+                       "    include /etc/nginx/websocket_proxy/@generation@/*.conf;\n"
+                       "    include /etc/nginx/conf.d/*.conf;\n    include /etc/nginx/sites-enabled/*;\n}\n",
+            "files": [{"name": "status.conf", "content": "# of the tests\nserver {\n"
+                       f"    listen unix:{SOCKET};\n    location = /generation {{ return 200 @generation@; }}\n}}\n"},
+                      {"name": "site.conf", "content": "# of the tests\nserver {\n    listen 80 default_server;\n"
+                       f"    return 200 {answer};\n}}\n"}], **more}
+
+
+def drop_in(answer: str = "generation", **more: Any) -> dict[str, Any]:
+    """Return arguments of nginx_config for a host whose nginx.conf is somebody else's."""
+    files = [{**file, "content": file["content"].replace("80 default_server", "81")}
+             for file in arguments(answer)["files"]]
+    return {**arguments(), "divert": False, "unlink": [], "path": "/etc/nginx/conf.d/websocket_proxy.conf",
+            "entry": "/etc/nginx/nginx.conf", "files": files,
+            "content": "# of the tests\ninclude /etc/nginx/websocket_proxy/@generation@/*.conf;\n", **more}
+
+
 class Sandbox(Container):
     """A container in which nothing runs, without a network unless it is told one."""
 
@@ -29,7 +66,20 @@ class Sandbox(Container):
         self.shell("find /etc/nginx /run/websocket_proxy -mindepth 1 -delete; rm -f /run/nginx.pid "
                    "&& cp -a /root/nginx/. /etc/nginx && cp -a /root/diversions /var/lib/dpkg/diversions")
 
-    def cut(self, arguments: dict[str, Any], strike: str) -> dict[str, Any]:
-        """Run nginx_config once for each call that changes the file system, and STRIKE there; return what was found."""
-        self.write({"/tmp/case": json.dumps({"arguments": arguments, "strike": strike})})
+    def edit(self) -> None:
+        """Make nginx.conf somebody else's."""
+        self.write({"/etc/nginx/nginx.conf": THEIRS})
+
+    def commit(self, what: dict[str, Any], **how: Any) -> str:
+        """Run nginx_config, which is to succeed; return the generation."""
+        result = self.module("nginx_config", what, **how)
+        assert not result.get("failed"), result["msg"]
+        return str(result["generation"])
+
+    def cut(self, arguments: dict[str, Any], following: list[dict[str, Any]], strike: str) -> dict[str, Any]:
+        """Run nginx_config once for each call that changes the file system, and STRIKE there; tell what was left.
+
+        That is what cutting.py tells, and what it becomes when nginx_config runs with the arguments FOLLOWING.
+        """
+        self.write({"/tmp/case": json.dumps({"arguments": arguments, "following": following, "strike": strike})})
         return dict(json.loads(self.shell("PYTHONHASHSEED=0 python3 -B /integration/cutting.py < /tmp/case")))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .host import Host, site, zone
+from .host import NEWEST, Host, site, zone
 
 ELSEWHERE = "192.0.2.1:8091"
 
@@ -27,6 +27,7 @@ def test_nginx_that_does_not_run_is_started_and_proved(host: Host) -> None:
     assert host.shell("systemctl is-active nginx").strip() == "active"
 
 
+@NEWEST
 def test_a_second_run_with_the_same_inventory_touches_nothing(host: Host) -> None:
     host.serve(site(8091))
     before, tree = host.nginx(), host.tree()
@@ -92,6 +93,7 @@ def test_a_missing_pid_file_does_not_keep_nginx_from_its_reload(host: Host) -> N
     host.restarts(run.config["generation"])
 
 
+@NEWEST
 def test_a_restart_that_fails_leaves_nginx_serving_what_it_served(host: Host) -> None:
     generation = host.serve(site(8091), zone("$binary_remote_addr"))
     tree = host.tree()
@@ -102,6 +104,7 @@ def test_a_restart_that_fails_leaves_nginx_serving_what_it_served(host: Host) ->
         assert host.answer() == generation and host.tree() == tree
 
 
+@NEWEST
 def test_a_restart_is_not_offered_where_another_process_holds_an_address_of_the_port(host: Host) -> None:
     generation = host.serve(site("127.0.0.2:8091"))
     with host.other(8091, "127.0.0.1"):
@@ -110,6 +113,7 @@ def test_a_restart_is_not_offered_where_another_process_holds_an_address_of_the_
     assert host.answer() == generation
 
 
+@NEWEST
 def test_what_traffic_writes_to_the_error_log_does_not_fail_a_reload(host: Host) -> None:
     nobody = {"nobody.conf": "server {\n    listen 8099;\n    location / {\n        proxy_pass http://unix:/nobody;\n"
                              "    }\n}\n"}
@@ -121,6 +125,7 @@ def test_what_traffic_writes_to_the_error_log_does_not_fail_a_reload(host: Host)
     assert not run.error and run.reload["how"] == "reloaded"
 
 
+@NEWEST
 @pytest.mark.parametrize("start", [
     "nginx -c /root/other.conf -g 'daemon off;'",
     "unshare --mount --pid --fork sh -c 'mount --bind /root/other.conf /etc/nginx/nginx.conf; nginx -g \"daemon off;\"'",

@@ -6,12 +6,11 @@ import asyncio
 from contextlib import ExitStack
 from threading import Event, Thread
 
-import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect as connect_here
 
-from .host import Host, site
+from .host import NEWEST, Host, site
 
 SOCKETS = 300
 RELOADS = 10
@@ -105,7 +104,7 @@ class Crowd:
 
 
 # On the newest alone: an nginx that loses one would lose it in the tests above as well, and this takes its time.
-@pytest.mark.parametrize("image", [pytest.param("trixie", id="nginx-1.26")], indirect=True)
+@NEWEST
 def test_ten_changes_under_three_hundred_websockets_lose_nothing(host: Host) -> None:
     with host.echo():
         host.serve(site(8091, name="change-0"))

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from .host import Host, site
+from .host import NEWEST, Host, site
 
 
 @pytest.fixture
@@ -18,6 +18,7 @@ def second(host: Host) -> Iterator[Host]:
     second.hang_up()
 
 
+@NEWEST
 def test_a_run_that_was_cut_between_commit_and_reload_is_finished_by_the_next(host: Host) -> None:
     old = host.serve(site(8091))
     new = host.configure(site(8092))["generation"]
@@ -27,6 +28,7 @@ def test_a_run_that_was_cut_between_commit_and_reload_is_finished_by_the_next(ho
     assert run.reload["how"] == "reloaded" and host.answer() == new
 
 
+@NEWEST
 def test_two_reloads_at_once_are_both_proved(host: Host, second: Host) -> None:
     host.serve(site(8091))
     new = host.configure(site(8092))["generation"]
@@ -36,6 +38,7 @@ def test_two_reloads_at_once_are_both_proved(host: Host, second: Host) -> None:
     assert {result["generation"] for result in results} == {new} == {host.answer()}
 
 
+@NEWEST
 def test_a_reload_that_waited_for_another_runs_commit_proves_that_one(host: Host, second: Host) -> None:
     host.serve(site(8091))
     host.write({"/root/slowly": "#!/bin/sh\nsleep 2\nexec /usr/sbin/nginx -t -c $1\n"})

@@ -26,8 +26,8 @@ def play(*options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
 
 
 def tree(host: Host) -> str:
-    """Return every file below /etc/nginx with its checksum, owner, mode and time of change."""
-    return host.check_output("find /etc/nginx /etc/systemd/system -printf '%p %l %u %g %m %T@ ' "
+    """Return every file of the configuration with its checksum, owner, mode and time of change."""
+    return host.check_output("find /etc/nginx /etc/systemd/system ! -type d -printf '%p %l %u %g %m %T@ ' "
                              r"\( -type f -exec md5sum {} \; -o -printf '\n' \) | sort")
 
 
