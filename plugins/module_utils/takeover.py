@@ -174,6 +174,7 @@ class Takeover:
         self.give_links_back([])
         if self.use_dpkg and diversion(self.main) == self.distrib:
             undivert(self.main)
+        if self.use_dpkg and diversion(self.main) is None and Conffiles().pristine(self.main, self.distrib):
             remove_file(self.distrib)
         if os.path.isdir(self.generations.before):
             shutil.rmtree(self.generations.before)

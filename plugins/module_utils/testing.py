@@ -9,7 +9,7 @@ import re
 import shlex
 import subprocess
 
-from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, remove_file
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure
 from ansible_collections.wsedge.nginx.plugins.module_utils.running import remove_dead_socket
 
 COMMAND = "/usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'"
@@ -36,19 +36,13 @@ class Tester:
         if not self.possible():
             raise Failure(f"{self.command[0]} is not there; install nginx first")
         made_folder = self._make_folder()
-        if self.socket:
-            remove_dead_socket(self.socket)
-        had_socket = self.socket is not None and os.path.lexists(self.socket)
+        self.clear()
         try:
             done = subprocess.run([word.replace("%s", path) for word in self.command], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                   errors="replace", env=dict(os.environ, LC_ALL="C"), check=False)
         finally:
-            # nginx -t makes an empty pid file where there is none, and a socket where nobody listens.
-            if os.path.lexists(self.pid_file) and not os.lstat(self.pid_file).st_size:
-                os.unlink(self.pid_file)
-            if self.socket and not had_socket:
-                remove_file(self.socket)
+            self.clear()
             if made_folder:
                 os.rmdir(made_folder)
         lines = [line.replace(path, called) for line in done.stdout.splitlines()]
@@ -56,6 +50,13 @@ class Tester:
             told = [line + _text_of(line) for line in lines if re.search(r"\[(emerg|crit|alert)\]", line)]
             raise Failure("\n".join([f"nginx refuses this configuration; {state}:", *(told or lines)]))
         self.warnings = [line for line in lines if "[warn]" in line]
+
+    def clear(self) -> None:
+        """Remove what nginx -t leaves: an empty pid file where there was none, and a socket that nobody listens on."""
+        if os.path.lexists(self.pid_file) and not os.lstat(self.pid_file).st_size:
+            os.unlink(self.pid_file)
+        if self.socket:
+            remove_dead_socket(self.socket)
 
     def _make_folder(self) -> str | None:
         """Make the folder of the socket for the time of the test, where it is not there yet."""

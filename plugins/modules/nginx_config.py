@@ -351,6 +351,7 @@ class Transaction:
     def _clear(self) -> None:
         """Remove what a run left behind that was cut off."""
         self.generations.clear_leftovers()
+        self.tester.clear()
         remove_file(self._entry_candidate())
 
     def _entry_candidate(self) -> str:

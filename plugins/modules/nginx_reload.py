@@ -234,17 +234,20 @@ class Reload:
         if self._restart_would_do(master) and self.params["allow_restart"]:
             self._restart(master)
             return self.result("restarted")
+        done = self.restore()
+        if not errors:
+            # It may have come too late, and has to go then.
+            os.kill(master, signal.SIGHUP)
         raise Failure("\n".join([
             f"nginx was reloaded and does not run {self.wanted or 'without the role'}:",
-            *(errors or [f"within {self.params['timeout']} seconds, and it wrote no error"]), *remedies,
-            self.restore()]))
+            *(errors or [f"within {self.params['timeout']} seconds, and it wrote no error"]), *remedies, done]))
 
-    def _without_socket(self, master: int) -> dict:
+    def _without_socket(self, master: int) -> dict[str, Any]:
         if self.params["allow_restart"]:
             self._restart(master)
             return self.result("restarted")
-        raise Failure(f"Somebody has removed {self.params['socket']}, on which nginx is asked what it runs, and a reload "
-                      f"does not bring it back.\n{_RESTART}\n{self.restore()}")
+        raise Failure(f"Somebody has removed {self.params['socket']}, on which nginx is asked what it runs:\n"
+                      f"{_RESTART}\n{self.restore()}")
 
     def _restart(self, master: int) -> None:
         """Stop nginx and start it; where the new configuration does not start, what ran before has to."""
@@ -357,17 +360,26 @@ class Reload:
             json.dump(known, file)
         os.rename(path + ".new", path)
 
+    @staticmethod
+    def _ending(master: int) -> dict[str, int | None]:
+        """Return the workers that shut down with their sockets; one that holds none is given a moment to end."""
+        deadline = time.monotonic() + 1
+        while True:
+            found = {pid: running.open_sockets(pid) for pid, ending in running.workers(master).items() if ending}
+            if 0 not in found.values() or time.monotonic() > deadline:
+                return {f"{pid}@{running.started(pid)}": sockets for pid, sockets in found.items()
+                        if running.started(pid)}
+            time.sleep(0.05)
+
     def draining(self, master: int | None) -> list[dict[str, Any]]:
         """Return the workers that shut down, by generation."""
         known = self._remembered()
         found: dict[str, dict[str, Any]] = {}
-        for pid, ending in (running.workers(master) if master else {}).items():
-            if ending:
-                generation = known.get(f"{pid}@{running.started(pid)}", "unknown")
-                one = found.setdefault(generation, {"generation": generation, "workers": 0, "sockets": 0})
-                sockets = running.open_sockets(pid)
-                one["workers"] += 1
-                one["sockets"] = None if sockets is None or one["sockets"] is None else one["sockets"] + sockets
+        for worker, sockets in (self._ending(master) if master else {}).items():
+            generation = known.get(worker, "unknown")
+            one = found.setdefault(generation, {"generation": generation, "workers": 0, "sockets": 0})
+            one["workers"] += 1
+            one["sockets"] = None if sockets is None or one["sockets"] is None else one["sockets"] + sockets
         return sorted(found.values(), key=lambda one: one["generation"])
 
     def _bound_draining(self, master: int) -> None:

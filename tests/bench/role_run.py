@@ -134,8 +134,8 @@ def seconds(runs: Iterable[Run]) -> list[float]:
 
 def report(runs: dict[Key, list[Run]]) -> None:
     """Print the tables."""
-    print("run: seconds over SSH (ControlPersist, pipelining, sudo); medians. Ratios are medians of the rounds' own, in "
-          "brackets their middle half.\n"
+    print("run: seconds over SSH (ControlPersist, pipelining, sudo), medians; ratios are medians of the rounds' own, in"
+          " brackets their middle half.\n"
           "A result is what a task or one item of its loop tells. There is no loop of 1,000: it would take too long.")
     rows = []
     for what in ("no-op", "change"):

@@ -26,7 +26,7 @@ class Backend:
     def __init__(self, serve_one: Callable[[Backend, socket.socket], None]) -> None:
         self._serve = serve_one
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.address = "127.0.0.1:{}".format(self._listener.getsockname()[1])
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.heads: list[bytes] = []
         self.connections = 0
         threading.Thread(target=self._accept, daemon=True).start()
@@ -84,7 +84,7 @@ def websocket_echo() -> Iterator[str]:
 
     with websockets.sync.server.serve(echo, "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield "127.0.0.1:{}".format(server.socket.getsockname()[1])
+        yield f"127.0.0.1:{server.socket.getsockname()[1]}"
         server.shutdown()
 
 

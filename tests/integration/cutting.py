@@ -183,16 +183,19 @@ class Run:
 class Case:
     """A start, a run that changes it, and the strikes."""
 
-    def __init__(self, arguments: dict, following: list, strike: str) -> None:
-        self.arguments, self.following, self.strike = arguments, following, strike
+    def __init__(self, arguments: dict, futures: dict, strike: str) -> None:
+        self.arguments, self.futures, self.strike = arguments, futures, strike
         self.start, self.old = snapshot(), dump()
         self.first = Run(arguments).result()
-        self.new = dump()
-        self.then = self._follow()
-        self.wanted = snapshot()
-        restore(self.start)
+        self.new, self.kept = dump(), theirs(self.start) & texts(snapshot())
         self.judged: dict = {}
         self.settled: dict = {}
+        after = snapshot()
+        self.wanted = {}
+        for name, future in self.futures.items():
+            restore(after)
+            self.wanted[name] = self._follow(future)
+        restore(self.start)
 
     def strikes(self) -> list:
         """Strike at every call."""
@@ -205,7 +208,7 @@ class Case:
                 ended = "KILL" in self.strike
                 struck = [one for one in calls[-1:] if run.killed] if ended else [one for one in calls if one["struck"]]
                 told.append({"call": call["where"] + ": " + call["text"],
-                             "struck": [one["text"] for one in struck] == [call["text"]],
+                             "struck": [one["where"] + ": " + one["text"] for one in struck],
                              "told": None if run.killed else run.result(), **self._judge()})
                 restore(self.start)
         return told
@@ -224,27 +227,31 @@ class Case:
             found = dump()
             verdict = {"reads": "old" if found == self.old else "new" if found == self.new else found,
                        "touched": [path for path in differences(state, self.start) if path.startswith(LASTING)],
-                       "lost": sorted(theirs(self.start) - texts(state))}
-            verdict["error"] = self._follow().get("msg")
-            verdict["differs"] = differences(snapshot(), self.wanted)
-            self.judged[key] = {**verdict, **self._settle()}
+                       "lost": sorted(self.kept - texts(state))}
+            for name, future in self.futures.items():
+                restore(state)
+                error, then = self._follow(future)
+                verdict[name] = {"error": error, "differs": differences(then, self.wanted[name][1]),
+                                 "again": self._settle(name, future[-1])}
+            self.judged[key] = verdict
         return self.judged[key]
 
-    def _follow(self) -> dict:
-        """Run what follows, undisturbed; return the result of the first that failed, or else of the last."""
-        for arguments in self.following:
+    @staticmethod
+    def _follow(future: list) -> tuple:
+        """Run what follows, undisturbed; return the error with which it failed, and what it left."""
+        for arguments in future:
             result = Run(arguments).result()
             if result.get("failed"):
-                break
-        return result
+                return result["msg"], snapshot()
+        return None, snapshot()
 
-    def _settle(self) -> dict:
-        """Tell whether one more run changes anything."""
+    def _settle(self, name: str, arguments: dict) -> list:
+        """Tell what one more run changes."""
         before = snapshot()
-        key = json.dumps(before, sort_keys=True)
+        key = name + json.dumps(before, sort_keys=True)
         if key not in self.settled:
-            result = Run(self.following[-1]).result()
-            self.settled[key] = {"again": result.get("msg") or result["different"] or differences(snapshot(), before)}
+            result = Run(arguments).result()
+            self.settled[key] = result.get("msg") or result["different"] or differences(snapshot(), before)
         return self.settled[key]
 
 
@@ -275,9 +282,10 @@ def main() -> None:
             file.write(PROGRAM.format(name=name, real=real, trace=TRACE, calls=CALLS))
         os.chmod(file.name, 0o755)
     test = {"validate": PROGRAMS + "/nginx -t -c %s -g 'daemon on; master_process on;'"}
-    case = Case({**question["arguments"], **test}, [{**one, **test} for one in question["following"]],
-                question["strike"])
-    told = {"undisturbed": [result.get("msg") for result in (case.first, case.then)], "wanted": sorted(case.wanted),
+    futures = {name: [{**one, **test} for one in future] for name, future in question["futures"].items()}
+    case = Case({**question["arguments"], **test}, futures, question["strike"])
+    told = {"errors": [case.first.get("msg"), *(error for error, _state in case.wanted.values())],
+            "wanted": {name: sorted(state) for name, (_error, state) in case.wanted.items()},
             "changes": case.old != case.new, "strikes": case.strikes()}
     json.dump({**told, "states": len(case.judged)}, sys.stdout)
 

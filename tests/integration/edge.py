@@ -26,7 +26,7 @@ def free_port() -> int:
 def rendered(variables: Mapping[str, Any]) -> dict[str, str]:
     """Return every file of nginx's that the role makes of VARIABLES, by path."""
     model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()}, ipv6=False)
-    assert model["problems"] == []
+    assert model["problems"] == [], model["problems"]
     files = {f"{FOLDER}/{file['name']}": RENDERER.render(file["template"], {**file["vars"], **NAMES})
              for file in model["files"]}
     return {"/etc/nginx/nginx.conf": RENDERER.render("nginx.conf.j2", {**model["main"], **NAMES}), **files}

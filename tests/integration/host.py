@@ -173,11 +173,11 @@ class Host(Container):
         """Call the first handler."""
         return self.module("nginx_reload", self._arguments("handlers/main.yml", 0))
 
-    def reload(self, allow_restart: bool = False, max_draining: int = 24) -> dict[str, Any]:
-        """Call the second handler."""
-        return self.module("nginx_reload", self._arguments(
+    def reload(self, allow_restart: bool = False, max_draining: int = 24, **others: Any) -> dict[str, Any]:
+        """Call the second handler; OTHERS are arguments that the role does not give."""
+        return self.module("nginx_reload", {**self._arguments(
             "handlers/main.yml", 1, __websocket_proxy_allow_restart=allow_restart,
-            __websocket_proxy_max_draining=max_draining))
+            __websocket_proxy_max_draining=max_draining), **others})
 
     def apply(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None, **how: Any) -> Run:
         """Run the role: commit, and where that changed anything, the handlers."""
@@ -220,7 +220,7 @@ class Host(Container):
         parents = {int(pid): int(parent) for pid, parent, title in lines if title.startswith("nginx: ")}
         # By its parent, because a worker has its master's title until it sets its own.
         (master,) = (pid for pid, parent in parents.items() if parent not in parents)
-        ending = {int(pid) for pid, _parent, title in lines if title.startswith("nginx: worker process is shutting down")}
+        ending = {int(pid) for pid, _parent, title in lines if title.startswith("nginx: worker process is shutting")}
         return Nginx(master, {*parents} - {master} - ending, ending)
 
     def tree(self) -> str:

@@ -76,10 +76,10 @@ class Sandbox(Container):
         assert not result.get("failed"), result["msg"]
         return str(result["generation"])
 
-    def cut(self, arguments: dict[str, Any], following: list[dict[str, Any]], strike: str) -> dict[str, Any]:
+    def cut(self, arguments: dict[str, Any], futures: dict[str, list[dict[str, Any]]], strike: str) -> dict[str, Any]:
         """Run nginx_config once for each call that changes the file system, and STRIKE there; tell what was left.
 
-        That is what cutting.py tells, and what it becomes when nginx_config runs with the arguments FOLLOWING.
+        That is what cutting.py tells, and what becomes of it in each of the FUTURES: runs one after the other.
         """
-        self.write({"/tmp/case": json.dumps({"arguments": arguments, "following": following, "strike": strike})})
+        self.write({"/tmp/case": json.dumps({"arguments": arguments, "futures": futures, "strike": strike})})
         return dict(json.loads(self.shell("PYTHONHASHSEED=0 python3 -B /integration/cutting.py < /tmp/case")))

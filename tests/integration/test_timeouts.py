@@ -15,11 +15,11 @@ from .backends import SWITCHED, Backend
 from .client import Client, get, head_of
 from .edge import Edge, free_port
 
-SHORT = 0.7
+SHORT = 0.5
 # nginx leaves a timer as it is that would move by less than 0.3 s (NGX_TIMER_LAZY_DELAY).
-STEP = 0.4
+STEP = 0.35
 # So many steps take longer than the timeout.
-STEPS = 3
+STEPS = 2
 
 
 def _odd(backend: Backend, connection: socket.socket) -> None:
@@ -58,11 +58,11 @@ def setup(serving: Edge) -> Iterator[Setup]:
         one.connect_ex(full.getsockname())
     serving.start({
         "upstreams": [{"name": "odd", "servers": [backend.address]},
-                      {"name": "full", "servers": ["127.0.0.1:{}".format(full.getsockname()[1])]}],
+                      {"name": "full", "servers": [f"127.0.0.1:{full.getsockname()[1]}"]}],
         "sites": [{"server_names": ["a"], "listen": [address], "upstream": "odd",
                    "locations": [{"path": "/read/", "upstream": "odd", "read_timeout": f"{SHORT * 1000:.0f}ms"},
                                  {"path": "/send/", "upstream": "odd", "send_timeout": f"{SHORT * 1000:.0f}ms"},
-                                 {"path": "/connect/", "upstream": "full", "connect_timeout": "700ms"}]},
+                                 {"path": "/connect/", "upstream": "full", "connect_timeout": "500ms"}]},
                   {"server_names": ["b"], "listen": [address], "upstream": "odd", "read_timeout": 90,
                    "send_timeout": "2m", "connect_timeout": "3s",
                    "locations": [{"path": "/own", "upstream": "odd", "read_timeout": "1d"}]}],
@@ -149,9 +149,9 @@ def test_a_backend_that_cannot_be_reached_is_given_up_when_connect_timeout_ends(
 
 @pytest.mark.parametrize(("site", "path", "times"), [
     ("a", "/", ("86400s", "60s", "60s")),
-    ("a", "/read/", ("700ms", "60s", "60s")),
-    ("a", "/send/", ("86400s", "700ms", "60s")),
-    ("a", "/connect/", ("86400s", "60s", "700ms")),
+    ("a", "/read/", ("500ms", "60s", "60s")),
+    ("a", "/send/", ("86400s", "500ms", "60s")),
+    ("a", "/connect/", ("86400s", "60s", "500ms")),
     ("b", "/", ("90s", "2m", "3s")),
     ("b", "/own", ("1d", "2m", "3s")),
 ])
