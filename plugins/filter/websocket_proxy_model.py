@@ -16,7 +16,7 @@ short_description: Compile the variables of the role websocket_proxy
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Checks every variable of the role M(wsedge.nginx.websocket_proxy#role), fills in every default and resolves every
+  - Checks every variable of the role C(websocket_proxy), fills in every default and resolves every
     reference.
   - All that is wrong is reported at once; each problem names its full path in the inventory.
 positional: _input

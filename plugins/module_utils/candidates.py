@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import re
@@ -11,31 +12,40 @@ from collections.abc import Mapping
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure
 
-# A comment, a quoted word, or an include directive at the beginning of a statement.
-_TOKEN = re.compile(
-    r"""\#[^\n]* | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | (?<![^\s;{}])include\s+([^\s;{}"'\\$]+)\s*;""",
-    re.VERBOSE | re.DOTALL)
+# A comment, a quoted word, the end of a statement or of a block's head or body, or a plain word, in which quotes and #
+# mean nothing, as ngx_conf_read_token has it.
+_TOKEN = re.compile(r"""\#[^\n]* | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | [;{}] | (?:\\.|\$\{|[^\s;{\\])+""",
+                    re.VERBOSE | re.DOTALL)
 
 
-def _includes(text: str, folder: str) -> list[tuple[re.Match[str], str]]:
-    """Return every include of TEXT with its absolute pattern; nginx resolves relative ones against the main file."""
-    return [(found, os.path.join(folder, found[1])) for found in _TOKEN.finditer(text) if found[1]]
+def _includes(text: str, folder: str) -> list[tuple[slice, str]]:
+    """Return where each include of TEXT is, and its absolute pattern.
+
+    nginx resolves relative ones against the main file's FOLDER.
+    """
+    found = []
+    words: list[re.Match[str]] = []
+    for token in _TOKEN.finditer(text):
+        if token[0] in ("{", "}", ";"):
+            plain = [word[0][1:-1] if word[0][0] in "\"'" else word[0] for word in words]
+            if token[0] == ";" and len(plain) == 2 and plain[0] == "include":
+                found.append((slice(words[0].start(), token.end()), os.path.join(folder, plain[1])))
+            words = []
+        elif not token[0].startswith("#"):
+            words.append(token)
+    return found
 
 
 def _files(pattern: str, *extra: str) -> list[str]:
     """Return the files that nginx includes for PATTERN, in its order, as if the EXTRA ones were there."""
     folder, base = os.path.split(pattern)
-    expression = _as_expression(base)
-    found = {path for path in extra
-             if os.path.dirname(path) == folder and re.fullmatch(expression, os.path.basename(path))}
+    found = {path for path in extra if os.path.dirname(path) == folder and _matches(os.path.basename(path), base)}
     return sorted(found | set(glob.glob(pattern)))
 
 
-def _as_expression(pattern: str) -> str:
-    """Translate what glob(7) understands in the last part of a path; a leading dot needs a dot."""
-    pieces = {"*": ".*", "?": "."}
-    start = "" if pattern.startswith(".") else r"(?!\.)"
-    return start + "".join(pieces.get(one) or re.escape(one) for one in pattern)
+def _matches(name: str, pattern: str) -> bool:
+    """Tell whether a file is one that a PATTERN of glob(7) means: a dot in front needs a dot in front."""
+    return fnmatch.fnmatchcase(name, pattern) and (pattern.startswith(".") or not name.startswith("."))
 
 
 def mirrored(text: str, folder: str, places: Mapping[str, str | None]) -> str:
@@ -44,12 +54,12 @@ def mirrored(text: str, folder: str, places: Mapping[str, str | None]) -> str:
     Those need not be there.
     """
     pieces, end = [], 0
-    for found, pattern in _includes(text, folder):
+    for place, pattern in _includes(text, folder):
         files = _files(pattern, *places)
         if not places.keys().isdisjoint(files):
             taken = [places.get(path, path) for path in files]
-            pieces += [text[end:found.start()], " ".join(f'include "{path}";' for path in taken if path)]
-            end = found.end()
+            pieces += [text[end:place.start], " ".join(f'include "{path}";' for path in taken if path)]
+            end = place.stop
     return "".join([*pieces, text[end:]])
 
 
@@ -58,16 +68,16 @@ def swapped(entry: str, included: str, candidate: str) -> str:
 
     :raises Failure: ENTRY does not include that file, or in a way that cannot be mirrored
     """
-    with open(entry, encoding="utf-8", errors="surrogateescape") as file:
+    with open(entry, encoding="utf-8", errors="surrogateescape", newline="") as file:
         text = file.read()
     folder = os.path.dirname(entry)
     includes = _includes(text, folder)
-    hits = sum(included in _files(pattern, included) for _found, pattern in includes)
+    hits = sum(included in _files(pattern, included) for _place, pattern in includes)
     if hits == 1:
         return mirrored(text, folder, {included: candidate})
     if hits:
         raise Failure(f"{entry} includes {included} {hits} times; once is right")
-    through = _through([path for _found, pattern in includes for path in _files(pattern, included)], included, folder)
+    through = _through([path for _place, pattern in includes for path in _files(pattern, included)], included, folder)
     if through:
         raise Failure(f"{included} is included by {through} and not by {entry} itself, so it cannot be tested before "
                       f"it is in force. Include it in {entry}")
@@ -84,7 +94,7 @@ def _through(paths: list[str], included: str, folder: str) -> str | None:
             continue
         seen.add(path)
         with open(path, encoding="utf-8", errors="replace") as file:
-            for _found, pattern in _includes(file.read(), folder):
+            for _place, pattern in _includes(file.read(), folder):
                 matches = _files(pattern, included)
                 if included in matches:
                     return path

@@ -13,8 +13,11 @@ description:
   - Tells what M(wsedge.nginx.nginx_config) can go back to. It changes nothing.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
-  - ansible.builtin.action_common_attributes.info_module
 attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
   platform:
     platforms: Debian, Ubuntu
 options:

@@ -13,8 +13,11 @@ description:
   - Reads the state of a Debian package of nginx, and whether IPv6 sockets can be opened. It changes nothing.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
-  - ansible.builtin.action_common_attributes.info_module
 attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
   platform:
     platforms: Debian, Ubuntu
 options:

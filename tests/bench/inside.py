@@ -1,6 +1,6 @@
 """Runs in a container: puts one proxy after the other before the echo backend and measures what WebSockets cost it.
 
-Input is one line of JSON: {"rounds": 9, "proxies": {NAME: {"files": {PATH: TEXT}, "command": [WORD, …]}, …}}.
+Input is one line of JSON: {"rounds": 15, "proxies": {NAME: {"files": {PATH: TEXT}, "command": [WORD, …]}, …}}.
 Output is {NAME: {"echo": […], "browser": […], "minimal": […]}, …}, a number for each round: the CPU time in ns of one
 128-byte echo, and the bytes of memory of one idle socket, opened with a browser's handshake or the shortest possible.
 """
@@ -24,9 +24,9 @@ PROXIES = {"nginx", "haproxy"}
 BACKEND = ["node", "/websocket_echo/websocket_echo.js", "127.0.0.1", "3000"]
 ECHO_SOCKETS = 200
 WARM_UP = 2_000
-ECHOES = 40_000
+ECHOES = 20_000
 IDLE_SOCKETS = 3_000
-IDLE_EVERY = 3  # rounds; memory hardly varies
+IDLE_EVERY = 5  # rounds; memory hardly varies
 SECONDS = 900  # for everything
 
 # nginx takes memory for a request in blocks of 4 KiB, so where a handshake just fits in shows as a whole block.

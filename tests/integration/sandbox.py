@@ -58,7 +58,7 @@ class Sandbox(Container):
             ["docker", "run", "--rm", "--interactive", "--name", self._name, "--network", network, *MAY_MOUNT,
              *mounts(), image, *AGENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.shell("cp -a /etc/nginx /root/nginx && cp -a /var/lib/dpkg/diversions /root/diversions "
-                   "&& mkdir -m 700 /run/websocket_proxy && mount -t tmpfs -o mode=755 nginx /etc/nginx")
+                   "&& mkdir -m 700 /run/websocket_proxy && mount -t tmpfs -o mode=755,nr_inodes=9999 nginx /etc/nginx")
         self.restore()
 
     def restore(self) -> None:
@@ -75,6 +75,16 @@ class Sandbox(Container):
         result = self.module("nginx_config", what, **how)
         assert not result.get("failed"), result["msg"]
         return str(result["generation"])
+
+    def tree(self) -> str:
+        """Return every path below /etc/nginx with its kind, mode, owner, content and time, and all diversions."""
+        return self.shell("cd /etc/nginx && find . -type d -printf '%p %m %u:%g\\n' -o -printf '%p %y %m %u:%g %l %T@\\n' "
+                          "| sort && find . -type f -exec sha256sum {} + | sort && cat /var/lib/dpkg/diversions "
+                          "&& ls -A /run/websocket_proxy && ls /run | grep nginx || true")
+
+    def dump(self) -> str:
+        """Return the whole configuration as nginx reads it."""
+        return self.shell(f"nginx -T; code=$?; rm -f /run/nginx.pid {SOCKET}; exit $code")
 
     def cut(self, arguments: dict[str, Any], futures: dict[str, list[dict[str, Any]]], strike: str) -> dict[str, Any]:
         """Run nginx_config once for each call that changes the file system, and STRIKE there; tell what was left.

@@ -17,8 +17,8 @@ from .examples import examples
 
 NASTY = [
     "", " ", "  ", ";", "{", "}", "#", '"', "'", "\\", "\\\\", "\\\"", '"\\', "\\n", "\\t", "\\r", "\\;", "\\x41",
-    "\\ ", "a;b", "a b", "a{b}c", '";', "';", '"; } server { listen 1; } #', "'; return 500; #", "*/", "/*", "//", "%20",
-    "%%", "~^/(.*)", "= /", "^~", "@named", "default", "include /etc/passwd", "off", "on", "none", "on;",
+    "\\ ", "a;b", "a b", "a{b}c", '";', "';", '"; } server { listen 1; } #', "'; return 500; #", "*/", "/*", "//",
+    "%20", "%%", "~^/(.*)", "= /", "^~", "@named", "default", "include /etc/passwd", "off", "on", "none", "on;",
     "http://127.0.0.1/", "unix:/x", "-1", "0", "1e9", "{{ x }}", "{% raw %}", "{# x #}", "ü", "€", "𝄞", "\u2028",
     "\u202e", "\ufeff", "\u00a0", "e\u0301", "\ufffd", "\U0010ffff", "`id`", "(a)", "!important", "<script>", "&amp;",
     "a" * LONGEST_WORD, "\\" * (LONGEST_WORD // 2 - 1), '"' * (LONGEST_WORD // 2 - 1), "€" * ((LONGEST_WORD - 2) // 3),

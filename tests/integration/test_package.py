@@ -1,0 +1,101 @@
+"""nginx.conf is a file of Debian's package: taking it over, upgrading the package, giving it back.
+
+This is dpkg's part, and apt's: the oldest and the newest of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .sandbox import THEIRS, Sandbox, arguments
+
+MAIN = "/etc/nginx/nginx.conf"
+NEWER = """
+cd /tmp && apt-get update -qq && apt-get download -qq nginx-common && dpkg-deb -R nginx-common_*.deb package &&
+echo '# newer' >> package/etc/nginx/nginx.conf && sed -i 's/^Version: .*/&+b1/' package/DEBIAN/control &&
+dpkg-deb -b package newer.deb && cp -a /var/lib/dpkg /root/dpkg
+"""
+
+
+@pytest.fixture(scope="module", params=["bullseye", "trixie"])
+def sandbox(request: pytest.FixtureRequest, image_names: dict[str, str]) -> Iterator[Sandbox]:
+    """Give a container that reaches Debian's archive, and has a newer nginx-common with another nginx.conf."""
+    container = Sandbox(image_names[request.param], network="bridge")
+    container.shell(NEWER)
+    yield container
+    container.remove()
+
+
+@pytest.fixture
+def box(sandbox: Sandbox) -> Sandbox:
+    """Give that container as its packages left it."""
+    sandbox.shell("rm -rf /var/lib/dpkg && cp -a /root/dpkg /var/lib/dpkg")
+    sandbox.restore()
+    return sandbox
+
+
+def upgrade(box: Sandbox) -> None:
+    """Install the newer package with nobody there to answer; the text it brings lies beside."""
+    output = box.shell("DEBIAN_FRONTEND=noninteractive dpkg --install /tmp/newer.deb < /dev/null")
+    assert "prompt" not in output
+    assert box.shell(f"tail -n 1 {MAIN}.distrib") == "# newer\n"
+
+
+def gone(box: Sandbox) -> None:
+    """Take everything back: nothing of ours is left beside what was there, or is there by now."""
+    box.commit(arguments(state="absent"))
+    assert box.shell(f"ls -A /etc/nginx | grep -e nginx.conf -e websocket; dpkg-divert --list '{MAIN}*'") == "nginx.conf\n"
+    assert "sites-enabled/default" in box.dump()
+
+
+def test_an_edited_file_is_refused_and_both_ways_on_are_named(box: Sandbox) -> None:
+    box.edit()
+    before = box.tree()
+    message = box.module("nginx_config", arguments())["msg"]
+    assert "websocket_proxy_nginx_conf: drop_in" in message
+    assert "websocket_proxy_replace_nginx_conf: true" in message
+    assert box.tree() == before
+
+
+def test_an_edited_file_that_is_replaced_comes_back_as_it_was(box: Sandbox) -> None:
+    box.edit()
+    box.shell(f"chown www-data {MAIN} && chmod 640 {MAIN} && touch -d 2001-01-01 {MAIN}")
+    before = box.shell(f"stat -c '%a %U %Y %i' {MAIN}")
+    generation = box.commit(arguments(replace=True))
+    box.shell(f"cmp {MAIN}.distrib /root/nginx/nginx.conf && ! cmp -s {MAIN} {MAIN}.distrib")
+    # Consent is asked for once.
+    assert box.commit(arguments()) == generation
+    gone(box)
+    assert box.shell(f"cat {MAIN}") == THEIRS
+    assert box.shell(f"stat -c '%a %U %Y %i' {MAIN}") == before
+
+
+def test_an_upgrade_asks_nothing_and_absent_leaves_what_the_package_brings_by_now(box: Sandbox) -> None:
+    generation = box.commit(arguments())
+    upgrade(box)
+    assert box.commit(arguments()) == generation
+    gone(box)
+    box.shell(f"cmp {MAIN} /tmp/package{MAIN}")
+    assert box.shell("dpkg --verify nginx-common") == ""
+
+
+def test_an_upgrade_after_an_edited_file_was_replaced_asks_nothing_and_absent_leaves_the_edited_one(box: Sandbox) -> None:
+    box.edit()
+    generation = box.commit(arguments(replace=True))
+    upgrade(box)
+    assert box.commit(arguments()) == generation
+    gone(box)
+    assert box.shell(f"cat {MAIN}") == THEIRS
+    # Just what it was before: a conffile of the package that somebody has edited.
+    assert box.shell("dpkg --verify nginx-common || true").split() == ["??5??????", "c", MAIN]
+
+
+def test_a_package_that_is_installed_again_stays_diverted(box: Sandbox) -> None:
+    generation = box.commit(arguments())
+    box.shell("DEBIAN_FRONTEND=noninteractive dpkg --install /tmp/nginx-common_*.deb < /dev/null")
+    box.shell(f"cmp {MAIN}.distrib /root/nginx/nginx.conf")
+    assert box.commit(arguments()) == generation
+    gone(box)
+    assert box.shell("dpkg --verify nginx-common") == ""

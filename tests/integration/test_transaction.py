@@ -1,0 +1,299 @@
+"""The transaction where the host is not as it should be, and beside what is others'.
+
+The newest release has all of it: what is judged here is the module, and nginx's part is the same with every release.
+What dpkg does is in test_package.py, with the oldest release as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .sandbox import SOCKET, Sandbox, arguments, drop_in
+
+FOLDER = "/etc/nginx/websocket_proxy"
+INSIDE = "/etc/nginx/conf.d/websocket_proxy.conf"
+
+
+@pytest.fixture(scope="module")
+def sandbox(image_names: dict[str, str]) -> Iterator[Sandbox]:
+    """Give a container for all tests."""
+    container = Sandbox(image_names["trixie"])
+    yield container
+    container.remove()
+
+
+@pytest.fixture
+def box(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """Give that container as its packages left it."""
+    sandbox.restore()
+    yield sandbox
+    sandbox.shell("mount -o remount,rw,size=50%,nr_inodes=9999 /etc/nginx")
+
+
+def told(box: Sandbox, what: dict[str, Any], **how: Any) -> str:
+    """Run the module in vain: nothing below /etc/nginx is touched; return the error."""
+    before = box.tree()
+    result = box.module("nginx_config", what, **how)
+    assert result.get("failed"), result
+    assert box.tree() == before
+    return str(result["msg"])
+
+
+# --- a host that is not as it should be
+
+
+@pytest.mark.parametrize("limit", ["size", "nr_inodes"])
+@pytest.mark.parametrize("before", [None, "old"], ids=["first commit", "change"])
+def test_on_a_full_disk_all_is_written_or_nothing(box: Sandbox, limit: str, before: str | None) -> None:
+    if before:
+        box.commit(arguments(before))
+    column = {"size": "--output=used -B1024", "nr_inodes": "--output=iused"}[limit]
+    used = int(box.shell(f"df {column} /etc/nginx | tail -n 1"))
+    errors = []
+    for free in range(40):
+        # One page is the least that a file takes.
+        limited = f"size={used + 4 * free}k" if limit == "size" else f"nr_inodes={used + free}"
+        box.shell(f"mount -o remount,{limited} /etc/nginx")
+        tree = box.tree()
+        result = box.module("nginx_config", arguments("new"))
+        if not result.get("failed"):
+            break
+        errors.append(result["msg"])
+        assert box.tree() == tree
+    assert len(errors) > 3 and result["changed"]
+    assert all("No space left on device: '/etc/nginx/" in error and "\n" not in error for error in errors)
+
+
+def test_on_a_read_only_file_system_a_change_fails_and_no_change_passes(box: Sandbox) -> None:
+    box.commit(arguments())
+    box.shell("mount -o remount,ro /etc/nginx")
+    assert "Read-only file system: '/etc/nginx/" in told(box, arguments("new"))
+    assert box.module("nginx_config", arguments(socket=None))["changed"] is False
+
+
+def test_on_a_read_only_file_system_the_first_commit_fails(box: Sandbox) -> None:
+    box.shell("mount -o remount,ro /etc/nginx")
+    assert "Read-only file system: '/etc/nginx/" in told(box, arguments())
+
+
+def test_runs_at_once_come_one_after_the_other(box: Sandbox) -> None:
+    answers = [f"run{number}" for number in range(6)]
+    for answer in answers:
+        question = {"do": "module", "name": "nginx_config", "umask": 18, "arguments": arguments(answer, keep=9)}
+        box.write({f"/tmp/once/{answer}": json.dumps(question) + "\n"})
+    told = box.shell("cd /tmp/once && for run in run*; do python3 -B /integration/agent.py < $run & done; wait")
+    results = [json.loads(json.loads(line)["output"]) for line in told.splitlines()]
+    assert not [result for result in results if result.get("failed")]
+    results.sort(key=lambda result: result["generation"])
+    generations = [result["generation"] for result in results]
+    assert [int(name.split("-")[0]) for name in generations] == [1, 2, 3, 4, 5, 6]
+    assert [result["previous_generation"] for result in results] == ["", *generations[:-1]]
+    assert box.shell(f"ls -A {FOLDER}").split() == [*generations, "before"]
+    assert generations[-1] in box.shell("cat /etc/nginx/nginx.conf")
+    assert box.shell(f"cat {FOLDER}/*/site.conf | grep -o 'run.' | sort").split() == answers
+    assert box.shell("find /etc/nginx -name '.*'") == ""
+
+
+@pytest.mark.parametrize(("how", "error"), [
+    (f"mkdir /etc/nginx/else && ln -s else {FOLDER}", f"{FOLDER} is a symbolic link"),
+    (f"echo theirs > {FOLDER}", f"Not a directory: '{FOLDER}"),
+    ("mv /usr/sbin/nginx /usr/sbin/nginx.away", "/usr/sbin/nginx is not there; install nginx first"),
+    ("echo theirs > /etc/nginx/nginx.conf.distrib", "/etc/nginx/nginx.conf.distrib is in the way"),
+    ("rm -r /etc/nginx/mime.types && mkdir /etc/nginx/mime.types", "Is a directory: '/etc/nginx/mime.types'"),
+], ids=["a folder that is a link", "a folder that is a file", "no nginx", "another file in the way",
+        "a reference that is a folder"])
+def test_what_is_in_the_way_is_named(box: Sandbox, how: str, error: str) -> None:
+    box.shell(how)
+    try:
+        assert error in told(box, arguments(references=["/etc/nginx/mime.types"]))
+    finally:
+        box.shell("[ -e /usr/sbin/nginx ] || mv /usr/sbin/nginx.away /usr/sbin/nginx")
+
+
+def test_a_package_text_that_apt_cannot_fetch_keeps_an_edited_file_from_being_replaced(box: Sandbox) -> None:
+    box.edit()
+    assert "apt-get download nginx-common=" in told(box, arguments(replace=True))
+
+
+def test_etc_nginx_that_is_a_link_is_refused(box: Sandbox) -> None:
+    box.shell("ln -sfn /etc/nginx /srv/nginx")
+    what = arguments(path="/srv/nginx/nginx.conf", folder="/srv/nginx/websocket_proxy")
+    assert "/srv/nginx is a symbolic link" in told(box, what)
+
+
+def test_a_folder_of_the_drop_in_that_is_a_link_is_as_good_as_any(box: Sandbox) -> None:
+    box.edit()
+    box.shell("rm -rf /etc/nginx/conf.d /srv/conf.d && mkdir /srv/conf.d && ln -s /srv/conf.d /etc/nginx/conf.d")
+    box.commit(drop_in("new"))
+    assert "return 200 new;" in box.dump()
+    assert box.shell("ls -A /srv/conf.d") == "websocket_proxy.conf\n"
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_host_without_nginx_is_told_of_unless_it_is_a_check(box: Sandbox, check: bool) -> None:
+    what = arguments(path="/etc/elsewhere/nginx.conf", folder="/etc/elsewhere/websocket_proxy")
+    result = box.module("nginx_config", what, check=check)
+    if check:
+        assert result["changed"] and set(result["different"]) == {"status.conf", "site.conf", what["path"]}
+    else:
+        assert "there is no folder /etc/elsewhere; install nginx first" in result["msg"]
+    box.shell("test ! -e /etc/elsewhere")
+
+
+# --- what is others'
+
+
+def test_nothing_of_others_is_touched_by_anything(box: Sandbox) -> None:
+    theirs = ["conf.d/theirs.conf", "conf.d/.hidden", "sites-enabled/theirs", "modules-enabled/theirs.conf",
+              ".nginx.conf.swp", "nginx.conf.dpkg-dist", "websocket_proxy.conf", "snippets/theirs.conf"]
+    box.write({f"/etc/nginx/{name}": "# theirs\n" for name in theirs})
+    box.shell("cd /etc/nginx && chown www-data conf.d/theirs.conf && chmod 600 sites-enabled/theirs "
+              "&& ln -s theirs sites-enabled/link && touch -d 2001-01-01 " + " ".join(theirs))
+    look = ("cd /etc/nginx && find . -path ./websocket_proxy -prune -o -name 'nginx.conf*' ! -name '*.dpkg-dist' -prune "
+            "-o ! -type d ! -path ./sites-enabled/default -printf '%p %m %U %T@ %i\\n' | sort")
+    before = box.shell(look)
+    assert all(f"./{name} " in before for name in theirs)
+    for what in (arguments(), arguments("b"), arguments(state="rolled_back"), arguments(state="absent")):
+        box.commit(what)
+        assert box.shell(look) == before
+
+
+def test_what_is_not_ours_in_our_folder_is_told_of_and_stays(box: Sandbox) -> None:
+    box.commit(arguments())
+    strays = [f"{FOLDER}/README", f"{FOLDER}/old"]
+    box.write({strays[0]: "theirs", f"{strays[1]}/site.conf": "theirs"})
+    for what in (arguments(), arguments("b"), arguments(state="rolled_back"), arguments(state="absent")):
+        result = box.module("nginx_config", what)
+        assert result["strays"] == strays and all(stray in str(result["warnings"]) for stray in strays)
+    assert box.shell(f"ls -A {FOLDER}").split() == ["README", "old"]
+    assert box.shell(f"cat {' '.join(strays[:1])} {strays[1]}/site.conf") == "theirstheirs"
+
+
+def test_a_broken_file_of_somebody_elses_is_red_until_it_is_repaired(box: Sandbox) -> None:
+    generation = box.commit(arguments())
+    box.write({"/etc/nginx/conf.d/theirs.conf": "proxy_read_timeout 30 sec;\n"})
+    for what in (arguments(), arguments("b"), arguments()):
+        assert "/etc/nginx/conf.d/theirs.conf:1\n    proxy_read_timeout 30 sec;" in told(box, what)
+    box.write({"/etc/nginx/conf.d/theirs.conf": "proxy_read_timeout 30s;\n"})
+    result = box.module("nginx_config", arguments(socket=None))
+    assert (result["changed"], result["generation"]) == (False, generation)
+
+
+def test_what_does_not_go_together_with_the_default_site_takes_its_place(box: Sandbox) -> None:
+    box.commit(arguments())
+    assert "listen 80 default_server" in box.dump()
+    box.commit(arguments(state="absent"))
+    assert box.shell("readlink /etc/nginx/sites-enabled/default") == "/etc/nginx/sites-available/default\n"
+    assert "sites-enabled/default" in box.dump()
+
+
+def test_a_file_that_does_not_go_together_with_what_was_there_before_is_found_before_the_removal(box: Sandbox) -> None:
+    box.commit(arguments(files=[]))
+    box.write({"/etc/nginx/conf.d/theirs.conf": "server {\n    listen 80 default_server;\n}\n"})
+    error = told(box, arguments(state="absent"))
+    assert "a duplicate default server for 0.0.0.0:80" in error and "what was there before the role" in error
+
+
+def test_a_generation_that_runs_is_kept(box: Sandbox) -> None:
+    first = box.commit(arguments())
+    box.shell("nginx")
+    try:
+        for answer in "bcd":
+            result = box.module("nginx_config", arguments(answer))
+            assert result["running_generation"] == first and result["changed"]
+        assert [int(name[:6]) for name in box.shell(f"ls {FOLDER} | grep -v before").split()] == [1, 3, 4]
+        assert box.shell("cat /run/nginx.pid").strip().isdigit()
+        box.shell(f"test -S {SOCKET}")
+    finally:
+        box.shell("nginx -s stop; while [ -e /run/nginx.pid ]; do sleep 0.01; done")
+
+
+def test_what_an_earlier_test_of_nginx_left_is_removed(box: Sandbox) -> None:
+    box.shell(": > /run/nginx.pid && python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind('" + SOCKET + "')\"")
+    box.commit(arguments())
+    assert box.shell("ls -A /run/websocket_proxy; ls /run | grep nginx || true") == ""
+
+
+# --- one of the files of somebody else's configuration
+
+PLACES = {
+    "absolute": "include /etc/nginx/conf.d/*.conf;",
+    "relative": "include conf.d/*.conf;",
+    "by name": "include conf.d/websocket_proxy.conf;",
+    "among others": "include mime.types; include conf.d/*.conf; include sites-enabled/*;",
+    "in double quotes": 'include "/etc/nginx/conf.d/*.conf";',
+    "in single quotes": "include 'conf.d/*.conf';",
+    "after a comment": "# it's here: include conf.d/*.conf;\n    include conf.d/*.conf; # include conf.d/*.conf;",
+    "after quotes": "log_format x 'it\\'s # \"; include conf.d/*.conf; '; include conf.d/*.conf;",
+    "after a word with quotes": "server { listen 82; rewrite ^/it's/#$ /a\"b; } include conf.d/*.conf;",
+}
+
+
+def theirs(include: str) -> dict[str, str]:
+    """Return the files of a host whose nginx.conf is somebody else's."""
+    return {"/etc/nginx/nginx.conf": f"user www-data;\nevents {{}}\nhttp {{\n    {include}\n}}\n",
+            "/etc/nginx/conf.d/a.conf": "server { listen 83; return 200 a; }\n",
+            "/etc/nginx/conf.d/z.conf": "server { listen 84; return 200 z; }\n"}
+
+
+@pytest.mark.parametrize("include", PLACES.values(), ids=PLACES)
+def test_the_drop_in_is_tested_wherever_it_is_included(box: Sandbox, include: str) -> None:
+    box.write(theirs(include))
+    before = box.shell("cd /etc/nginx && stat -c '%n %Y %i %a' nginx.conf conf.d/a.conf conf.d/z.conf")
+    # At first it is not there, later it is.
+    for answer in ("first", "second"):
+        box.commit(drop_in(answer))
+        assert f"return 200 {answer};" in box.dump()
+        assert "no_such_directive" in told(box, drop_in(f"third; }} no_such_directive on; server {{ listen 85"))
+    assert box.shell("cd /etc/nginx && stat -c '%n %Y %i %a' nginx.conf conf.d/a.conf conf.d/z.conf") == before
+    box.commit(drop_in(state="absent"))
+    assert box.shell("ls -A /etc/nginx/conf.d").split() == ["a.conf", "z.conf"]
+
+
+@pytest.mark.parametrize(("include", "error"), [
+    ("include conf.d/*.conf; include conf.d/w*.conf;", f"includes {INSIDE} 2 times"),
+    ("include sites-enabled/*;", f"does not include {INSIDE}; add 'include /etc/nginx/conf.d/*.conf;'"),
+    ("# include conf.d/*.conf;", f"does not include {INSIDE}"),
+    ("log_format x 'include conf.d/*.conf;';", f"does not include {INSIDE}"),
+    ("include more.conf;", f"{INSIDE} is included by /etc/nginx/more.conf and not by /etc/nginx/nginx.conf itself"),
+], ids=["twice", "not at all", "in a comment", "in quotes", "through another file"])
+def test_a_drop_in_that_cannot_be_tested_is_refused(box: Sandbox, include: str, error: str) -> None:
+    box.write({**theirs(include), "/etc/nginx/more.conf": "include conf.d/*.conf;\n"})
+    box.shell("rm /etc/nginx/sites-enabled/default")
+    assert error in told(box, drop_in())
+
+
+# --- back to an earlier generation
+
+
+def test_rolled_back_before_the_second_generation_is_refused(box: Sandbox) -> None:
+    assert "there is no generation before the first" in told(box, arguments(state="rolled_back"))
+    first = box.commit(arguments())
+    assert f"there is no generation before {first}" in told(box, arguments(state="rolled_back"))
+
+
+def test_rolled_back_to_an_unknown_generation_names_those_that_there_are(box: Sandbox) -> None:
+    names = [box.commit(arguments(answer)) for answer in "ab"]
+    error = told(box, arguments(state="rolled_back", generation="000007-aaaaaaaaaaaa"))
+    assert f"000007-aaaaaaaaaaaa is not a generation in {FOLDER}; there are: {', '.join(names)}" in error
+
+
+def test_rolled_back_by_name_is_done_once(box: Sandbox) -> None:
+    names = [box.commit(arguments(answer, keep=5)) for answer in "abc"]
+    back = arguments(state="rolled_back", generation=names[0], keep=5, socket=None)
+    result = box.module("nginx_config", back)
+    assert result["changed"] and result["different"] == ["site.conf"] and "return 200 a;" in box.dump()
+    again = box.module("nginx_config", back)
+    assert (again["changed"], again["generation"]) == (False, result["generation"])
+
+
+def test_rolled_back_is_never_to_what_was_not_in_force(box: Sandbox) -> None:
+    first, second = (box.commit(arguments(answer)) for answer in "ab")
+    box.shell(f"cp -a {FOLDER}/{second} {FOLDER}/000003-aaaaaaaaaaaa && sed -i s/{second}/000003-aaaaaaaaaaaa/ "
+              f"{FOLDER}/000003-aaaaaaaaaaaa/* && sed -i 's/200 b/200 never/' {FOLDER}/000003-aaaaaaaaaaaa/site.conf")
+    assert box.commit(arguments(state="rolled_back")).split("-") == ["000003", first.split("-")[1]]
+    assert "return 200 a;" in box.dump()
