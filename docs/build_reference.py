@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Writes docs/reference.md from the argument specifications of the roles."""
@@ -51,7 +50,7 @@ def role(name: str) -> str:
 
 def reference() -> str:
     """Return the whole reference."""
-    return ("# Reference\n\nWritten by `docs/build_reference.py` from the roles' argument specifications. The modules "
+    return ("# Reference\n\nWritten by `python docs/build_reference.py` from the roles' argument specifications. The modules "
             "have their documentation in `ansible-doc wsedge.nginx.nginx_config` and the like.\n\n"
             + "\n".join(role(name) for name in ROLES))
 

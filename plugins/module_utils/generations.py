@@ -26,6 +26,9 @@ MAIN = "main"
 
 BEFORE = "before"
 
+# A link to the generation that nginx was last seen to run.
+PROVED = "proved"
+
 _NAME = re.compile(r"[0-9]{6,}-[0-9a-f]{12}")
 _UNFINISHED = re.compile(r"\.[0-9]{6,}-[0-9a-f]{12}\.(partial|removed)")
 
@@ -143,7 +146,7 @@ class Generations:
     def strays(self) -> list[str]:
         """Return the paths in our folder that are nothing of ours."""
         return [self.path(name) for name in sorted(self._entries())
-                if name != BEFORE and not _NAME.fullmatch(name) and not _UNFINISHED.fullmatch(name)]
+                if name not in (BEFORE, PROVED) and not _NAME.fullmatch(name) and not _UNFINISHED.fullmatch(name)]
 
     def _entries(self) -> list[str]:
         try:
@@ -159,6 +162,18 @@ class Generations:
         """Return the generation that the main file names, None when it names none."""
         found = self._includes.search((self.main_text() or b"").decode(errors="replace"))
         return found[1] if found else None
+
+    def proved(self) -> str | None:
+        """Return the generation that nginx was last seen to run, None when there is none."""
+        link = os.path.join(self.folder, PROVED)
+        return os.readlink(link) if os.path.isdir(link) else None
+
+    def prove(self, generation: str) -> None:
+        """Remember the generation that nginx was just seen to run."""
+        link = os.path.join(self.folder, PROVED)
+        if self.proved() != generation:
+            remove_file(link)
+            os.symlink(generation, link)
 
     def texts(self, generation: str) -> dict[str, bytes]:
         """Return every file of a generation by name, the main file that went with it not among them."""
@@ -246,7 +261,7 @@ class Generations:
     def prune(self, keep: int, running: str | None) -> None:
         """Remove all but the newest KEEP generations; the current one stays, and the one that nginx still runs."""
         for name in self.all()[:-keep]:
-            if name not in (self.current(), running):
+            if name not in (self.current(), running, self.proved()):
                 self._remove(name)
 
     def remove_all(self) -> None:
@@ -254,6 +269,7 @@ class Generations:
         self.clear_leftovers()
         for name in self.all():
             self._remove(name)
+        remove_file(os.path.join(self.folder, PROVED))
         if os.path.isdir(self.folder) and not os.listdir(self.folder):
             os.rmdir(self.folder)
 

@@ -280,6 +280,8 @@ class Reload:
             serving = [pid for pid, start in before.items() if running.started(pid) == start
                        and not running.title(pid).startswith(running.SHUTTING_DOWN)]
             if not serving and running.running_generation(self.params["socket"]) == self.wanted:
+                if self.wanted:
+                    self.generations.prove(self.wanted)
                 return True
             if self._final(self.log.errors()):
                 return False
@@ -326,10 +328,11 @@ class Reload:
             return f"What was there before could not be put back: {error}"
 
     def _restore(self) -> str:
-        if self.wanted is None or self.ran == self.wanted:
-            return "Nothing was put back: it is what runs"
+        last = self.ran or self.generations.proved()
+        if self.wanted is None or last == self.wanted:
+            return "Nothing was put back: it is what runs, or what ran last"
         earlier = [name for name in self.generations.all() if number(name) < number(self.wanted)]
-        previous = self.ran if self.ran in earlier else earlier[-1] if earlier else None
+        previous = last if last in earlier else earlier[-1] if earlier else None
         if previous:
             self.generations.go_back_to(previous)
             self.generations.discard(self.wanted)

@@ -161,11 +161,11 @@ class _Sites:
 
     @staticmethod
     def _default_name(place: Place, server_names: list[str]) -> str:
-        """Name a site after its first server name; the characters that a file's name should not hold give way."""
+        """Name a site after its first server name, as far as a file's name can hold that."""
         if not server_names:
             return place.path
         first = server_names[0].replace("*", "_").translate({ord("["): None, ord("]"): None, ord(":"): "_"})
-        return place["name"].read(kinds.name, first) or first
+        return first[:200]
 
     @staticmethod
     def _server_names(place: Place, raw: object) -> dict[str, Place]:
@@ -257,13 +257,15 @@ def _merged(below: Mapping[str, str], above: Mapping[str, str]) -> dict[str, str
 
 
 def _bucket_size(names: Collection[str]) -> int | None:
-    """Return the hash bucket size that the longest of NAMES needs, None where nginx's default of 64 does.
+    """Return the hash bucket size that NAMES need, None where nginx's default of 64 does.
 
+    A few names find a number of buckets without collisions; of many, up to six meet in one bucket.
     Source: NGX_HASH_ELT_SIZE in ngx_hash.c: a pointer and the name with its length, rounded up; a null pointer ends
     the bucket.
     """
     longest = max((len(name) for name in names), default=0)
-    needed = 8 + (longest + 2 + 7) // 8 * 8 + 8
+    together = 1 if len(names) <= 32 else 6
+    needed = 8 + together * (8 + (longest + 2 + 7) // 8 * 8)
     return None if needed <= 64 else 1 << (needed - 1).bit_length()
 
 

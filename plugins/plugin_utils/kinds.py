@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.nginx_variables import check_variables
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused, nearest, shown
 
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000, "y": 31536000}
-_LONGEST = 10 * _SECONDS["y"]
+# nginx takes months and years only where it counts in seconds, and it counts the times here in milliseconds.
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LONGEST = 3650 * _SECONDS["d"]
 
 
 def text(value: object) -> str:
@@ -95,14 +96,14 @@ def package(value: object) -> str:
 
 
 def duration(value: object) -> str:
-    """Accept a time of nginx's: seconds as a number, or a number with ms, s, m, h, d, w, M or y; not zero.
+    """Accept a time of nginx's: seconds as a number, or a number with ms, s, m, h, d or w; not zero.
 
     Source: https://nginx.org/en/docs/syntax.html
     """
     expected = "expected seconds or nginx's form, such as 90, 90s, 5m or 1d"
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise Refused(f"{shown(value)} is not a time; {expected}")
-    found = re.fullmatch(r"([0-9]{1,15})(ms|[smhdwMy]|)", str(value), re.ASCII)
+    found = re.fullmatch(r"([0-9]{1,15})(ms|[smhdw]|)", str(value), re.ASCII)
     if not found:
         raise Refused(f"{shown(value)} is not a time; {expected}")
     number, unit = int(found[1]), found[2] or "s"

@@ -80,7 +80,6 @@ def test_a_socket_that_somebody_removed_is_told_and_comes_back_with_a_restart(ho
 
 
 @NEWEST
-@pytest.mark.xfail(strict=True, reason="which generation ran is not known while nobody answers")
 @pytest.mark.parametrize("end", ["systemctl stop nginx", f"rm {SOCKET}"], ids=["stopped", "socket removed"])
 def test_what_ran_before_stays_on_disk_when_it_cannot_be_proved_again(host: Host, end: str) -> None:
     host.serve(site(8091))
