@@ -50,8 +50,8 @@ def role(name: str) -> str:
 
 def reference() -> str:
     """Return the whole reference."""
-    return ("# Reference\n\nWritten by `python docs/build_reference.py` from the roles' argument specifications. The modules "
-            "have their documentation in `ansible-doc wsedge.nginx.nginx_config` and the like.\n\n"
+    return ("# Reference\n\nWritten by `python docs/build_reference.py` from the roles' argument specifications. The "
+            "modules have their documentation in `ansible-doc wsedge.nginx.nginx_config` and the like.\n\n"
             + "\n".join(role(name) for name in ROLES))
 
 

@@ -103,7 +103,7 @@ def listens(port: int) -> bool:
 def websockets(count: int, handshake: str) -> Iterator[list[socket.socket]]:
     """Open WebSockets through the proxy for as long as the block runs."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(websocket(handshake)) for _ in range(count)]
+        yield [stack.enter_context(websocket(handshake)) for _each in range(count)]
 
 
 def websocket(handshake: str) -> socket.socket:

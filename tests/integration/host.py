@@ -165,9 +165,9 @@ class Host(Container):
         return self.module("nginx_config", {
             **arguments, "template": None, "vars": {},
             "content": render(arguments["template"], {**arguments["vars"], **names}),
-            "files": [{"name": file["name"], "content": render(file["template"], {**file["vars"], **names})}
-                      for file in arguments["files"]] +
-                     [{"name": name, "content": text} for name, text in (files or {}).items()], **others})
+            "files": [*({"name": file["name"], "content": render(file["template"], {**file["vars"], **names})}
+                        for file in arguments["files"]),
+                      *({"name": name, "content": text} for name, text in (files or {}).items())], **others})
 
     def validate(self) -> dict[str, Any]:
         """Call the first handler."""

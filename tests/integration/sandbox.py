@@ -78,8 +78,9 @@ class Sandbox(Container):
 
     def tree(self) -> str:
         """Return every path below /etc/nginx with its kind, mode, owner, content and time, and all diversions."""
-        return self.shell("cd /etc/nginx && find . -type d -printf '%p %m %u:%g\\n' -o -printf '%p %y %m %u:%g %l %T@\\n' "
-                          "| sort && find . -type f -exec sha256sum {} + | sort && cat /var/lib/dpkg/diversions "
+        return self.shell("cd /etc/nginx && find . -type d -printf '%p %m %u:%g\\n' "
+                          "-o -printf '%p %y %m %u:%g %l %T@\\n' | sort && "
+                          "find . -type f -exec sha256sum {} + | sort && cat /var/lib/dpkg/diversions "
                           "&& ls -A /run/websocket_proxy && ls /run | grep nginx || true")
 
     def dump(self) -> str:

@@ -135,7 +135,7 @@ def inventories(draw: st.DrawFn) -> dict[str, Any]:
             location, min_size=1, max_size=4, unique_by=lambda one: one["path"])},
             optional={**OPTIONAL, "other_upgrades": st.sampled_from(["ignore", "reject"]),
                       "listen": st.lists(LISTEN, min_size=1, max_size=3,
-                                         unique_by=lambda one: str(one).split(":")[-1])}))
+                                         unique_by=lambda one: str(one).rpartition(":")[2])}))
         sites.append({"name": f"{number}{draw(NAME)}", "server_names": [name], **given})
     connections = draw(st.integers(64, 1048576))
     return {"upstreams": upstreams, "sites": sites, "worker_connections": connections,

@@ -36,8 +36,8 @@ def setup(serving: Edge) -> Iterator[Setup]:
 
 
 @pytest.mark.parametrize(("name", "connections"), [("kept", 1), ("single", 6)])
-def test_idle_connections_to_the_backend_are_kept_exactly_where_asked_for(setup: Setup, name: str,
-                                                                         connections: int) -> None:
+def test_idle_connections_to_the_backend_are_kept_exactly_where_asked_for(
+        setup: Setup, name: str, connections: int) -> None:
     setup.backends[name].forget()
     with Client(setup.address) as one:
         for _request in range(3):

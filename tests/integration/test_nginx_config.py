@@ -204,7 +204,7 @@ def test_what_was_done_by_hand_is_put_right_by_a_new_generation(host: Container,
     first = committed(host)
     host.shell(f"cd {FOLDER}/{first} && {edit}")
     second = committed(host)
-    assert (first.split("-")[0], second.split("-")[0]) == ("000001", "000002")
+    assert (first.partition("-")[0], second.partition("-")[0]) == ("000001", "000002")
     assert host.shell(f"ls {FOLDER}/{second}/*.conf && cat {FOLDER}/{second}/site.conf") == \
         f"{FOLDER}/{second}/site.conf\n{server(8081)}"
     assert host.shell(f"stat -c '%a %U' {MAIN} {FOLDER}/{second}/site.conf") == "644 root\n644 root\n"

@@ -153,7 +153,8 @@ def test_nothing_of_others_is_touched_by_anything(box: Sandbox) -> None:
     box.write({f"/etc/nginx/{name}": "# theirs\n" for name in theirs})
     box.shell("cd /etc/nginx && chown www-data conf.d/theirs.conf && chmod 600 sites-enabled/theirs "
               "&& ln -s theirs sites-enabled/link && touch -d 2001-01-01 " + " ".join(theirs))
-    look = ("cd /etc/nginx && find . -path ./websocket_proxy -prune -o -name 'nginx.conf*' ! -name '*.dpkg-dist' -prune "
+    look = ("cd /etc/nginx && find . -path ./websocket_proxy -prune "
+            "-o -name 'nginx.conf*' ! -name '*.dpkg-dist' -prune "
             "-o ! -type d ! -path ./sites-enabled/default -printf '%p %m %U %T@ %i\\n' | sort")
     before = box.shell(look)
     assert all(f"./{name} " in before for name in theirs)
@@ -213,7 +214,8 @@ def test_a_generation_that_runs_is_kept(box: Sandbox) -> None:
 
 
 def test_what_an_earlier_test_of_nginx_left_is_removed(box: Sandbox) -> None:
-    box.shell(": > /run/nginx.pid && python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind('" + SOCKET + "')\"")
+    bind = f"import socket; socket.socket(socket.AF_UNIX).bind('{SOCKET}')"
+    box.shell(f': > /run/nginx.pid && python3 -c "{bind}"')
     box.commit(arguments())
     assert box.shell("ls -A /run/websocket_proxy; ls /run | grep nginx || true") == ""
 
@@ -248,7 +250,7 @@ def test_the_drop_in_is_tested_wherever_it_is_included(box: Sandbox, include: st
     for answer in ("first", "second"):
         box.commit(drop_in(answer))
         assert f"return 200 {answer};" in box.dump()
-        assert "no_such_directive" in told(box, drop_in(f"third; }} no_such_directive on; server {{ listen 85"))
+        assert "no_such_directive" in told(box, drop_in("third; } no_such_directive on; server { listen 85"))
     assert box.shell("cd /etc/nginx && stat -c '%n %Y %i %a' nginx.conf conf.d/a.conf conf.d/z.conf") == before
     box.commit(drop_in(state="absent"))
     assert box.shell("ls -A /etc/nginx/conf.d").split() == ["a.conf", "z.conf"]

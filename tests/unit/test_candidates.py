@@ -25,15 +25,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Statements that include nothing of ours, however much they look like it; FOLDER is put in.
 OTHERS = [
     "gzip on;", "include mime.types;", "include FOLDER/sites/*;", "include conf.d/.*.conf;", "include conf.d/a*.conf;",
-    "# include conf.d/*.conf;\n", "#include conf.d/*.conf;\n", "# it's\n", '# "\n', "## don't { include conf.d/*.conf;\n",
+    "# include conf.d/*.conf;\n", "#include conf.d/*.conf;\n", "# it's\n", '# "\n',
+    "## don't { include conf.d/*.conf;\n",
     'log_format x "include conf.d/*.conf;";', "log_format x 'a\n; include conf.d/*.conf; b';",
     r'log_format x "\"; include conf.d/*.conf; \"";', r"log_format x 'it\'s; include conf.d/*.conf;';",
     "rewrite ^/a\"b /it's;", "return 301 http://host/#/a;", "set $include conf.d/*.conf;", "map $a $b { include one; }",
-    "server { location /include { return 200 include; } }", "if ($a ~ ${b}x) { set $c d; }", r"set $a \";", r"set $a b\;;",
+    "server { location /include { return 200 include; } }", "if ($a ~ ${b}x) { set $c d; }", r"set $a \";",
+    r"set $a b\;;",
     "xinclude conf.d/*.conf;", "include-conf.d/*.conf;", "server_name include;",
 ]
 OURS = [
-    "include conf.d/*.conf;", "include FOLDER/conf.d/*.conf;", "include\tconf.d/*.conf ;", "include\n  conf.d/*.conf\n;",
+    "include conf.d/*.conf;", "include FOLDER/conf.d/*.conf;", "include\tconf.d/*.conf ;",
+    "include\n  conf.d/*.conf\n;",
     'include "conf.d/*.conf";', "include 'FOLDER/conf.d/*.conf';", "include conf.d/*;", "include conf.d/[m-q]*.conf;",
     "include conf.d/ours.conf;", "include # where?\n conf.d/?urs.conf;", '"include"  conf.d/o*;',
 ]
