@@ -76,8 +76,8 @@ def test_a_sound_value_is_accepted_in_its_normal_form(
 @pytest.mark.parametrize(("kind", "value", "told"), [
     (kinds.duration, "30 sec", "expected seconds or nginx's form"), (kinds.duration, True, "not a time"),
     (kinds.duration, 1.5, "not a time"), (kinds.duration, 0, "above zero"), (kinds.duration, -1, "not a time"),
-    (kinds.duration, "3651d", "ten years"),
-    (kinds.duration, "1y", "not a time"), (kinds.duration, "1M", "not a time"), (kinds.duration_or_never, False, "not a time"),
+    (kinds.duration, "3651d", "ten years"), (kinds.duration, "1y", "not a time"), (kinds.duration, "1M", "not a time"),
+    (kinds.duration_or_never, False, "not a time"),
     (kinds.port, 0, "1 to 65535"), (kinds.port, 70000, "1 to 65535"), (kinds.port, True, "1 to 65535"),
     (kinds.listen, "70000", "1 to 65535"), (kinds.listen, "127.0.0.1:0", "1 to 65535"),
     (kinds.listen, "example.com:80", "address:port"), (kinds.listen, "80 default_server", "1 to 65535"),
