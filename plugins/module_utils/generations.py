@@ -260,7 +260,7 @@ class Generations:
 
     def prune(self, keep: int, running: str | None) -> None:
         """Remove all but the newest KEEP generations; the current one stays, and the one that nginx still runs."""
-        for name in self.all()[:-keep]:
+        for name in self.all()[:-max(keep, 1)]:
             if name not in (self.current(), running, self.proved()):
                 self._remove(name)
 

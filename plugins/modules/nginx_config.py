@@ -327,6 +327,9 @@ class Transaction:
         return self.result(behind, current, [])
 
     def _commit(self, files: dict[str, bytes], main: bytes, digest: str, takeover: bool, links: list[str]) -> str:
+        if f"{self.params['folder']}/{MARKER}/".encode() not in main:
+            raise Failure(f"the text of {self.main} names no generation; it has to include "
+                          f"{self.params['folder']}/{MARKER}/*.conf")
         undo: Undo = []
         self._clear()
         generation = self.generations.next_name(digest)

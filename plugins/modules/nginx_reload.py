@@ -337,7 +337,6 @@ class Reload:
             self.generations.go_back_to(previous)
             self.generations.discard(self.wanted)
             return f"The generation {previous} is back on disk"
-        self.takeover.give_links_back([])
         self.takeover.give_main_back()
         self.generations.discard(self.wanted)
         return "What was there before is back on disk"
