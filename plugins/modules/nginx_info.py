@@ -10,7 +10,8 @@ short_description: Tell what a host has, or would get, as nginx
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Reads the state of a Debian package of nginx, and whether IPv6 sockets can be opened. It changes nothing.
+  - Reads the state of a Debian package of nginx, of its service and of given files, and whether IPv6 sockets can be
+    opened. It changes nothing.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -25,6 +26,15 @@ options:
     description: The package that brings nginx.
     type: str
     default: nginx
+  service:
+    description: The systemd unit of nginx.
+    type: str
+    default: nginx.service
+  files:
+    description: Files whose checksums are wanted.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -45,15 +55,29 @@ version:
   type: str
   returned: success
   sample: 1.26.3-3+deb13u1
+enabled:
+  description: Whether the service starts at boot.
+  type: bool
+  returned: success
+active:
+  description: Whether the service runs.
+  type: bool
+  returned: success
+files:
+  description: The SHA-256 of each of O(files); empty for one that is not there, or is not root's with mode 0644.
+  type: dict
+  returned: success
 ipv6:
   description: Whether the host can open a listening IPv6 socket.
   type: bool
   returned: success
 """
 
+import hashlib
 import os
 import re
 import socket
+import stat
 import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
@@ -64,6 +88,19 @@ def output(*command: str) -> str:
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                           env=dict(os.environ, LC_ALL="C"), check=False)
     return done.stdout if done.returncode == 0 else ""
+
+
+def sha256(path: str) -> str:
+    """Return the checksum of a regular file of root's with mode 0644, and nothing for any other."""
+    try:
+        found = os.lstat(path)
+        if (stat.S_IFMT(found.st_mode), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) != (
+                stat.S_IFREG, 0o644, 0, 0):
+            return ""
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
 
 
 def can_open_ipv6() -> bool:
@@ -80,15 +117,26 @@ def can_open_ipv6() -> bool:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec={"package": {"type": "str", "default": "nginx"}}, supports_check_mode=True)
-    package = module.params["package"]
+    module = AnsibleModule(
+        argument_spec={
+            "package": {"type": "str", "default": "nginx"},
+            "service": {"type": "str", "default": "nginx.service"},
+            "files": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    package, service = module.params["package"], module.params["service"]
     module.get_bin_path("apt-get", required=True)
     status, _space, version = output("dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", package).partition(" ")
     installed = status == "installed"
     if not installed:
         candidate = re.search(r"Candidate: (\S+)", output("apt-cache", "policy", package))
         version = "" if not candidate or candidate[1] == "(none)" else candidate[1]
-    module.exit_json(changed=False, installed=installed, version=version, ipv6=can_open_ipv6())
+    module.exit_json(
+        changed=False, installed=installed, version=version, ipv6=can_open_ipv6(),
+        enabled=output("systemctl", "is-enabled", service).strip() == "enabled",
+        active=output("systemctl", "is-active", service).strip() == "active",
+        files={path: sha256(path) for path in module.params["files"]})
 
 
 if __name__ == "__main__":

@@ -72,6 +72,16 @@ def test_a_run_that_has_nothing_to_do_says_so(host: Host, options: tuple[str, ..
     assert tree(host) == before
 
 
+@pytest.mark.parametrize("damage", ["echo '#' >>", "chmod 600", "rm"])
+def test_a_unit_that_somebody_has_changed_is_put_right(host: Host, damage: str) -> None:
+    unit = "/etc/systemd/system/nginx.service.d/websocket_proxy.conf"
+    before = host.check_output(f"stat -c %a {unit} && cat {unit}")
+    host.check_output(f"{damage} {unit}")
+    assert "changed=0" not in play("--limit", "newest", "--tags", "service").stdout
+    assert host.check_output(f"stat -c %a {unit} && cat {unit}") == before
+    assert host.check_output("systemctl show nginx -p NeedDaemonReload --value") == "no"
+
+
 def test_a_check_shows_what_the_run_would_do_and_does_nothing(host: Host) -> None:
     before = tree(host)
     done = play("--limit", "newest", "--check", "--diff", websocket_proxy_sites=[{**SITE, "read_timeout": "7m"}])
