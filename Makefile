@@ -23,7 +23,7 @@ lint: python ## every linter, the documentation, the build, ansible-test sanity
 unit: python ## pytest on the plugins
 	@pytest --quiet tests/unit
 integration: python docker ## pytest against a real nginx of each version
-	@if [ -d tests/integration ]; then pytest --quiet tests/integration; else echo "no tests/integration yet"; fi
+	@pytest --quiet tests/integration
 molecule: python docker ## every scenario, two at a time, or SCENARIO=name
 	@tests/scenarios $(SCENARIO)
 compatibility: python docker ## the default scenario with the oldest ansible-core that we claim

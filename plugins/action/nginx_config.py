@@ -39,7 +39,6 @@ class ActionModule(ActionBase):
         texts = {path: _text(renderer, path, arguments, names)}
         texts.update((file["name"], _text(renderer, file["name"], file, names)) for file in files)
 
-        before: dict[str, str] = {}
         answer: dict[str, Any] = {"missing": []}
         # The second pass sends what the first one found missing; another run in between may ask for a third.
         for _attempt in range(3):
@@ -50,10 +49,10 @@ class ActionModule(ActionBase):
             answer = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
             if not answer.get("missing"):
                 break
-            before = answer["before"]
         else:
             raise AnsibleActionFail("another run keeps changing this host; try again when it has ended")
         result.update(answer)
+        before = result.pop("before", {})
         if result.get("changed"):
             result["diff"] = [{"before_header": name, "after_header": name,
                                "before": before.get(name, ""), "after": texts.get(name, "")}

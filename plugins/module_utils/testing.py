@@ -46,12 +46,13 @@ class Tester:
             if made_folder:
                 os.rmdir(made_folder)
         # nginx puts time and pid before what it finds after it has opened its log; the same mistake is the same text.
-        lines = [re.sub(r"^[0-9/]+ [0-9:]+ (\[\w+\]) [0-9]+#[0-9]+: ", r"nginx: \1 ", line).replace(path, called)
+        lines = [re.sub(r"^[0-9/]+ [0-9:]+ (\[\w+\]) [0-9]+#[0-9]+: ", r"nginx: \1 ", line)
                  for line in done.stdout.splitlines()]
         if done.returncode:
-            told = [line + _text_of(line) for line in lines if re.search(r"\[(emerg|crit|alert)\]", line)]
+            told = [line.replace(path, called) + _text_of(line) for line in lines
+                    if re.search(r"\[(emerg|crit|alert)\]", line)]
             raise Failure("\n".join([f"nginx refuses this configuration; {state}:", *(told or lines)]))
-        self.warnings = [line for line in lines if "[warn]" in line]
+        self.warnings = [line.replace(path, called) for line in lines if "[warn]" in line]
 
     def clear(self) -> None:
         """Remove what nginx -t leaves: an empty pid file where there was none, and a socket that nobody listens on."""

@@ -263,6 +263,9 @@ class Transaction:
             if os.path.islink(path):
                 raise Failure(f"{path} is a symbolic link, and a commit would change what it does not lead to; "
                               f"name the path that it leads to")
+        if self.entry != self.main and Generations(self.entry, self.params["folder"]).current():
+            raise Failure(f"{self.entry} itself names a generation in {self.params['folder']}: it was taken over "
+                          f"(websocket_proxy_nginx_conf: own). Remove that first, with that setting")
         lock(os.path.dirname(self.params["folder"]))
         self.running = running_generation(self.params["socket"]) if self.params["socket"] else None
         self.previous = self.generations.current()
@@ -302,13 +305,13 @@ class Transaction:
                      [main, *here.values(), *(text.encode() for text in given.values() if text is not None)]}
         missing = [name for name, wanted_sum in [*wanted.items(), (self.main, wanted_main)]
                    if wanted_sum not in available]
+        before = {name: text.decode(errors="replace") for name, text in {**here, self.main: main}.items()
+                  if name in different}
         if missing:
-            before = {name: text.decode(errors="replace") for name, text in {**here, self.main: main}.items()
-                      if name in different}
             return {"changed": False, "missing": missing, "before": before}
         files = {name: available[wanted_sum] for name, wanted_sum in wanted.items()}
         generation = self._commit(files, available[wanted_main], digest, takeover, links)
-        return self.result(True, generation, different)
+        return {**self.result(True, generation, different), "before": before}
 
     def _digest(self, main: str, files: dict[str, str]) -> str:
         """Return one checksum of all texts, and of the local files that they refer to."""
@@ -403,15 +406,20 @@ class Transaction:
         digest = self._digest(checksum(main), {name: checksum(text) for name, text in texts.items()})
         if self.previous and not different and self.previous.endswith(f"-{digest[:12]}"):
             return self._unchanged(self.previous)
+        before = {**here, self.main: unnamed(self.generations.main_text() or b"", self.previous)}
+        after = {**texts, self.main: main}
         generation = self._commit(texts, main, digest, takeover=False, links=[])
-        return self.result(True, generation, different)
+        return {**self.result(True, generation, different), "diff": [
+            {"before_header": name, "before": before.get(name, b"").decode(errors="replace"),
+             "after_header": name, "after": after.get(name, b"").decode(errors="replace")} for name in different]}
 
     # --- state: absent
 
     def remove(self) -> dict[str, Any]:
         """Take back all that was ever committed here."""
         if not os.path.isdir(self.params["folder"]) and self.previous is None:
-            return self.result(False, "", [])
+            # A removal that was cut off before its reload is finished by the next run.
+            return self.result(self.running is not None, "", [])
         if self.check:
             return self.result(True, "", [self.main])
         self._clear()

@@ -63,6 +63,10 @@ active:
   description: Whether the service runs.
   type: bool
   returned: success
+stale:
+  description: Whether systemd has not read the unit since it was changed.
+  type: bool
+  returned: success
 files:
   description: The SHA-256 of each of O(files); empty for one that is not there, or is not root's with mode 0644.
   type: dict
@@ -136,6 +140,7 @@ def main() -> None:
         changed=False, installed=installed, version=version, ipv6=can_open_ipv6(),
         enabled=output("systemctl", "is-enabled", service).strip() == "enabled",
         active=output("systemctl", "is-active", service).strip() == "active",
+        stale=output("systemctl", "show", "--property=NeedDaemonReload", service).strip() == "NeedDaemonReload=yes",
         files={path: sha256(path) for path in module.params["files"]})
 
 

@@ -22,7 +22,8 @@ extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    support: full
+    support: partial
+    details: Nothing is tested, and nothing is done.
   diff_mode:
     support: none
   platform:
@@ -44,7 +45,8 @@ options:
     type: str
     required: true
   reload:
-    description: Whether nginx is reloaded; V(false) tests the configuration only.
+    description:
+      - Whether nginx is reloaded. V(false) only tests the configuration, and puts back what runs when it is refused.
     type: bool
     default: true
   divert:
@@ -190,7 +192,12 @@ class Reload:
             raise Failure(f"{failure}\n{self.restore()}") from None
         if not self.params["reload"]:
             return self.result("tested", changed=False)
+        try:
+            return self._bring_into_force()
+        except OSError as error:
+            raise Failure(f"{error}\n{self.restore()}") from None
 
+    def _bring_into_force(self) -> dict[str, Any]:
         os.makedirs(os.path.dirname(self.params["socket"]), mode=0o700, exist_ok=True)
         running.remove_dead_socket(self.params["socket"])
         master = running.master(self.params["pid_file"])
@@ -329,10 +336,12 @@ class Reload:
 
     def _restore(self) -> str:
         last = self.ran or self.generations.proved()
-        if self.wanted is None or last == self.wanted:
+        if self.wanted is None:
+            return "What was there before the role is on disk, and stays there; run again when the reason is gone"
+        if last == self.wanted:
             return "Nothing was put back: it is what runs, or what ran last"
         earlier = [name for name in self.generations.all() if number(name) < number(self.wanted)]
-        previous = last if last in earlier else earlier[-1] if earlier else None
+        previous = last if last in earlier else None
         if previous:
             self.generations.go_back_to(previous)
             self.generations.discard(self.wanted)

@@ -155,9 +155,10 @@ class _Sites:
         name = given.get("name") or self._default_name(place, list(server_names))
         hint = "" if "name" in given else 'give the site a "name", because '
         _once(self._names, name.lower(), place["name"], f"{hint}{shown(name)} is already the name of")
+        locations = self._locations(place, given)
         return Site(name=name, server_names=list(server_names), listen=sockets, server_tokens_off=self._drop_in,
                     reject_other_upgrades=given.get("other_upgrades", self._other_upgrades) == "reject",
-                    locations=self._locations(place, given))
+                    refuse_other_paths=all(location.path != "/" for location in locations), locations=locations)
 
     @staticmethod
     def _default_name(place: Place, server_names: list[str]) -> str:

@@ -27,6 +27,8 @@ def text(value: object) -> str:
         raise Refused("an empty text")
     if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", value):
         raise Refused(f"{shown(value)} holds a line break or another control character")
+    if "@generation@" in value:
+        raise Refused(f"{shown(value)} holds @generation@, which stands for the name of the configuration itself")
     if re.search(r"[\ud800-\udfff]", value):
         raise Refused(f"{shown(value)} is not valid Unicode")
     return value

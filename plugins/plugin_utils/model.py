@@ -48,6 +48,7 @@ class Site:
     server_names: list[str]
     listen: list[str]
     reject_other_upgrades: bool
+    refuse_other_paths: bool
     locations: list[Location]
 
 

@@ -18,7 +18,10 @@ class Refused(ValueError):
 
 def shown(value: object) -> str:
     """Return VALUE as an error message shows it: as JSON, control characters escaped, cut after 80 characters."""
-    text = json.dumps(value, default=str)
+    try:
+        text = json.dumps(value, default=str)
+    except (TypeError, ValueError):
+        text = json.dumps(repr(value))  # YAML has mappings with other keys than JSON
     return text if len(text) <= 80 else text[:77] + "..."
 
 

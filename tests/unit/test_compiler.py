@@ -44,7 +44,7 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
     model = compile_model(RECIPE, ipv6=True)
     assert model.sites == [Site(
         name="example.com", server_tokens_off=False, server_names=["example.com"], listen=["80", "[::]:80"],
-        reject_other_upgrades=False,
+        reject_other_upgrades=False, refuse_other_paths=False,
         locations=[Location(
             path="/", proxy_pass="http://websocket_proxy_ws_node",
             read_timeout="86400s", send_timeout="60s", connect_timeout="60s",
@@ -68,6 +68,11 @@ def test_an_ipv6_address_on_a_host_without_ipv6_is_refused() -> None:
 
 def test_an_empty_inventory_is_an_edge_without_sites() -> None:
     assert compile_model({}, ipv6=True).sites == []
+
+
+def test_paths_that_no_location_has_are_refused() -> None:
+    site = {"upstream": None, "locations": [{"path": "/socket", "upstream": "ws_node"}]}
+    assert compiled(site).sites[0].refuse_other_paths
 
 
 def test_a_locations_own_time_wins_over_its_sites() -> None:
