@@ -34,23 +34,21 @@ def running_generation(path: str) -> str | None:
     return found[1].decode() if found else None
 
 
-def remove_dead_socket(path: str) -> bool:
-    """Remove a socket that nobody listens on any more, which would keep nginx from its own; tell whether there was one.
+def remove_dead_socket(path: str) -> None:
+    """Remove a socket that nobody listens on any more, which would keep nginx from its own.
 
     nginx 1.18 leaves its sockets behind after every stop, all versions do after a kill.
     """
     if not os.path.lexists(path):
-        return False
+        return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(2)
         try:
             connection.connect(path)
-            return False
         except ConnectionRefusedError:
             os.unlink(path)
-            return True
         except OSError:
-            return False
+            return
 
 
 def lost_socket(path: str, pid: int) -> bool:

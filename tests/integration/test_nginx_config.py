@@ -63,6 +63,12 @@ def tree(host: Container) -> str:
                       "&& ls -A /run/websocket_proxy && ls /run | grep nginx || true")
 
 
+def dropped_in(host: Container, state: str) -> dict[str, Any]:
+    """Run the module as if the configuration were one file under an nginx.conf of somebody else's."""
+    return host.module("nginx_config", {"folder": FOLDER, "state": state, "path": "/etc/nginx/conf.d/edge.conf",
+                                        "entry": MAIN, "content": f"include {FOLDER}/@generation@/*.conf;\n"})
+
+
 def times(host: Container) -> str:
     """Return when anything below /etc/nginx was changed, folders and links as well."""
     return host.shell("find /etc/nginx -printf '%p %T@ %C@\\n' | sort")
@@ -323,3 +329,24 @@ def test_rolled_back_is_the_generation_before_as_a_new_one(host: Container) -> N
     result = host.module("nginx_config", {"folder": FOLDER, "divert": True, "state": "rolled_back"})
     assert result["generation"].split("-") == ["000003", first.split("-")[1]]
     assert host.shell(f"cat {FOLDER}/{live(host)}/site.conf") == server(8081)
+
+
+@pytest.mark.parametrize("state", ["present", "absent", "rolled_back"])
+def test_a_configuration_that_was_made_at_another_place_is_refused_and_not_damaged(host: Container, state: str) -> None:
+    committed(host)
+    before = tree(host)
+    assert "websocket_proxy_nginx_conf: own" in dropped_in(host, state)["msg"]
+    assert tree(host) == before
+
+
+def test_what_goes_is_told_for_the_diff_though_nothing_is_sent(host: Container) -> None:
+    both = [{"name": "site.conf", "content": server(8081)}, {"name": "more.conf", "content": server(8082)}]
+    committed(host, files=both)
+    result = tried(host)
+    assert result["different"] == ["more.conf"] and result["before"] == {"more.conf": server(8082)}
+
+
+def test_an_error_in_the_main_file_quotes_the_line_that_was_wanted(host: Container) -> None:
+    committed(host)
+    message = tried(host, content=TEXT.replace("events {}", "events {}\nno_such_directive 1;"))["msg"]
+    assert message.endswith(f"in {MAIN}:4\n    no_such_directive 1;")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .host import NEWEST, SOCKET, Host, site
+from .host import FOLDER, NEWEST, SOCKET, Host, site
 
 TAKEN = "[emerg] bind() to 0.0.0.0:80 failed (98: "
 
@@ -57,3 +57,21 @@ def test_a_broken_file_of_somebody_elses_is_found_by_every_run_and_costs_nothing
         assert "/etc/nginx/conf.d/theirs.conf:1" in host.refuses(variables)
     host.shell("rm /etc/nginx/conf.d/theirs.conf")
     host.restarts(generation)
+
+
+@NEWEST
+def test_a_generation_that_never_ran_is_not_what_is_put_back(host: Host) -> None:
+    assert host.configure(site(80))["changed"]
+    with host.other(80):
+        assert "What was there before is back on disk" in host.apply(site(80, 8092)).error
+    host.shell("systemctl start nginx")
+    assert serves_debians_page(host)
+
+
+@NEWEST
+def test_a_removal_that_was_cut_before_its_reload_is_finished_by_the_next(host: Host) -> None:
+    host.serve(site(8091))
+    removal = {"state": "absent", "folder": FOLDER, "socket": SOCKET, "divert": True}
+    assert host.module("nginx_config", removal)["changed"] and host.answer()
+    assert host.module("nginx_config", removal)["changed"] and host.reload()["how"] == "reloaded" and not host.answer()
+    assert not host.module("nginx_config", removal)["changed"]

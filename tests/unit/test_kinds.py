@@ -109,3 +109,14 @@ def test_a_value_of_another_kind_is_refused_with_what_was_expected(
         kind: Callable[[object], Any], value: object, told: str) -> None:
     with pytest.raises(Refused, match=told):
         kind(value)
+
+
+@pytest.mark.parametrize("kind", [kinds.header_value, kinds.path])
+def test_the_marker_of_a_generation_is_no_ones_value(kind: Callable[[object], Any]) -> None:
+    with pytest.raises(Refused, match="stands for the name"):
+        kind("/@generation@")
+
+
+def test_a_mapping_that_json_does_not_know_is_refused_and_not_an_accident() -> None:
+    with pytest.raises(Refused):
+        kinds.duration({(1, 2): "x"})
