@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inventory
 
 DOCUMENTATION = r"""
 name: websocket_proxy_model
@@ -25,16 +27,24 @@ options:
     description: All variables of the host whose names begin with C(websocket_proxy_), by name.
     type: dict
     required: true
-  ipv6:
-    description: Whether the host can open IPv6 sockets. A site that listens on a bare port does so on IPv6 too then.
-    type: bool
+  host:
+    description: What M(wsedge.nginx.nginx_info) has found on the host.
+    type: dict
     required: true
+  groups:
+    description: The groups of the inventory with their hosts, for upstreams whose servers are a group.
+    type: dict
+    default: {}
+  hostvars:
+    description: The variables of the inventory's hosts. C(websocket_proxy_server) and C(ansible_host) are looked at.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
 - name: The problems of an inventory are shown
   ansible.builtin.debug:
-    msg: "{{ variables | wsedge.nginx.websocket_proxy_model(ipv6=true) }}"
+    msg: "{{ variables | wsedge.nginx.websocket_proxy_model(host={}) }}"
   vars:
     variables:
       websocket_proxy_upstreams:
@@ -66,17 +76,20 @@ _value:
 """
 
 
-def websocket_proxy_model(variables: Mapping[str, Any], ipv6: bool) -> dict[str, Any]:
+def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
+                          groups: Mapping[str, Sequence[str]] | None = None,
+                          hostvars: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
     """Return the model of the edge as plain data, or what is wrong with the VARIABLES."""
     try:
-        model = asdict(compile_model(variables, ipv6))
+        model = asdict(compile_model(variables, Host.of(host), Inventory(groups or {}, hostvars or {})))
     except InventoryError as error:
         return {"problems": error.problems}
-    upstreams, sites = model.pop("upstreams"), model.pop("sites")
+    sites = model.pop("sites")
+    upstreams = {name: model.pop(name) for name in ("routes", "sources", "upstreams")}
     files = [
         {"name": "http.conf", "template": "http.conf.j2", "vars": {}},
         {"name": "status.conf", "template": "status.conf.j2", "vars": {}},
-        {"name": "upstreams.conf", "template": "upstreams.conf.j2", "vars": {"upstreams": upstreams}},
+        {"name": "upstreams.conf", "template": "upstreams.conf.j2", "vars": upstreams},
     ]
     files += [{"name": f"site-{site['name']}.conf", "template": "site.conf.j2", "vars": {"site": site}}
               for site in sites]

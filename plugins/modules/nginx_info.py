@@ -10,8 +10,8 @@ short_description: Tell what a host has, or would get, as nginx
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Reads the state of a Debian package of nginx, of its service and of given files, and whether IPv6 sockets can be
-    opened. It changes nothing.
+  - Reads the state of a Debian package of nginx, of its service and of given files, whether IPv6 sockets can be
+    opened, and from which addresses and how many ports connections can be. It changes nothing.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -32,6 +32,11 @@ options:
     default: nginx.service
   files:
     description: Files whose checksums are wanted.
+    type: list
+    elements: str
+    default: []
+  addresses:
+    description: IP addresses of which it is wanted whether the host has them.
     type: list
     elements: str
     default: []
@@ -75,6 +80,19 @@ ipv6:
   description: Whether the host can open a listening IPv6 socket.
   type: bool
   returned: success
+addresses:
+  description:
+    - For each of O(addresses) whether a connection can be opened from it. An address of another host counts where
+      C(net.ipv4.ip_nonlocal_bind) allows it.
+  type: dict
+  returned: success
+local_ports:
+  description:
+    - How many connections one address of the host can have open to one port of another, which is the number of ports
+      in C(net.ipv4.ip_local_port_range).
+  type: int
+  returned: success
+  sample: 28232
 """
 
 import hashlib
@@ -119,6 +137,23 @@ def can_open_ipv6() -> bool:
     return True
 
 
+def has_address(address: str) -> bool:
+    """Tell whether a connection can be opened from an IP address."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind((address.strip("[]"), 0))
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+def local_ports() -> int:
+    """Return how many ports the kernel chooses from for a connection."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        first, last = (int(port) for port in file.read().split())
+    return last - first + 1
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -126,6 +161,7 @@ def main() -> None:
             "package": {"type": "str", "default": "nginx"},
             "service": {"type": "str", "default": "nginx.service"},
             "files": {"type": "list", "elements": "str", "default": []},
+            "addresses": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -138,6 +174,7 @@ def main() -> None:
         version = "" if not candidate or candidate[1] == "(none)" else candidate[1]
     module.exit_json(
         changed=False, installed=installed, version=version, ipv6=can_open_ipv6(),
+        local_ports=local_ports(), addresses={address: has_address(address) for address in module.params["addresses"]},
         enabled=output("systemctl", "is-enabled", service).strip() == "enabled",
         active=output("systemctl", "is-active", service).strip() == "active",
         stale=output("systemctl", "show", "--property=NeedDaemonReload", service).strip() == "NeedDaemonReload=yes",

@@ -4,21 +4,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Header, Location, Model, Site, Upstream
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, nearest, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
+    INHERITED,
     LOCATION,
     MAIN_CONTEXT,
     ROLE,
+    SERVER,
     SITE,
-    TIMES,
-    UPSTREAM,
-    Key,
+    read_keys,
+    with_defaults,
 )
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inventory, Upstreams
 
 PREFIX = "websocket_proxy_"
 
@@ -37,15 +40,15 @@ class InventoryError(ValueError):
         self.problems = problems
 
 
-def compile_model(variables: Mapping[str, Any], ipv6: bool) -> Model:
-    """Compile the role's VARIABLES, all that begin with ``websocket_proxy_``, for a host with or without IPv6.
+def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory | None = None) -> Model:
+    """Compile the role's VARIABLES, all that begin with ``websocket_proxy_``, for a host.
 
     :raises InventoryError: with every problem found, each with its full path in the inventory
     """
     problems: list[str] = []
     for name in sorted(set(variables) - set(ROLE)):
         problems.append(f"{name}: not a variable of this role; {_nearest_variable(name)}")
-    role = {name: _value(Place(name, problems), key, variables.get(name)) for name, key in ROLE.items()}
+    role = {name: key.read(Place(name, problems), variables.get(name)) for name, key in ROLE.items()}
 
     connections, files = (role[PREFIX + "worker_connections"], role[PREFIX + "worker_rlimit_nofile"])
     if connections and files and files < connections:
@@ -54,22 +57,29 @@ def compile_model(variables: Mapping[str, Any], ipv6: bool) -> Model:
 
     drop_in = role[PREFIX + "nginx_conf"] == "drop_in"
     for name in MAIN_CONTEXT if drop_in else ():
-        if role[name] not in (None, _value(Place(name, problems), ROLE[name], None)):
+        if role[name] not in (None, ROLE[name].read(Place(name, problems), None)):
             Place(name, problems).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is somebody else's, and this "
                                          "can be set nowhere but there")
 
-    upstreams = list(_upstreams(Place(PREFIX + "upstreams", problems), role[PREFIX + "upstreams"]))
-    known = {upstream.label: upstream.name for upstream in upstreams if upstream.label}
-    sites = _Sites(Place(PREFIX + "sites", problems), known, role[PREFIX + "other_upgrades"], ipv6, drop_in)
+    # A host may be a backend as well. What it says of itself is looked at here, and used where its group is.
+    read_keys(Place(PREFIX + "server", problems), SERVER, role[PREFIX + "server"])
+    resolver = [server for where, item in Place(PREFIX + "resolver", problems).items(
+        role[PREFIX + "resolver"], "addresses") if (server := where.read(kinds.dns_server, item))]
+    upstreams = Upstreams(Place(PREFIX + "upstreams", problems), host, inventory or Inventory(), resolver)
+    groups = upstreams.compile(role[PREFIX + "upstreams"])
+    sites = _Sites(Place(PREFIX + "sites", problems), {group.label: group for group in groups if group.label},
+                   role[PREFIX + "other_upgrades"], host.ipv6, drop_in)
     compiled = sites.compile(role[PREFIX + "sites"])
     if problems:
-        raise InventoryError(problems)
+        # Two upstreams of one group of hosts find the same problems.
+        raise InventoryError(list(dict.fromkeys(problems)))
 
     names = {name for site in compiled for name in site.server_names}
     scalars = {name.removeprefix(PREFIX): value for name, value in role.items() if ROLE[name].kind}
     del scalars["other_upgrades"]
     return Model(**scalars, server_names_hash_bucket_size=_bucket_size(names),
-                 server_names_hash_max_size=_max_size(len(names)), upstreams=upstreams, sites=compiled)
+                 server_names_hash_max_size=_max_size(len(names)), routes=upstreams.routes,
+                 sources=upstreams.sources, upstreams=groups, sites=compiled)
 
 
 def _nearest_variable(name: str) -> str:
@@ -77,56 +87,10 @@ def _nearest_variable(name: str) -> str:
     return meant if meant.startswith("did you mean") else "its variables are listed in the role's README"
 
 
-def _value(place: Place, key: Key, given: Any) -> Any:
-    """Return what GIVEN stands for under KEY: its default where it is absent, None where it is refused."""
-    value = key.default if given is None else given
-    return place.read(key.kind, value) if key.kind and value is not None else value
-
-
-def _keys(place: Place, keys: Mapping[str, Key], raw: object) -> dict[str, Any] | None:
-    """Return the given keys of the mapping RAW, each value of its kind; a refused value is left out."""
-    given = place.mapping(raw, keys, [name for name, key in keys.items() if key.required])
-    if given is None:
-        return None
-    checked = {name: _value(place[name], keys[name], value) for name, value in given.items()}
-    return {name: value for name, value in checked.items() if value is not None}
-
-
-def _upstreams(place: Place, raw: object) -> Iterable[Upstream]:
-    first: dict[str, Place] = {}
-    for where, item in place.items(raw, "upstreams"):
-        given = _keys(where, UPSTREAM, item)
-        if given is None:
-            continue
-        label = given.get("name", "")
-        if label:
-            _once(first, label.lower(), where["name"], f"{shown(label)} is already the name of")
-        servers = []
-        if "servers" in given:
-            seen: dict[str, Place] = {}
-            for at, server in where["servers"].items(given["servers"], "servers"):
-                address = at.read(kinds.server_address, server)
-                if address:
-                    _once(seen, address, at, f"{shown(server)} is already")
-                    servers.append(address)
-            if given["servers"] == []:
-                where["servers"].refuse("the list is empty; an upstream needs at least one server")
-        yield Upstream(name=f"websocket_proxy_{label}", label=label, servers=servers,
-                       keepalive=given.get("keepalive", UPSTREAM["keepalive"].default))
-
-
-def _once(first: dict[str, Place], what: str, place: Place, refusal: str) -> None:
-    """Note PLACE as the first of WHAT, or refuse it with the place that was."""
-    if what in first:
-        place.refuse(f"{refusal} {first[what].path}")
-    else:
-        first[what] = place
-
-
 class _Sites:
     """Compiles the sites in their order; knows what earlier ones have taken."""
 
-    def __init__(self, place: Place, upstreams: Mapping[str, str], other_upgrades: str | None, ipv6: bool,
+    def __init__(self, place: Place, upstreams: Mapping[str, Upstream], other_upgrades: str | None, ipv6: bool,
                  drop_in: bool) -> None:
         self._place = place
         self._upstream = kinds.one_name_of(upstreams, "an upstream")
@@ -141,7 +105,7 @@ class _Sites:
         return [site for site in sites if site]
 
     def _site(self, place: Place, raw: object) -> Site | None:
-        given = _keys(place, SITE, raw)
+        given = read_keys(place, SITE, raw)
         if given is None:
             return None
         if "upstream" not in given and given.get("locations", []) == [] \
@@ -151,10 +115,10 @@ class _Sites:
         sockets = self._sockets(place["listen"], given.get("listen", SITE["listen"].default))
         for name, at in server_names.items():
             for socket in sockets:
-                _once(self._served, f"{socket} {name}", at, f"{shown(name)} on {socket} is already")
+                at.once(self._served, f"{socket} {name}", f"{shown(name)} on {socket} is already")
         name = given.get("name") or self._default_name(place, list(server_names))
         hint = "" if "name" in given else 'give the site a "name", because '
-        _once(self._names, name.lower(), place["name"], f"{hint}{shown(name)} is already the name of")
+        place["name"].once(self._names, name.lower(), f"{hint}{shown(name)} is already the name of")
         locations = self._locations(place, given)
         return Site(name=name, server_names=list(server_names), listen=sockets, server_tokens_off=self._drop_in,
                     reject_other_upgrades=given.get("other_upgrades", self._other_upgrades) == "reject",
@@ -175,7 +139,7 @@ class _Sites:
         for where, item in place.items(raw, "server names"):
             name = where.read(kinds.server_name, item)
             if name:
-                _once(names, name, where, f"{shown(item)} is already")
+                where.once(names, name, f"{shown(item)} is already")
         if raw == []:
             place.refuse("the list is empty; a site needs at least one server name")
         return names
@@ -193,34 +157,46 @@ class _Sites:
             addresses = [address] if address else ["0.0.0.0", "[::]"] if self._ipv6 else ["0.0.0.0"]
             for one in addresses:
                 socket = f"{port}" if one == "0.0.0.0" else f"{one}:{port}"
-                _once(sockets, socket, where, f"{shown(item)} listens where already does")
+                where.once(sockets, socket, f"{shown(item)} listens where already does")
         if raw == []:
             place.refuse("the list is empty; leave it out to listen on port 80")
         return list(sockets)
 
     def _locations(self, place: Place, site: Mapping[str, Any]) -> list[Location]:
         first: dict[str, Place] = {}
+        cookies: dict[str, tuple[str, Place]] = {}
         locations = []
-        times = {name: site.get(name, _value(place, LOCATION[name], None)) for name in TIMES}
+        inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
         headers = _merged(_EDGE_HEADERS, _headers(place["request_headers"], site.get("request_headers")))
         if "upstream" in site:
             first["/"] = place["upstream"]
-            locations.append(self._location(place, {"path": "/", "upstream": site["upstream"]}, times, headers))
+            locations.append(self._location(place, {"path": "/", "upstream": site["upstream"]}, inherited, headers,
+                                            cookies))
         for where, item in place["locations"].items(site.get("locations"), "locations"):
-            given = _keys(where, LOCATION, item)
+            given = read_keys(where, LOCATION, item)
             if given is None:
                 continue
             if "path" in given:
-                _once(first, given["path"], where["path"], f"{shown(given['path'])} is already the path of")
-            locations.append(self._location(where, given, times, headers))
+                where["path"].once(first, given["path"], f"{shown(given['path'])} is already the path of")
+            locations.append(self._location(where, given, inherited, headers, cookies))
         return locations
 
-    def _location(self, place: Place, given: Mapping[str, Any], times: Mapping[str, str],
-                  headers: Mapping[str, str]) -> Location:
+    def _location(self, place: Place, given: Mapping[str, Any], inherited: Mapping[str, Any],
+                  headers: Mapping[str, str], cookies: dict[str, tuple[str, Place]]) -> Location:
         upstream = place["upstream"].read(self._upstream, given["upstream"]) if "upstream" in given else None
+        if upstream and upstream.cookie:
+            label, at = cookies.setdefault(upstream.cookie, (upstream.label, place["upstream"]))
+            if label != upstream.label:
+                place["upstream"].refuse(
+                    f"{shown(upstream.label)} is sticky with the cookie {upstream.cookie}, and so is {shown(label)} at "
+                    f"{at.path}; a browser has one of that name for a site, so give each its own")
         headers = _merged(headers, _headers(place["request_headers"], given.get("request_headers")))
-        return Location(path=given.get("path", ""), proxy_pass=f"http://{upstream}",
-                        **{name: given.get(name, times[name]) for name in TIMES},
+        values = {name: given.get(name, inherited[name]) for name in INHERITED}
+        values["next_upstream"] = values["next_upstream"] or ["off"]
+        return Location(path=given.get("path", ""),
+                        proxy_pass=f"http://{upstream.name}" if upstream and upstream.servers else None,
+                        proxy_bind=upstream.proxy_bind if upstream else None,
+                        new_cookie=upstream.new_cookie if upstream else None, **values,
                         request_headers=[Header(name, value) for name, value in headers.items()],
                         headers_hash_bucket_size=_bucket_size(headers), headers_hash_max_size=_max_size(len(headers)))
 
@@ -244,7 +220,7 @@ def _headers(place: Place, raw: object) -> dict[str, str]:
                          + ("see the key other_upgrades" if name.lower() in ("upgrade", "connection")
                             else "it cannot be set here"))
             continue
-        _once(first, name.lower(), where, "header names ignore case; this one is already")
+        where.once(first, name.lower(), "header names ignore case; this one is already")
         value = "" if item is None else where.read(kinds.header_value, item)
         if value is not None:
             headers[name] = value

@@ -10,9 +10,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.nginx_variables import check_variables
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused, nearest, shown
+
+T = TypeVar("T")
 
 # nginx takes months and years only where it counts in seconds, and it counts the times here in milliseconds.
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -69,10 +72,10 @@ def one_of(*choices: str) -> Callable[[object], str]:
     return kind
 
 
-def one_name_of(known: Mapping[str, str], what: str) -> Callable[[object], str]:
+def one_name_of(known: Mapping[str, T], what: str) -> Callable[[object], T]:
     """Make the kind of the names in KNOWN, each of WHAT; the value becomes what its name stands for."""
 
-    def kind(value: object) -> str:
+    def kind(value: object) -> T:
         if not isinstance(value, str) or value not in known:
             raise Refused(f"{shown(value)} is not {what}; {nearest(value, known)}")
         return known[value]
@@ -121,6 +124,35 @@ def duration_or_never(value: object) -> str:
     return duration(value)
 
 
+def seconds(value: object) -> str:
+    """Accept a time where nginx counts in whole seconds."""
+    checked = duration(value)
+    if checked.endswith("ms"):
+        raise Refused(f"{shown(value)} is not a time in whole seconds, which is what nginx counts in here")
+    return checked
+
+
+def in_seconds(checked: str) -> int:
+    """Return how many seconds a time is that ``seconds`` has accepted."""
+    return int(int(checked[:-1]) * _SECONDS[checked[-1]])
+
+
+def some_of(*choices: str) -> Callable[[object], list[str]]:
+    """Make the kind of lists in which each of the CHOICES may stand once."""
+
+    def kind(value: object) -> list[str]:
+        if not isinstance(value, list):
+            raise Refused(f"{shown(value)} is not a list of any of {', '.join(choices)}")
+        for position, item in enumerate(value):
+            if item not in choices:
+                raise Refused(f"{shown(item)} is not one of {', '.join(choices)}")
+            if item in value[:position]:
+                raise Refused(f"{shown(item)} is there twice")
+        return [str(item) for item in value]
+
+    return kind
+
+
 def worker_processes(value: object) -> str:
     """Accept a number of worker processes, or ``auto`` for one on each processor."""
     if value == "auto":
@@ -166,6 +198,35 @@ def _address(given: str, value: object, version: int) -> str:
     if address is None or address.version != version or getattr(address, "scope_id", None):
         raise Refused(f"{shown(value)} holds no IPv{version} address")
     return str(address)
+
+
+def address(value: object) -> str:
+    """Accept an IP address, IPv6 with or without brackets; it comes back with them."""
+    checked = text(value)
+    bare = checked[1:-1] if checked.startswith("[") and checked.endswith("]") else checked
+    try:
+        if ":" in bare:
+            return f"[{_address(bare, value, 6)}]"
+        return _address(bare, value, 4)
+    except Refused:
+        raise Refused(f"{shown(value)} is not an IP address") from None
+
+
+def dns_server(value: object) -> str:
+    """Accept the address of a DNS server, with a port where it is not 53.
+
+    Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#resolver
+    """
+    try:
+        return address(value)
+    except Refused:
+        pass
+    try:
+        host, number = _host_and_port(value, "")
+        return f"{address(host)}:{number}"
+    except Refused:
+        raise Refused(f"{shown(value)} is not the address of a DNS server; expected one such as 10.0.0.53, "
+                      "127.0.0.1:5353 or 2001:db8::53") from None
 
 
 def _host_and_port(value: object, expected: str) -> tuple[str, int]:
@@ -222,6 +283,56 @@ def server_address(value: object) -> str:
     if not _host_name(host):
         raise Refused(f"{shown(value)} is not {expected}")
     return f"{host.lower()}:{number}"
+
+
+def address_with(number: int | None) -> Callable[[object], str]:
+    """Make the kind of server addresses to which NUMBER, a port, is added where they have none.
+
+    The result is empty where there is no port at all.
+    """
+
+    def kind(value: object) -> str:
+        checked = text(value)
+        try:
+            host = address(checked)
+        except Refused:
+            if ":" in checked:
+                return server_address(checked)
+            host = checked
+        # A name is checked as well where there is no port to add.
+        with_port = server_address(f"{host}:{number or 1}")
+        return with_port if number else ""
+
+    return kind
+
+
+def hash_key(value: object) -> str:
+    """Accept what a server is chosen by: text with at least one variable of nginx.
+
+    Source: https://nginx.org/en/docs/http/ngx_http_upstream_module.html#hash
+    """
+    checked = header_value(value)
+    if "$" not in checked:
+        raise Refused(f"{shown(value)} names no variable, so that every client would go to one server; "
+                      "expected one such as $remote_addr, $arg_room or $cookie_session")
+    return checked
+
+
+def cookie_name(value: object) -> str:
+    """Accept the name of a cookie that nginx can read as ``$cookie_NAME``."""
+    checked = text(value)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,39}", checked, re.ASCII):
+        raise Refused(f"{shown(value)} is not the name of a cookie that nginx can read: letters, digits and '_', "
+                      "at most 40, the first a letter")
+    return checked
+
+
+def cookie_domain(value: object) -> str:
+    """Accept the Domain attribute of a cookie (RFC 6265 5.2.3)."""
+    checked = text(value).lower()
+    if not _host_name(checked.removeprefix(".")):
+        raise Refused(f"{shown(value)} is not a domain; expected one such as example.com")
+    return checked
 
 
 def path(value: object) -> str:

@@ -16,24 +16,80 @@ class Header:
 
 
 @dataclass(frozen=True)
+class Server:
+    """A server of an upstream; ``parameters`` are complete ones of the server directive."""
+
+    address: str
+    parameters: list[str]
+
+
+@dataclass(frozen=True)
+class Route:
+    """How a client without nginx's own ``sticky`` is kept at its server: by a cookie that holds what is hashed."""
+
+    cookie: str
+    key: str
+    new_cookie: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Share:
+    """A source address, and how many of all connections it takes: a percentage, or ``*`` for the rest."""
+
+    percentage: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The addresses from which connections to servers are opened; ``variable`` names one of them."""
+
+    variable: str
+    shares: list[Share]
+
+
+@dataclass(frozen=True)
 class Upstream:
-    """``name`` is nginx's, ``label`` the inventory's; ``keepalive`` 0 means no idle connections are kept."""
+    """``name`` is nginx's, ``label`` the inventory's.
+
+    ``load_balancing`` is a complete directive in words, empty for round robin. ``keepalive`` is None where nginx's
+    default does, and 0 where it has to be switched off. ``cookie`` is that of a sticky upstream. Without ``servers``,
+    what goes there is answered with 503.
+    """
 
     name: str
     label: str
-    servers: list[str]
-    keepalive: int
+    zone: list[str]
+    load_balancing: list[str]
+    servers: list[Server]
+    keepalive: int | None
+    keepalive_requests: int
+    keepalive_timeout: str
+    keepalive_time: str | None
+    resolver: list[str]
+    proxy_bind: str | None
+    cookie: str | None
+    new_cookie: str | None
 
 
 @dataclass(frozen=True)
 class Location:
-    """A prefix location; times are in nginx's form, hash sizes are None where nginx's defaults do."""
+    """A prefix location; times are in nginx's form, hash sizes are None where nginx's defaults do.
+
+    Without ``proxy_pass`` there is no server, and the answer is 503.
+    """
 
     path: str
-    proxy_pass: str
+    proxy_pass: str | None
+    proxy_bind: str | None
+    new_cookie: str | None
     read_timeout: str
     send_timeout: str
     connect_timeout: str
+    next_upstream: list[str]
+    next_upstream_tries: int
+    next_upstream_timeout: str
     request_headers: list[Header]
     headers_hash_bucket_size: int | None
     headers_hash_max_size: int | None
@@ -69,5 +125,7 @@ class Model:
     allow_restart: bool
     server_names_hash_bucket_size: int | None
     server_names_hash_max_size: int | None
+    routes: list[Route]
+    sources: list[Sources]
     upstreams: list[Upstream]
     sites: list[Site]

@@ -56,6 +56,10 @@ class Place:
         name = step if step.replace("_", "").replace("-", "").isalnum() else shown(step)
         return Place(f"{self.path}.{name}", self._problems)
 
+    def elsewhere(self, path: str) -> Place:
+        """Return a place that does not lie further in."""
+        return Place(path, self._problems)
+
     def refuse(self, text: str) -> None:
         """Note that what stands here cannot be used, and why."""
         self._problems.append(f"{self.path}: {text}")
@@ -67,6 +71,13 @@ class Place:
         except Refused as reason:
             self.refuse(str(reason))
             return None
+
+    def once(self, first: dict[str, Place], what: str, refusal: str) -> None:
+        """Note this place as the FIRST of WHAT, or refuse it with the place that was."""
+        if what in first:
+            self.refuse(f"{refusal} {first[what].path}")
+        else:
+            first[what] = self
 
     def items(self, value: object, of: str) -> Iterator[tuple[Place, object]]:
         """Go through VALUE, which is to be a list OF something; an absent value is an empty list."""

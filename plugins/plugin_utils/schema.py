@@ -8,11 +8,12 @@ proves that the three agree.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,26 @@ class Key:
     elements: str | None = None
     choices: tuple[str, ...] | None = None
     required: bool = False
+
+    def read(self, place: Place, given: Any) -> Any:
+        """Return what GIVEN stands for: the default where it is absent, None where it is refused."""
+        value = self.default if given is None else given
+        return place.read(self.kind, value) if self.kind and value is not None else value
+
+
+def read_keys(place: Place, keys: Mapping[str, Key], raw: object) -> dict[str, Any] | None:
+    """Return the given keys of the mapping RAW, each value of its kind; a refused value is left out."""
+    given = place.mapping(raw, keys, [name for name, key in keys.items() if key.required])
+    if given is None:
+        return None
+    checked = {name: keys[name].read(place[name], value) for name, value in given.items()}
+    return {name: value for name, value in checked.items() if value is not None}
+
+
+def with_defaults(keys: Mapping[str, Key], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return GIVEN with every key that it lacks at its default."""
+    return {name: given.get(name, key.kind(key.default) if key.kind and key.default is not None else key.default)
+            for name, key in keys.items()}
 
 
 OTHER_UPGRADES = ("ignore", "reject")
@@ -50,6 +71,8 @@ ROLE = {
     "websocket_proxy_max_draining_generations": Key("int", kinds.whole(1, 1000), 24),
     "websocket_proxy_allow_restart": Key("bool", kinds.boolean, False),
     "websocket_proxy_other_upgrades": Key("str", kinds.one_of(*OTHER_UPGRADES), "ignore", choices=OTHER_UPGRADES),
+    "websocket_proxy_resolver": Key("list", default=[], elements="str"),
+    "websocket_proxy_server": Key("dict", default={}),
     "websocket_proxy_upstreams": Key("list", default=[], elements="dict"),
     "websocket_proxy_sites": Key("list", default=[], elements="dict"),
 }
@@ -60,24 +83,75 @@ MAIN_CONTEXT = ("websocket_proxy_worker_processes", "websocket_proxy_worker_conn
 
 UPSTREAM = {
     "name": Key("str", kinds.name, required=True),
-    "servers": Key("list", required=True, elements="str"),
+    "servers": Key("list", default=[], elements="raw"),
+    "group": Key("str", kinds.text),
+    "port": Key("int", kinds.port),
+    "allow_empty": Key("bool", kinds.boolean, False),
+    "load_balancing": Key("raw", default="round_robin"),
     "keepalive": Key("int", kinds.whole(0, 100000), 0),
+    "keepalive_requests": Key("int", kinds.whole(1, 1000000000), 1000),
+    "keepalive_timeout": Key("str", kinds.duration, "60s"),
+    "keepalive_time": Key("str", kinds.duration),
+    "resolve": Key("bool", kinds.boolean, False),
+    "proxy_bind": Key("list", default=[], elements="str"),
 }
 
-TIMES = ("read_timeout", "send_timeout", "connect_timeout")
+# An element of an upstream's servers, and what a backend's own variable says of it.
+SERVER = {
+    "address": Key("str"),
+    # A consistent hash takes some 3 KiB a server for each unit of weight, in every worker.
+    "weight": Key("int", kinds.whole(1, 256), 1),
+    "max_conns": Key("int", kinds.whole(0, 10000000), 0),
+    "max_fails": Key("int", kinds.whole(0, 1000000), 1),
+    "fail_timeout": Key("str", kinds.seconds, "10s"),
+    "backup": Key("bool", kinds.boolean, False),
+    "down": Key("bool", kinds.boolean, False),
+}
+
+PLAIN_METHODS = ("round_robin", "least_conn", "ip_hash", "random")
+
+# Ways of balancing that have keys of their own.
+METHODS = {
+    "hash": {
+        "key": Key("str", kinds.hash_key, required=True),
+        "consistent": Key("bool", kinds.boolean, True),
+    },
+    "sticky": {
+        "cookie": Key("str", kinds.cookie_name, required=True),
+        "expires": Key("str", kinds.seconds),
+        "domain": Key("str", kinds.cookie_domain),
+        "path": Key("str", kinds.path, "/"),
+        "httponly": Key("bool", kinds.boolean, True),
+        "secure": Key("bool", kinds.boolean, False),
+        "samesite": Key("str", kinds.one_of("strict", "lax", "none"), "lax", choices=("strict", "lax", "none")),
+    },
+    "random": {
+        "two": Key("str", kinds.one_of("least_conn"), required=True, choices=("least_conn",)),
+    },
+}
+
+NEXT_UPSTREAM = ("error", "timeout", "invalid_header", "http_403", "http_404", "http_429", "http_500", "http_502",
+                 "http_503", "http_504", "non_idempotent")
 
 # What a site may say for all its locations; a location's own word wins.
-_INHERITED = {
-    "read_timeout": Key("str", kinds.duration, "86400"),
-    "send_timeout": Key("str", kinds.duration, "60"),
-    "connect_timeout": Key("str", kinds.duration, "60"),
-    "request_headers": Key("dict", default={}),
+INHERITED = {
+    # An hour: nginx has one time for an answer to the handshake and for silence in the tunnel. docs/upstreams.md says
+    # more.
+    "read_timeout": Key("str", kinds.duration, "1h"),
+    "send_timeout": Key("str", kinds.duration, "60s"),
+    # Short enough for a client to wait until the next server has been tried; a lost SYN is sent twice more by then.
+    "connect_timeout": Key("str", kinds.duration, "5s"),
+    "next_upstream": Key("list", kinds.some_of(*NEXT_UPSTREAM), ["error", "timeout"], elements="str",
+                         choices=NEXT_UPSTREAM),
+    "next_upstream_tries": Key("int", kinds.whole(0, 1000), 0),
+    "next_upstream_timeout": Key("str", kinds.duration_or_never, "0"),
 }
 
 LOCATION = {
     "path": Key("str", kinds.path, required=True),
     "upstream": Key("str", required=True),
-    **_INHERITED,
+    "request_headers": Key("dict", default={}),
+    **INHERITED,
 }
 
 SITE = {
@@ -87,5 +161,6 @@ SITE = {
     "upstream": Key("str"),
     "locations": Key("list", default=[], elements="dict"),
     "other_upgrades": Key("str", kinds.one_of(*OTHER_UPGRADES), choices=OTHER_UPGRADES),
-    **_INHERITED,
+    "request_headers": Key("dict", default={}),
+    **INHERITED,
 }

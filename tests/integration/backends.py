@@ -29,6 +29,7 @@ class Backend:
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.heads: list[bytes] = []
         self.connections = 0
+        self.open: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -36,11 +37,13 @@ class Backend:
             while True:
                 connection, _peer = self._listener.accept()
                 self.connections += 1
+                self.open.add(connection)
                 threading.Thread(target=self._one, args=(connection,), daemon=True).start()
 
     def _one(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
             self._serve(self, connection)
+        self.open.discard(connection)
 
     def forget(self) -> None:
         """Forget what was heard so far."""
@@ -73,6 +76,23 @@ def _switch(backend: Backend, connection: socket.socket) -> None:
 def switching() -> Backend:
     """Make a backend that answers 101 to anything, and then sends back what it gets."""
     return Backend(_switch)
+
+
+def numbered(number: int) -> Backend:
+    """Make a backend that says in each answer which one it is; it takes handshakes, and sends back what it gets."""
+    name = b"X-Server: %d\r\n" % number
+
+    def serve(backend: Backend, connection: socket.socket) -> None:
+        while head := head_of(connection):
+            backend.heads.append(head)
+            if b"\r\nUpgrade: " in head:
+                connection.sendall(SWITCHED[:-2] + name + b"\r\n")
+                while data := connection.recv(65536):
+                    connection.sendall(data)
+                return
+            connection.sendall((PLAIN % (2, b"ok")).replace(b"\r\n", b"\r\n" + name, 1))
+
+    return Backend(serve)
 
 
 @contextlib.contextmanager

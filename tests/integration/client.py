@@ -46,9 +46,9 @@ class Answer:
 class Client:
     """One connection to an address."""
 
-    def __init__(self, address: str, seconds: float = 5) -> None:
+    def __init__(self, address: str, seconds: float = 5, source: str = "") -> None:
         host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=seconds)
+        self.socket = socket.create_connection((host, int(port)), seconds, (source, 0) if source else None)
 
     def __enter__(self) -> Client:
         return self

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
@@ -23,9 +25,10 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def rendered(variables: Mapping[str, Any]) -> dict[str, str]:
+def rendered(variables: Mapping[str, Any], nginx_version: tuple[int, ...]) -> dict[str, str]:
     """Return every file of nginx's that the role makes of VARIABLES, by path."""
-    model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()}, ipv6=False)
+    model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()},
+                                  host={"version": ".".join(str(number) for number in nginx_version)})
     assert model["problems"] == [], model["problems"]
     files = {f"{FOLDER}/{file['name']}": RENDERER.render(file["template"], {**file["vars"], **NAMES})
              for file in model["files"]}
@@ -41,7 +44,7 @@ class Edge:
 
     def put(self, variables: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
         """Write the configuration for VARIABLES, and files of OTHERS', by their names in conf.d."""
-        files = rendered(variables)
+        files = rendered(variables, self.nginx_version)
         self.container.shell("rm -rf /etc/nginx/websocket_proxy /etc/nginx/conf.d/* /etc/nginx/sites-enabled/default")
         self.container.write({**files, **{f"/etc/nginx/conf.d/{name}": text for name, text in (others or {}).items()}})
 
@@ -59,6 +62,29 @@ class Edge:
         """Serve VARIABLES, with one worker, so that all requests share its idle connections."""
         self.put({"worker_processes": 1, **variables}, others)
         self.container.shell("nginx")
+
+    def reload(self, variables: Mapping[str, Any]) -> None:
+        """Serve other VARIABLES, which is so when no worker of before takes connections any more."""
+        before = self.workers()
+        self.put({"worker_processes": 1, **variables})
+        self.container.shell("nginx -s reload")
+        while before & self.workers():
+            time.sleep(0.02)
+
+    def workers(self) -> set[int]:
+        """Return the workers that take connections."""
+        return {int(pid) for pid in self.container.shell(
+            "ps -eo pid=,args= | awk '/nginx: worker process$/ {print $1}'").split()}
+
+    @contextmanager
+    def only(self, worker: int) -> Iterator[None]:
+        """Have one worker take all connections; the kernel may well wake the same one each time, or may not."""
+        others = " ".join(str(one) for one in self.workers() - {worker})
+        self.container.shell(f"kill -STOP {others}")
+        try:
+            yield
+        finally:
+            self.container.shell(f"kill -CONT {others}")
 
     def stop(self) -> None:
         """End nginx, if it runs."""

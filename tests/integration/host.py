@@ -102,7 +102,7 @@ class Host(Container):
 
     def _write_unit(self) -> None:
         """Write what the role writes beside nginx's configuration."""
-        model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in site().items()}, ipv6=False)
+        model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in site().items()}, host={})
         plain = Environment(trim_blocks=True, keep_trailing_newline=True)
         tasks = yaml.safe_load((ROLE / "tasks/service.yml").read_text())
         task = next(task for task in tasks if "ansible.builtin.template" in task)
@@ -157,7 +157,7 @@ class Host(Container):
                   **others: Any) -> dict[str, Any]:
         """Commit what the role makes of VARIABLES, and further FILES of the generation; OTHERS are arguments."""
         model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()},
-                                      ipv6=False)
+                                      host={})
         assert model["problems"] == []
         arguments = self._arguments("tasks/configure.yml", 0, __websocket_proxy_model=model)
         names = {"generation": MARKER, "generation_files": f"{FOLDER}/{MARKER}/*.conf"}

@@ -15,7 +15,8 @@ CHECKOUT = Path(__file__).parents[2]
 ROLE = CHECKOUT / "roles" / "websocket_proxy"
 SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]
 DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
-SCHEMAS = {"main": schema.ROLE, "upstream": schema.UPSTREAM, "site": schema.SITE, "location": schema.LOCATION}
+SCHEMAS = {"main": schema.ROLE, "upstream": schema.UPSTREAM, "server": schema.SERVER, **schema.METHODS,
+           "site": schema.SITE, "location": schema.LOCATION}
 
 
 def test_each_entry_point_is_one_level_of_the_inventory() -> None:
@@ -48,9 +49,11 @@ def test_each_default_is_of_its_own_kind(level: str) -> None:
 def test_each_choice_is_accepted_and_nothing_else(level: str) -> None:
     for key in SCHEMAS[level].values():
         if key.choices and key.kind:
-            assert [key.kind(choice) for choice in key.choices] == list(key.choices)
+            of_list = key.type == "list"
+            for choice in key.choices:
+                assert key.kind([choice] if of_list else choice) == ([choice] if of_list else choice)
             with pytest.raises(ValueError, match="is not one of"):
-                key.kind("another")
+                key.kind(["another"] if of_list else "another")
 
 
 def test_the_reference_is_written_from_the_specifications() -> None:

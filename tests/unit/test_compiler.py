@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Header, Location, Model, Site
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Header, Location, Model, Server, Site
 
+HOST = Host(ipv6=True, nginx_version=(1, 26, 3))
 RECIPE: dict[str, Any] = {
     "websocket_proxy_upstreams": [{"name": "ws_node", "servers": ["127.0.0.1:3000"]}],
     "websocket_proxy_sites": [{"server_names": ["example.com"], "upstream": "ws_node"}],
@@ -23,13 +25,13 @@ def compiled(site: dict[str, Any], **role: Any) -> Model:
     variables = copy.deepcopy(RECIPE)
     variables["websocket_proxy_sites"][0].update(site)
     variables.update(role)
-    return compile_model(variables, ipv6=True)
+    return compile_model(variables, HOST)
 
 
 def problems(**variables: Any) -> list[str]:
     """Return what is wrong with the recipe when it has these variables."""
     with pytest.raises(InventoryError) as found:
-        compile_model({**RECIPE, **variables}, ipv6=True)
+        compile_model({**RECIPE, **variables}, HOST)
     return found.value.problems
 
 
@@ -41,33 +43,34 @@ def sites(*given: Any) -> list[str]:
 
 
 def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
-    model = compile_model(RECIPE, ipv6=True)
+    model = compile_model(RECIPE, HOST)
     assert model.sites == [Site(
         name="example.com", server_tokens_off=False, server_names=["example.com"], listen=["80", "[::]:80"],
         reject_other_upgrades=False, refuse_other_paths=False,
         locations=[Location(
-            path="/", proxy_pass="http://websocket_proxy_ws_node",
-            read_timeout="86400s", send_timeout="60s", connect_timeout="60s",
+            path="/", proxy_pass="http://websocket_proxy_ws_node", proxy_bind=None, new_cookie=None,
+            read_timeout="1h", send_timeout="60s", connect_timeout="5s",
+            next_upstream=["error", "timeout"], next_upstream_tries=0, next_upstream_timeout="0",
             request_headers=[Header("X-Real-IP", "$remote_addr"), Header("X-Forwarded-For", "$remote_addr"),
                              Header("X-Forwarded-Proto", "$scheme")],
             headers_hash_bucket_size=None, headers_hash_max_size=None)])]
-    assert model.upstreams[0].servers == ["127.0.0.1:3000"]
+    assert model.upstreams[0].servers == [Server("127.0.0.1:3000", [])]
     assert (model.worker_processes, model.worker_connections, model.package) == ("auto", 16384, "nginx")
 
 
 def test_a_host_without_ipv6_listens_on_ipv4_alone() -> None:
-    assert compile_model(RECIPE, ipv6=False).sites[0].listen == ["80"]
+    assert compile_model(RECIPE, Host()).sites[0].listen == ["80"]
 
 
 def test_an_ipv6_address_on_a_host_without_ipv6_is_refused() -> None:
     variables = copy.deepcopy(RECIPE)
     variables["websocket_proxy_sites"][0]["listen"] = ["[::1]:80"]
     with pytest.raises(InventoryError, match="no IPv6 socket"):
-        compile_model(variables, ipv6=False)
+        compile_model(variables, Host())
 
 
 def test_an_empty_inventory_is_an_edge_without_sites() -> None:
-    assert compile_model({}, ipv6=True).sites == []
+    assert compile_model({}, HOST).sites == []
 
 
 def test_paths_that_no_location_has_are_refused() -> None:
@@ -171,7 +174,7 @@ def test_the_same_name_on_another_port_needs_a_name_of_its_own() -> None:
     other = {"server_names": ["example.com"], "upstream": "ws_node", "listen": [8080]}
     assert sites(RECIPE["websocket_proxy_sites"][0], other) == [
         '[1].name: give the site a "name", because "example.com" is already the name of websocket_proxy_sites[0].name']
-    compile_model({**RECIPE, "websocket_proxy_sites": [*RECIPE["websocket_proxy_sites"], {"name": "b", **other}]}, True)
+    compile_model({**RECIPE, "websocket_proxy_sites": [*RECIPE["websocket_proxy_sites"], {"name": "b", **other}]}, HOST)
 
 
 def test_fewer_files_than_connections_are_refused() -> None:
@@ -198,14 +201,16 @@ def test_a_list_of_another_type_is_refused(variable: str, value: object) -> None
 DATA = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
                     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
                         st.sampled_from(["name", "server_names", "listen", "upstream", "locations", "path", "servers",
-                                         "keepalive", "request_headers", "read_timeout"]) | st.text(max_size=5),
+                                         "keepalive", "request_headers", "read_timeout", "load_balancing", "hash",
+                                         "sticky", "random", "key", "cookie", "address", "group", "proxy_bind",
+                                         "weight", "next_upstream"]) | st.text(max_size=5),
                         inner, max_size=5), max_leaves=25)
 
 
 @given(upstreams=DATA, items=DATA)
 def test_no_inventory_whatsoever_ends_in_anything_but_a_model_or_problems(upstreams: Any, items: Any) -> None:
     try:
-        compile_model({"websocket_proxy_upstreams": upstreams, "websocket_proxy_sites": items}, ipv6=False)
+        compile_model({"websocket_proxy_upstreams": upstreams, "websocket_proxy_sites": items}, Host())
     except InventoryError as error:
         assert error.problems
         assert all(problem.startswith("websocket_proxy_") and "\n" not in problem for problem in error.problems)

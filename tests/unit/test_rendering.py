@@ -17,7 +17,7 @@ TEMPLATES = str(Path(__file__).parents[2] / "roles/websocket_proxy/templates")
     ({"upstream": "a"}, False), ({"locations": [{"path": "/socket", "upstream": "a"}]}, True)])
 def test_paths_that_no_location_has_get_404_and_not_nginxs_own_files(keys: dict[str, Any], refused: bool) -> None:
     model = websocket_proxy_model({"websocket_proxy_upstreams": [{"name": "a", "servers": ["127.0.0.1:3000"]}],
-                                   "websocket_proxy_sites": [{"server_names": ["a.example"], **keys}]}, ipv6=False)
+                                   "websocket_proxy_sites": [{"server_names": ["a.example"], **keys}]}, host={})
     site = next(file for file in model["files"] if file["template"] == "site.conf.j2")
     text = Renderer([TEMPLATES]).render(site["template"], site["vars"])
     assert ("location / {\n        return 404;\n    }" in text) is refused

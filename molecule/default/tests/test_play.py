@@ -86,7 +86,7 @@ def test_a_check_shows_what_the_run_would_do_and_does_nothing(host: Host) -> Non
     before = tree(host)
     done = play("--limit", "newest", "--check", "--diff", websocket_proxy_sites=[{**SITE, "read_timeout": "7m"}])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "-        proxy_read_timeout 86400s;\n+        proxy_read_timeout 7m;\n" in done.stdout
+    assert "-        proxy_read_timeout 1h;\n+        proxy_read_timeout 7m;\n" in done.stdout
     assert tree(host) == before
 
 

@@ -1,0 +1,36 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a model may depend on besides the inventory: the little that the module nginx_info found on the host."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Host:
+    """One proxy.
+
+    ``nginx_version`` is None where not even apt knows it yet. ``local_ports`` is how many connections one address can
+    open to another one's port. ``addresses`` tells of addresses, as the inventory has them, whether the host has them.
+    """
+
+    ipv6: bool = False
+    nginx_version: tuple[int, ...] | None = None
+    local_ports: int = 28232
+    addresses: Mapping[str, bool] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Host:
+        """Make a host of nginx_info's result; what is missing there has the defaults."""
+        version = re.match(r"(?:[0-9]+:)?([0-9]+(?:\.[0-9]+)+)", found.get("version") or "")
+        return cls(ipv6=found.get("ipv6", False),
+                   nginx_version=tuple(int(part) for part in version[1].split(".")) if version else None,
+                   local_ports=found.get("local_ports") or cls.local_ports, addresses=found.get("addresses") or {})
+
+    def has(self, *version: int) -> bool | None:
+        """Tell whether nginx is of that VERSION or newer, None where that is not known."""
+        return None if self.nginx_version is None else self.nginx_version >= version

@@ -1,0 +1,338 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Upstreams: who their servers are, which of them a client goes to, and from where connections are opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible.errors import AnsibleError
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Route, Server, Share, Sources, Upstream
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, nearest, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
+    METHODS,
+    PLAIN_METHODS,
+    SERVER,
+    UPSTREAM,
+    read_keys,
+    with_defaults,
+)
+
+# The versions of open-source nginx that brought what not every host has. Source: https://nginx.org/en/CHANGES
+_KEEPALIVE_TIME = (1, 19, 10)
+_RESOLVE = (1, 27, 3)
+_STICKY = (1, 29, 6)
+_KEEPALIVE_BY_DEFAULT = (1, 29, 7)
+
+# One zone for all: with one for each of 1,000 upstreams, nginx -t takes half as long again and a reload 22 MB more.
+_ZONE = "websocket_proxy"
+# A server takes up to 1.2 KiB of it, whatever the version.
+_SERVERS_IN_64K = 40
+
+_WITH_BACKUP = ("round_robin", "least_conn")
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The hosts that an upstream's servers may come from: all of the inventory, whatever a run is limited to."""
+
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    hostvars: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A server with the place that says so, and its options."""
+
+    place: Place
+    address: str
+    options: Mapping[str, Any]
+
+
+class Upstreams:
+    """Compiles the upstreams in their order; knows what earlier ones have taken.
+
+    ``routes`` and ``sources`` are what the upstreams refer to.
+    """
+
+    def __init__(self, place: Place, host: Host, inventory: Inventory, resolver: list[str]) -> None:
+        self.routes: list[Route] = []
+        self.sources: list[Sources] = []
+        self._place = place
+        self._host = host
+        self._inventory = inventory
+        self._resolver = resolver
+        self._names: dict[str, Place] = {}
+        self._asked: dict[str, tuple[int, frozenset[str]]] = {}
+
+    def compile(self, raw: object) -> list[Upstream]:
+        """Return the upstreams; those with servers share one zone, which the first of them defines."""
+        compiled = [self._upstream(where, given, item) for where, item in self._place.items(raw, "upstreams")
+                    if (given := read_keys(where, UPSTREAM, item)) is not None]
+        servers = [server.address for upstream in compiled for server in upstream.servers]
+        # A name may stand for a whole list of addresses, each of which takes the place of a server.
+        names = sum(_is_name(address) for address in servers)
+        zone = [_ZONE, f"{64 * (-(-len(servers) // _SERVERS_IN_64K) + names)}k"]
+        for index, upstream in enumerate(compiled):
+            if upstream.servers:
+                compiled[index] = replace(upstream, zone=zone)
+                zone = [_ZONE]
+        return compiled
+
+    def _upstream(self, place: Place, given: Mapping[str, Any], raw: object) -> Upstream:
+        values = with_defaults(UPSTREAM, given)
+        label = given.get("name", "")
+        if label:
+            place["name"].once(self._names, label.lower(), f"{shown(label)} is already the name of")
+        members = list(self._members(place, given, raw))
+        method, options = self._method(place["load_balancing"], values["load_balancing"])
+        self._check_backups(place, method, members)
+        bind = self._bind(place["proxy_bind"], values["proxy_bind"])
+        if bind:
+            self._check_families(members, bind)
+        self._check_ports(members, bind)
+        self._check_keepalive(place, given)
+        if values["resolve"]:
+            self._check_resolve(place["resolve"])
+        route = self._route(options) if method == "sticky" and not self._host.has(*_STICKY) else None
+        return Upstream(
+            name=f"websocket_proxy_{label}", label=label, zone=[],
+            load_balancing=["hash", route.key, "consistent"] if route else _directive(method, options),
+            servers=[_server(member, values["resolve"]) for member in members],
+            keepalive=values["keepalive"] or (0 if self._host.has(*_KEEPALIVE_BY_DEFAULT) else None),
+            keepalive_requests=values["keepalive_requests"], keepalive_timeout=values["keepalive_timeout"],
+            keepalive_time=values["keepalive_time"],
+            resolver=[*self._resolver, *([] if self._host.ipv6 else ["ipv6=off"])] if values["resolve"] else [],
+            proxy_bind=self._source(bind), new_cookie=route.new_cookie if route else None,
+            cookie=options.get("cookie"))
+
+    # --- who the servers are
+
+    def _members(self, place: Place, given: Mapping[str, Any], raw: object) -> Iterator[_Member]:
+        first: dict[str, Place] = {}
+        for member in (*self._servers(place, given), *self._group(place, given)):
+            member.place.once(first, member.address, f"{shown(member.address)} is already")
+            yield member
+        named = {key for key in ("servers", "group") if isinstance(raw, Mapping) and raw.get(key) is not None}
+        if "port" in given and "group" not in named:
+            place["port"].refuse('this is the port of a group\'s hosts, and there is no "group"')
+        if given.get("allow_empty") or "group" in named:
+            return
+        if given.get("servers") == []:
+            place["servers"].refuse("the list is empty; an upstream needs at least one server")
+        elif not named | ({"servers", "group"} & place.misspelt(raw, UPSTREAM)):
+            place.refuse('"servers" or "group" is missing')
+
+    @staticmethod
+    def _servers(place: Place, given: Mapping[str, Any]) -> Iterator[_Member]:
+        for where, item in place["servers"].items(given.get("servers"), "servers"):
+            if isinstance(item, Mapping):
+                options, at = read_keys(where, SERVER, item), where["address"]
+            else:
+                options, at = {"address": item}, where
+            if options is None:
+                continue
+            if "address" in options:
+                address = at.read(kinds.server_address, options["address"])
+                if address:
+                    yield _Member(where, address, with_defaults(SERVER, options))
+            elif "address" not in where.misspelt(item, SERVER):
+                where.refuse('"address" is missing')
+
+    def _group(self, place: Place, given: Mapping[str, Any]) -> Iterator[_Member]:
+        """Give the hosts of an inventory group in the order of their names, whatever part of them a run is for."""
+        if "group" not in given:
+            return
+        name, groups = given["group"], self._inventory.groups
+        hosts = groups.get(name, [])
+        if not hosts:
+            if not given.get("allow_empty"):
+                others = [other for other in groups if groups[other] and other not in ("all", "ungrouped")]
+                state = "is a group without hosts" if name in groups else "is not a group of the inventory"
+                place["group"].refuse(f"{shown(name)} {state}; {nearest(name, others)}")
+            return
+        without_port = False
+        for host in sorted(hosts):
+            where = place.elsewhere(f"hostvars[{shown(host)}].websocket_proxy_server")
+            try:
+                told = self._inventory.hostvars[host]
+                options = read_keys(where, SERVER, told.get("websocket_proxy_server") or {})
+                if options is None:
+                    continue
+                at, address = where["address"], options.get("address")
+                if address is None:
+                    at, address = place.elsewhere(f"hostvars[{shown(host)}].ansible_host"), told.get("ansible_host")
+                read = at.read(kinds.address_with(given.get("port")), address or host)
+            except AnsibleError as error:
+                where.refuse(f"this cannot be read: {' '.join(str(error).split())}")
+                continue
+            without_port = without_port or read == ""
+            if read:
+                yield _Member(where, read, with_defaults(SERVER, options))
+        if without_port and "port" not in given:
+            place.refuse(f'"port" is missing, on which the hosts of {shown(name)} listen')
+
+    # --- which of them a client goes to
+
+    @staticmethod
+    def _method(place: Place, raw: object) -> tuple[str, dict[str, Any]]:
+        """Return the name of the way of balancing and its options; no name where it is refused."""
+        if isinstance(raw, str):
+            if raw in METHODS and raw not in PLAIN_METHODS:
+                keys = ", ".join(f"{name}: …" for name, key in METHODS[raw].items() if key.required)
+                place.refuse(f"{shown(raw)} has keys of its own; expected {{{raw}: {{{keys}}}}}")
+            elif raw not in PLAIN_METHODS:
+                place.refuse(f"{shown(raw)} is not a way of balancing; {nearest(raw, (*PLAIN_METHODS, *METHODS))}")
+            else:
+                return raw, {}
+            return "", {}
+        if place.mapping(raw, METHODS) is None or not isinstance(raw, Mapping):
+            return "", {}
+        if len(raw) != 1:
+            place.refuse(f"expected one way of balancing, and here are {len(raw)}")
+            return "", {}
+        ((method, item),) = raw.items()
+        options = read_keys(place[method], METHODS[method], item) if method in METHODS else None
+        if options is None:
+            return "", {}
+        if options.get("samesite") == "none" and not options.get("secure"):
+            place[method]["samesite"].refuse("browsers drop a cookie with SameSite=None that is not secure; "
+                                             "secure: true makes it so")
+        return method, with_defaults(METHODS[method], options)
+
+    @staticmethod
+    def _check_backups(place: Place, method: str, members: Sequence[_Member]) -> None:
+        backups = [member for member in members if member.options["backup"]]
+        if method in _WITH_BACKUP and backups and len(backups) == len(members):
+            place.refuse("all servers are backups, and nginx needs one that is not")
+        for member in backups if method and method not in _WITH_BACKUP else ():
+            member.place["backup"].refuse(f"nginx knows no backup servers with load_balancing: {method}; it does with "
+                                          f"{' and '.join(_WITH_BACKUP)}")
+
+    def _route(self, options: Mapping[str, Any]) -> Route:
+        """Return the variables that do with a cookie and a hash what nginx's own ``sticky`` does."""
+        attributes = [f"Path={options['path']}"]
+        if options["domain"]:
+            attributes.append(f"Domain={options['domain']}")
+        if options["expires"]:
+            attributes.append(f"Max-Age={kinds.in_seconds(options['expires'])}")
+        attributes += [name for name in ("HttpOnly", "Secure") if options[name.lower()]]
+        attributes.append(f"SameSite={options['samesite'].capitalize()}")
+        cookie = f"cookie_{options['cookie']}"
+        value = "; ".join([f"{options['cookie']}=$request_id", *attributes])
+        for route in self.routes:
+            if (route.cookie, route.value) == (f"${cookie}", value):
+                return route
+        number = len(self.routes) + 1
+        route = Route(cookie=f"${cookie}", value=value, key=f"$websocket_proxy_route_{number}",
+                      new_cookie=f"$websocket_proxy_new_route_{number}")
+        self.routes.append(route)
+        return route
+
+    # --- from where connections are opened
+
+    def _bind(self, place: Place, raw: object) -> list[str]:
+        first: dict[str, Place] = {}
+        addresses = []
+        for where, item in place.items(raw, "addresses"):
+            address = where.read(kinds.address, item)
+            if not address:
+                continue
+            where.once(first, address, f"{shown(item)} is already")
+            if not self._host.addresses.get(str(item), True):
+                where.refuse(f"the host has no address {shown(item)}")
+            addresses.append(address)
+        if len({address[0] == "[" for address in addresses}) > 1:
+            place.refuse("these are addresses of IPv4 and of IPv6, and a server can be reached from one kind alone")
+            return []
+        return addresses
+
+    @staticmethod
+    def _check_families(members: Sequence[_Member], bind: Sequence[str]) -> None:
+        is_ipv6 = bind[0].startswith("[")
+        family = "IPv6" if is_ipv6 else "IPv4"
+        for member in members:
+            address = member.address
+            if _is_name(address) or _is_path(address) or address.startswith("[") != is_ipv6:
+                member.place.refuse(f"with proxy_bind, this has to be an {family} address, not {shown(address)}")
+
+    def _check_ports(self, members: Sequence[_Member], bind: Sequence[str]) -> None:
+        """Refuse max_conns for which there are not enough local ports: one for each connection to an address."""
+        for member in members:
+            asked, sources = self._asked.get(member.address, (0, frozenset()))
+            asked, sources = asked + member.options["max_conns"], sources | frozenset(bind)
+            self._asked[member.address] = asked, sources
+            available = self._host.local_ports * max(1, len(sources))
+            if not _is_path(member.address) and member.options["max_conns"] and asked > available:
+                member.place["max_conns"].refuse(
+                    f"this asks for {asked} connections to {member.address}, and {available} are available, "
+                    f"{self._host.local_ports} local ports of {max(1, len(sources))} address"
+                    f"{'es' if len(sources) > 1 else ''}; name more in proxy_bind, or let the server listen on more "
+                    "ports or on a unix socket")
+
+    def _source(self, bind: Sequence[str]) -> str | None:
+        """Return the value of proxy_bind: the one address, or the variable that spreads over several."""
+        if len(bind) < 2:
+            return bind[0] if bind else None
+        percentage = f"{10000 // len(bind) / 100:.2f}%"
+        shares = [*(Share(percentage, address) for address in bind[:-1]), Share("*", bind[-1])]
+        for sources in self.sources:
+            if sources.shares == shares:
+                return sources.variable
+        self.sources.append(Sources(f"$websocket_proxy_source_{len(self.sources) + 1}", shares))
+        return self.sources[-1].variable
+
+    # --- what not every nginx has
+
+    def _check_keepalive(self, place: Place, given: Mapping[str, Any]) -> None:
+        for name in ("keepalive_requests", "keepalive_timeout", "keepalive_time"):
+            if name in given and not given.get("keepalive"):
+                place[name].refuse("this limits idle connections, and keepalive, their number, is 0")
+        if "keepalive_time" in given and self._host.has(*_KEEPALIVE_TIME) is False:
+            place["keepalive_time"].refuse(self._needs(_KEEPALIVE_TIME))
+
+    def _check_resolve(self, place: Place) -> None:
+        if self._host.has(*_RESOLVE) is False:
+            place.refuse(f"{self._needs(_RESOLVE)}; without resolve, names are looked up at each reload")
+        if not self._resolver:
+            place.refuse("this needs a DNS server to ask, in websocket_proxy_resolver")
+
+    def _needs(self, version: tuple[int, ...]) -> str:
+        has = ".".join(str(part) for part in self._host.nginx_version or ())
+        return f"this needs nginx {'.'.join(str(part) for part in version)} or newer, and the host has {has}"
+
+
+def _is_path(address: str) -> bool:
+    return address.startswith("unix:")
+
+
+def _is_name(address: str) -> bool:
+    return not (_is_path(address) or address.startswith("[") or address.replace(".", "").replace(":", "").isdigit())
+
+
+def _server(member: _Member, resolve: bool) -> Server:
+    parameters = [f"{name}={member.options[name]}" for name in ("weight", "max_conns", "max_fails", "fail_timeout")
+                  if member.options[name] != SERVER[name].default]
+    parameters += [name for name in ("backup", "down") if member.options[name]]
+    if resolve and _is_name(member.address):
+        parameters.append("resolve")
+    return Server(member.address, parameters)
+
+
+def _directive(method: str, options: Mapping[str, Any]) -> list[str]:
+    """Return the directive of a way of balancing, in words; none for round robin."""
+    if method == "hash":
+        return ["hash", options["key"], *(["consistent"] if options["consistent"] else [])]
+    if method == "sticky":
+        words = ["sticky", "cookie", options["cookie"]]
+        words += [f"{name}={options[name]}" for name in ("expires", "domain", "path") if options[name]]
+        words += [name for name in ("httponly", "secure") if options[name]]
+        return [*words, f"samesite={options['samesite']}"]
+    if method == "random" and options:
+        return ["random", "two", options["two"]]
+    return [] if method in ("", "round_robin") else [method]

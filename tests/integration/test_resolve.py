@@ -1,0 +1,57 @@
+"""Names of servers are followed while nginx runs, where nginx can do that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .backends import numbered
+from .client import HANDSHAKE, Client
+from .conftest import COMING
+from .dns import Dns
+from .edge import Edge, free_port
+from .test_upstreams import wait_until
+
+RELEASE, VERSION = next(iter(COMING.items()))
+
+
+@pytest.fixture(name="dns")
+def dns_() -> Iterator[Dns]:
+    """Give a DNS server."""
+    dns = Dns("127.0.0.1")
+    yield dns
+    dns.close()
+
+
+@pytest.mark.parametrize("image", [pytest.param(RELEASE, id=f"nginx-{VERSION}")], indirect=True)
+@pytest.mark.parametrize("balancing", ["round_robin", "least_conn", {"sticky": {"cookie": "route"}}], ids=str)
+def test_new_websockets_follow_the_name_and_open_ones_stay(serving: Edge, dns: Dns, balancing: object) -> None:
+    backend, address = numbered(0), f"127.0.0.1:{free_port()}"
+    port = backend.address.rsplit(":", 1)[1]
+    serving.start({"resolver": [dns.address], "sites": [
+        {"server_names": ["a"], "listen": [address], "upstream": "u", "connect_timeout": "1s"}],
+        "upstreams": [{"name": "u", "servers": [f"moving.example:{port}"], "resolve": True,
+                       "load_balancing": balancing}]})
+
+    def status() -> int:
+        with Client(address) as client:
+            return client.ask("a", "/", [("Upgrade", "websocket"), *HANDSHAKE]).status
+
+    wait_until(lambda: status() == 101)
+    with Client(address) as stays:
+        assert stays.ask("a", "/", [("Upgrade", "websocket"), *HANDSHAKE]).status == 101
+        # Nobody listens on that port of this address.
+        dns.answer = "127.0.0.99"
+        wait_until(lambda: status() == 502)
+        stays.exchange(b"still here", b"still here")
+        dns.answer = "127.0.0.1"
+        wait_until(lambda: status() == 101)
+    serving.stop()
+    backend.close()
+
+
+def test_an_nginx_that_cannot_is_named_with_the_version_that_can(serving: Edge, dns: Dns) -> None:
+    with pytest.raises(AssertionError, match=r"this needs nginx 1\.27\.3 or newer, and the host has 1\.(18|22|26)"):
+        serving.put({"resolver": [dns.address],
+                     "upstreams": [{"name": "u", "servers": ["moving.example:80"], "resolve": True}]})

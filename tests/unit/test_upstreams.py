@@ -1,0 +1,370 @@
+"""Upstreams: who their servers are, how they are chosen from, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Model, Server, Share, Sources, Upstream
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inventory
+
+OLD, NEW = Host(nginx_version=(1, 18, 0)), Host(nginx_version=(1, 30, 6))
+ADDRESS = "10.0.0.1:3000"
+
+GROUPS = {"chat_nodes": ["chat10", "chat2"], "others": ["other"], "empty": [], "all": ["chat10", "chat2", "other"]}
+HOSTVARS: dict[str, dict[str, Any]] = {
+    "chat2": {"ansible_host": "10.0.0.2", "websocket_proxy_server": {"weight": 2, "max_conns": 500}},
+    "chat10": {"ansible_default_ipv4": {"address": "10.9.9.9"}},
+    "other": {"ansible_host": "10.0.0.9", "websocket_proxy_server": {"address": "2001:db8::9", "down": True}},
+}
+
+
+def compiled(*upstreams: Any, host: Host = OLD, groups: Mapping[str, Any] | None = None,
+             hostvars: Mapping[str, Any] | None = None, resolver: Any = None, sites: Any = None) -> Model:
+    """Compile upstreams, called after their numbers where they have no name."""
+    named = [{"name": f"u{number}", **one} if isinstance(one, dict) else one for number, one in enumerate(upstreams)]
+    variables = {"websocket_proxy_upstreams": named, "websocket_proxy_resolver": resolver,
+                 "websocket_proxy_sites": sites}
+    return compile_model(variables, host, Inventory(groups or GROUPS, hostvars or HOSTVARS))
+
+
+def first(upstream: Any, **how: Any) -> Upstream:
+    """Compile one upstream."""
+    return compiled(upstream, **how).upstreams[0]
+
+
+def problems(*upstreams: Any, **how: Any) -> list[str]:
+    """Return what is wrong with upstreams, without the variable's name."""
+    with pytest.raises(InventoryError) as found:
+        compiled(*upstreams, **how)
+    return [problem.removeprefix("websocket_proxy_upstreams") for problem in found.value.problems]
+
+
+# --- servers
+
+
+def test_a_server_is_an_address_or_a_mapping_that_says_more() -> None:
+    servers = [ADDRESS, {"address": "[2001:DB8::2]:3000", "weight": 2, "max_conns": 5000, "max_fails": 3,
+                         "fail_timeout": 30, "backup": True, "down": True}, "unix:/run/chat.sock"]
+    assert first({"servers": servers}).servers == [
+        Server(ADDRESS, []),
+        Server("[2001:db8::2]:3000",
+               ["weight=2", "max_conns=5000", "max_fails=3", "fail_timeout=30s", "backup", "down"]),
+        Server("unix:/run/chat.sock", [])]
+
+
+def test_what_a_server_says_that_nginx_holds_anyway_is_not_written() -> None:
+    said = {"weight": 1, "max_conns": 0, "max_fails": 1, "fail_timeout": 10, "backup": False, "down": False}
+    assert first({"servers": [{"address": ADDRESS, **said}]}).servers == [Server(ADDRESS, [])]
+
+
+@pytest.mark.parametrize(("server", "problem"), [
+    ({"address": ADDRESS, "wieght": 2}, '"wieght" is not a key here; did you mean "weight"?'),
+    ({"weight": 2}, '"address" is missing'),
+    ({"adress": ADDRESS}, '"adress" is not a key here; did you mean "address"?'),
+    ({"address": ADDRESS, "weight": 0}, ".weight: 0 is not a whole number from 1 to 256"),
+    ({"address": ADDRESS, "max_fails": -1}, ".max_fails: -1 is not a whole number"),
+    ({"address": ADDRESS, "fail_timeout": "500ms"}, ".fail_timeout: \"500ms\" is not a time in whole seconds"),
+    ({"address": ADDRESS, "backup": "perhaps"}, ".backup: \"perhaps\" is neither true nor false"),
+    ({"address": "10.0.0.1"}, ".address: \"10.0.0.1\" is not the address of a server"),
+    ("10.0.0.1:3000;", ": \"10.0.0.1:3000;\" is not the address of a server"),
+    (5, ": 5 is not the address of a server"),
+])
+def test_a_mistake_in_a_server_is_told_once_with_its_place(server: Any, problem: str) -> None:
+    found = problems({"servers": ["10.0.0.7:1", server]})
+    assert len(found) == 1
+    assert found[0].startswith("[0].servers[1]") and problem in found[0]
+
+
+def test_the_same_server_twice_is_refused() -> None:
+    assert problems({"servers": [ADDRESS, {"address": ADDRESS}]}) == [
+        f'[0].servers[1]: "{ADDRESS}" is already websocket_proxy_upstreams[0].servers[0]']
+
+
+def test_all_upstreams_share_one_zone_that_grows_with_their_servers() -> None:
+    many = [f"10.0.{number}.1:80" for number in range(41)]
+    zones = [upstream.zone for upstream in compiled({"servers": [ADDRESS]}, {"servers": many}).upstreams]
+    assert zones == [["websocket_proxy", "128k"], ["websocket_proxy"]]
+    assert first({"servers": [ADDRESS]}).zone == ["websocket_proxy", "64k"]
+    assert first({"servers": ["many-addresses.example:80"]}).zone == ["websocket_proxy", "128k"]
+
+
+# --- groups
+
+
+def test_each_host_of_a_group_is_a_server_by_its_variable_its_ansible_host_or_its_name() -> None:
+    assert first({"group": "chat_nodes", "port": 3000}).servers == [
+        Server("chat10:3000", []), Server("10.0.0.2:3000", ["weight=2", "max_conns=500"])]
+    assert first({"group": "others", "port": 3000}).servers == [Server("[2001:db8::9]:3000", ["down"])]
+
+
+def test_the_order_of_a_groups_hosts_does_not_matter() -> None:
+    turned = {**GROUPS, "chat_nodes": ["chat2", "chat10"]}
+    assert first({"group": "chat_nodes", "port": 1}) == first({"group": "chat_nodes", "port": 1}, groups=turned)
+
+
+@pytest.mark.parametrize(("address", "server"), [
+    ("backend.example", "backend.example:3000"), ("backend.example:4000", "backend.example:4000"),
+    ("10.0.0.1", "10.0.0.1:3000"), ("10.0.0.1:4000", "10.0.0.1:4000"),
+    ("2001:db8::1", "[2001:db8::1]:3000"), ("[2001:db8::1]", "[2001:db8::1]:3000"),
+    ("[2001:db8::1]:4000", "[2001:db8::1]:4000"), ("unix:/run/chat.sock", "unix:/run/chat.sock")])
+def test_an_address_of_a_host_gets_the_groups_port_where_it_has_none(address: str, server: str) -> None:
+    told = {"other": {"websocket_proxy_server": {"address": address}}}
+    assert first({"group": "others", "port": 3000}, hostvars=told).servers == [Server(server, [])]
+
+
+def test_a_group_and_servers_are_combined() -> None:
+    upstream = first({"servers": [{"address": ADDRESS, "backup": True}], "group": "chat_nodes", "port": 3000})
+    assert [server.address for server in upstream.servers] == [ADDRESS, "chat10:3000", "10.0.0.2:3000"]
+
+
+@pytest.mark.parametrize(("upstream", "problem"), [
+    ({"group": "chat_nods", "port": 1},
+     '[0].group: "chat_nods" is not a group of the inventory; did you mean "chat_nodes"?'),
+    ({"group": "empty", "port": 1}, '[0].group: "empty" is a group without hosts; known: chat_nodes, others'),
+    ({"group": "others"}, None),
+    ({"group": "chat_nodes"}, '[0]: "port" is missing, on which the hosts of "chat_nodes" listen'),
+    ({"servers": [ADDRESS], "port": 3000},
+     '[0].port: this is the port of a group\'s hosts, and there is no "group"'),
+    ({"group": ["chat_nodes"], "port": 1}, '[0].group: ["chat_nodes"] is not text'),
+    ({}, '[0]: "servers" or "group" is missing'),
+    ({"sevrers": [ADDRESS]}, '[0]: "sevrers" is not a key here; did you mean "servers"?'),
+    ({"servers": []}, "[0].servers: the list is empty; an upstream needs at least one server"),
+    ({"servers": ADDRESS}, f'[0].servers: "{ADDRESS}" is not a list of servers'),
+])
+def test_an_upstream_without_servers_is_told_once_with_the_remedy(upstream: Any, problem: str | None) -> None:
+    told = {**HOSTVARS, "other": {"ansible_host": "10.0.0.9:80"}}
+    if problem is None:
+        assert first(upstream, hostvars=told).servers == [Server("10.0.0.9:80", [])]
+    else:
+        assert problems(upstream, hostvars=told) == [problem]
+
+
+def test_what_a_host_says_wrong_is_told_once_with_the_hosts_name() -> None:
+    told = {"chat2": {"websocket_proxy_server": {"wieght": 3}}, "chat10": {"ansible_host": "a b"},
+            "other": {"websocket_proxy_server": [ADDRESS]}}
+    found = problems({"group": "chat_nodes", "port": 1}, {"group": "chat_nodes", "port": 2},
+                     {"group": "others", "port": 1}, hostvars=told)
+    assert found[0] == 'hostvars["chat10"].ansible_host: "a b:1" is not the address of a server; expected host:port or ' \
+                       "unix:/path, such as 10.0.0.1:3000"
+    assert 'hostvars["chat2"].websocket_proxy_server: "wieght" is not a key here; did you mean "weight"?' in found
+    assert len([problem for problem in found if "wieght" in problem]) == 1
+    assert 'hostvars["other"].websocket_proxy_server: ["10.0.0.1:3000"] is not a mapping' in found[-1]
+
+
+class Undefined(Mapping[str, Any]):
+    """The variables of a host in which one cannot be read, as Ansible gives them."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise AnsibleError("'location'\nis undefined")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_a_variable_of_a_host_that_cannot_be_read_is_told_with_the_hosts_name() -> None:
+    assert problems({"group": "others", "port": 1}, hostvars={"other": Undefined()}) == [
+        "hostvars[\"other\"].websocket_proxy_server: this cannot be read: 'location' is undefined"]
+
+
+@pytest.mark.parametrize("upstream", [{"group": "empty", "port": 3000}, {"group": "unknown"}, {"servers": []}, {}])
+def test_an_upstream_that_may_be_empty_answers_503(upstream: dict[str, Any]) -> None:
+    model = compiled({"allow_empty": True, **upstream}, sites=[{"server_names": ["a.b"], "upstream": "u0"}])
+    assert model.upstreams[0].servers == []
+    assert model.sites[0].locations[0].proxy_pass is None
+
+
+def test_a_proxy_that_is_a_backend_too_has_its_own_variable_checked() -> None:
+    with pytest.raises(InventoryError) as found:
+        compile_model({"websocket_proxy_server": {"wieght": 2}}, OLD)
+    assert found.value.problems == [
+        'websocket_proxy_server: "wieght" is not a key here; did you mean "weight"?']
+
+
+# --- load balancing
+
+
+@pytest.mark.parametrize(("said", "words"), [
+    ("round_robin", []), ("least_conn", ["least_conn"]), ("ip_hash", ["ip_hash"]), ("random", ["random"]),
+    ({"random": {"two": "least_conn"}}, ["random", "two", "least_conn"]),
+    ({"hash": {"key": "$arg_room"}}, ["hash", "$arg_room", "consistent"]),
+    ({"hash": {"key": "$arg_room", "consistent": False}}, ["hash", "$arg_room"]),
+])
+def test_each_way_of_balancing_becomes_its_directive(said: Any, words: list[str]) -> None:
+    assert first({"servers": [ADDRESS], "load_balancing": said}).load_balancing == words
+
+
+STICKY = {"cookie": "route", "expires": "1h", "domain": "Example.com", "path": "/app", "secure": True,
+          "samesite": "none"}
+
+
+def test_sticky_is_a_hash_of_a_cookie_that_nginx_sets_itself_before_1_29_6() -> None:
+    model = compiled({"servers": [ADDRESS], "load_balancing": {"sticky": {"cookie": "route"}}},
+                     {"servers": [ADDRESS], "load_balancing": {"sticky": {"cookie": "route"}}},
+                     {"servers": [ADDRESS], "load_balancing": {"sticky": STICKY}})
+    assert [upstream.load_balancing for upstream in model.upstreams] == [
+        ["hash", f"$websocket_proxy_route_{number}", "consistent"] for number in (1, 1, 2)]
+    assert [(route.cookie, route.value) for route in model.routes] == [
+        ("$cookie_route", "route=$request_id; Path=/; HttpOnly; SameSite=Lax"),
+        ("$cookie_route", "route=$request_id; Path=/app; Domain=example.com; Max-Age=3600; HttpOnly; Secure; "
+                          "SameSite=None")]
+    assert model.upstreams[2].new_cookie == "$websocket_proxy_new_route_2"
+
+
+def test_sticky_is_nginxs_own_from_1_29_6_on() -> None:
+    model = compiled({"servers": [ADDRESS], "load_balancing": {"sticky": STICKY}}, host=NEW)
+    assert model.upstreams[0].load_balancing == [
+        "sticky", "cookie", "route", "expires=1h", "domain=example.com", "path=/app", "httponly", "secure",
+        "samesite=none"]
+    assert (model.routes, model.upstreams[0].new_cookie) == ([], None)
+
+
+@pytest.mark.parametrize(("said", "problem"), [
+    ("least_con", '"least_con" is not a way of balancing; did you mean "least_conn"?'),
+    ("hash", '"hash" has keys of its own; expected {hash: {key: …}}'),
+    ("sticky", '"sticky" has keys of its own; expected {sticky: {cookie: …}}'),
+    ({"hash": {"key": "room"}}, '.hash.key: "room" names no variable'),
+    ({"hash": {"key": "$arg_room$"}}, '.hash.key: "$arg_room$" has a "$" that begins no variable'),
+    ({"hash": {"key": "$remote_adr"}}, '"$remote_adr" is not a variable of nginx; did you mean "remote_addr"?'),
+    ({"hash": {}}, '.hash: "key" is missing'),
+    ({"hash": None}, ".hash: null is not a mapping; known: consistent, key"),
+    ({"hash": {"key": "$arg_a"}, "random": {"two": "least_conn"}}, "expected one way of balancing, and here are 2"),
+    ({}, "expected one way of balancing, and here are 0"),
+    ({"sticky": {"cookie": "a-b"}}, '.sticky.cookie: "a-b" is not the name of a cookie that nginx can read'),
+    ({"sticky": {"cookie": "route", "samesite": "none"}}, ".sticky.samesite: browsers drop a cookie"),
+    ({"sticky": {"cookie": "route", "domain": "a;b"}}, '.sticky.domain: "a;b" is not a domain'),
+    ({"random": {"two": "least_time"}}, '.random.two: "least_time" is not one of least_conn'),
+    ({"least_conn": {}}, '"least_conn" is not a key here'),
+    (5, "5 is not a mapping"),
+])
+def test_a_mistake_in_load_balancing_is_told_once(said: Any, problem: str) -> None:
+    found = problems({"servers": [ADDRESS], "load_balancing": said})
+    assert len(found) == 1, found
+    assert found[0].startswith("[0].load_balancing") and problem in found[0]
+
+
+@pytest.mark.parametrize(("said", "name"), [
+    ("ip_hash", "ip_hash"), ("random", "random"), ({"hash": {"key": "$arg_a"}}, "hash"),
+    ({"sticky": {"cookie": "a"}}, "sticky")])
+@pytest.mark.parametrize("host", [OLD, NEW], ids=["1.18", "1.30"])
+def test_a_backup_is_refused_where_nginx_has_none(said: Any, name: str, host: Host) -> None:
+    servers = [ADDRESS, {"address": "10.0.0.2:1", "backup": True}]
+    assert problems({"servers": servers, "load_balancing": said}, host=host) == [
+        f"[0].servers[1].backup: nginx knows no backup servers with load_balancing: {name}; it does with round_robin "
+        "and least_conn"]
+
+
+def test_backups_alone_are_refused() -> None:
+    assert problems({"servers": [{"address": ADDRESS, "backup": True}]}) == [
+        "[0]: all servers are backups, and nginx needs one that is not"]
+
+
+def test_two_upstreams_of_a_site_cannot_share_a_cookie() -> None:
+    sticky = {"servers": [ADDRESS], "load_balancing": {"sticky": {"cookie": "route"}}}
+    site = {"server_names": ["a.b"], "upstream": "u0", "locations": [{"path": "/x", "upstream": "u0"},
+                                                                     {"path": "/y", "upstream": "u1"}]}
+    assert problems(sticky, sticky, sites=[site]) == [
+        'websocket_proxy_sites[0].locations[1].upstream: "u1" is sticky with the cookie route, and so is "u0" at '
+        "websocket_proxy_sites[0].upstream; a browser has one of that name for a site, so give each its own"]
+
+
+# --- keepalive, resolve
+
+
+def test_idle_connections_are_limited_alike_by_every_nginx() -> None:
+    upstream = first({"servers": [ADDRESS], "keepalive": 8})
+    assert (upstream.keepalive, upstream.keepalive_requests, upstream.keepalive_timeout, upstream.keepalive_time) == (
+        8, 1000, "60s", None)
+    assert first({"servers": [ADDRESS]}).keepalive is None
+    assert first({"servers": [ADDRESS]}, host=NEW).keepalive == 0
+
+
+@pytest.mark.parametrize("key", ["keepalive_requests", "keepalive_timeout", "keepalive_time"])
+def test_limits_of_no_idle_connections_are_refused(key: str) -> None:
+    assert problems({"servers": [ADDRESS], key: 5}, host=NEW) == [
+        f"[0].{key}: this limits idle connections, and keepalive, their number, is 0"]
+
+
+def test_what_the_hosts_nginx_lacks_is_refused_with_the_version_that_has_it() -> None:
+    assert problems({"servers": [ADDRESS], "keepalive": 1, "keepalive_time": "2h"}) == [
+        "[0].keepalive_time: this needs nginx 1.19.10 or newer, and the host has 1.18.0"]
+    assert problems({"servers": ["a.b:1"], "resolve": True}, resolver=["10.0.0.53"]) == [
+        "[0].resolve: this needs nginx 1.27.3 or newer, and the host has 1.18.0; without resolve, names are looked up "
+        "at each reload"]
+
+
+def test_names_are_followed_with_the_inventorys_resolver() -> None:
+    upstream = first({"servers": ["a.b:1", ADDRESS, "unix:/x"], "resolve": True}, host=NEW,
+                     resolver=["10.0.0.53", "127.0.0.1:5353", "2001:db8::53", "[::1]:5353"])
+    assert upstream.resolver == ["10.0.0.53", "127.0.0.1:5353", "[2001:db8::53]", "[::1]:5353", "ipv6=off"]
+    assert upstream.servers == [Server("a.b:1", ["resolve"]), Server(ADDRESS, []), Server("unix:/x", [])]
+
+
+def test_names_are_not_followed_without_a_resolver() -> None:
+    assert problems({"servers": ["a.b:1"], "resolve": True}, host=NEW) == [
+        "[0].resolve: this needs a DNS server to ask, in websocket_proxy_resolver"]
+    assert problems({"servers": ["a.b:1"], "resolve": True}, host=NEW, resolver=["dns.example"]) == [
+        'websocket_proxy_resolver[0]: "dns.example" is not the address of a DNS server; expected one such as '
+        "10.0.0.53, 127.0.0.1:5353 or 2001:db8::53",
+        "[0].resolve: this needs a DNS server to ask, in websocket_proxy_resolver"]
+
+
+@pytest.mark.parametrize(("package", "version"), [
+    ("1.26.3-3+deb13u1", (1, 26, 3)), ("1:1.30.6-1", (1, 30, 6)), ("1.28.0-1~bookworm", (1, 28, 0)), ("", None)])
+def test_the_version_of_nginx_is_that_of_its_package(package: str, version: tuple[int, ...] | None) -> None:
+    assert Host.of({"version": package}).nginx_version == version
+
+
+def test_a_version_that_is_not_known_yet_refuses_nothing() -> None:
+    unknown = Host.of({"version": ""})
+    assert first({"servers": ["a.b:1"], "resolve": True}, host=unknown, resolver=["::1"]).servers[0].parameters
+
+
+# --- source addresses
+
+
+def test_connections_are_spread_over_source_addresses() -> None:
+    three = {"servers": [ADDRESS], "proxy_bind": ["10.0.0.7", "10.0.0.8", "10.0.0.9"]}
+    model = compiled(three, three, {"servers": [ADDRESS], "proxy_bind": ["10.0.0.7"]},
+                     sites=[{"server_names": ["a.b"], "upstream": "u0"}])
+    assert model.sources == [Sources("$websocket_proxy_source_1", [
+        Share("33.33%", "10.0.0.7"), Share("33.33%", "10.0.0.8"), Share("*", "10.0.0.9")])]
+    assert [upstream.proxy_bind for upstream in model.upstreams] == [
+        "$websocket_proxy_source_1", "$websocket_proxy_source_1", "10.0.0.7"]
+    assert model.sites[0].locations[0].proxy_bind == "$websocket_proxy_source_1"
+
+
+@pytest.mark.parametrize(("keys", "problem"), [
+    ({"proxy_bind": ["10.0.0.300"]}, '[0].proxy_bind[0]: "10.0.0.300" is not an IP address'),
+    ({"proxy_bind": "10.0.0.7"}, '[0].proxy_bind: "10.0.0.7" is not a list of addresses'),
+    ({"proxy_bind": ["10.0.0.7", "10.0.0.7"]}, '"10.0.0.7" is already websocket_proxy_upstreams[0].proxy_bind[0]'),
+    ({"proxy_bind": ["10.0.0.7", "::1"]}, "these are addresses of IPv4 and of IPv6"),
+    ({"proxy_bind": ["10.0.0.66"]}, '[0].proxy_bind[0]: the host has no address "10.0.0.66"'),
+    ({"proxy_bind": ["::1"]}, f'[0].servers[0]: with proxy_bind, this has to be an IPv6 address, not "{ADDRESS}"'),
+    ({"proxy_bind": ["10.0.0.7"], "servers": ["unix:/x"]}, 'has to be an IPv4 address, not "unix:/x"'),
+    ({"proxy_bind": ["10.0.0.7"], "servers": ["a.b:1"]}, 'has to be an IPv4 address, not "a.b:1"'),
+])
+def test_a_source_address_that_cannot_do_is_refused(keys: dict[str, Any], problem: str) -> None:
+    found = problems({"servers": [ADDRESS], **keys}, host=Host(addresses={"10.0.0.66": False, "10.0.0.7": True}))
+    assert len(found) == 1, found
+    assert problem in found[0]
+
+
+def test_more_connections_than_there_are_local_ports_are_refused_with_both_numbers() -> None:
+    server = {"address": ADDRESS, "max_conns": 30000}
+    assert problems({"servers": [server]}) == [
+        f"[0].servers[0].max_conns: this asks for 30000 connections to {ADDRESS}, and 28232 are available, 28232 "
+        "local ports of 1 address; name more in proxy_bind, or let the server listen on more ports or on a unix socket"]
+    compiled({"servers": [server], "proxy_bind": ["10.0.0.7", "10.0.0.8"]})
+    compiled({"servers": [server]}, host=Host(local_ports=64000))
+    compiled({"servers": [{"address": "unix:/run/chat.sock", "max_conns": 30000}]})
+    assert "asks for 60000 connections" in problems(
+        {"servers": [server], "proxy_bind": ["10.0.0.7", "10.0.0.8"]}, {"servers": [server]})[0]
