@@ -31,13 +31,13 @@ def mounts() -> list[str]:
 
 
 class Container:
-    """One container; its network is the machine's own (``host``) or none at all (``none``)."""
+    """One container; its network is the machine's own (``host``) or none at all (``none``); OPTIONS are docker's."""
 
-    def __init__(self, image: str, network: str) -> None:
+    def __init__(self, image: str, network: str, *options: str) -> None:
         self._name = f"wsedge-integration-{uuid.uuid4().hex[:12]}"
         self._process = subprocess.Popen(
             ["docker", "run", "--rm", "--interactive", "--name", self._name, "--network", network,
-             *mounts(), image, *AGENT],
+             *options, *mounts(), image, *AGENT],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         # The package's default site would listen on port 80, with network "host" the machine's own.
         self.shell("cp -a /etc/nginx /root/nginx && cp -a /var/lib/dpkg/diversions /root/diversions "

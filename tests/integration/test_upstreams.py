@@ -214,7 +214,9 @@ def test_a_cookie_keeps_a_client_at_its_server_across_reloads(setup: Setup) -> N
     for _reload in range(2):
         for cookie, server in clients:
             answer = setup.handshake(cookie=f"theme=dark; {cookie}")
-            assert (int(answer.headers["x-server"]), answer.headers.get("set-cookie")) == (server, None)
+            # nginx's own way sets the same cookie again and again.
+            assert answer.headers.get("set-cookie", cookie).startswith(cookie)
+            assert int(answer.headers["x-server"]) == server
         setup.serve(**sticky(), workers=1)
 
 
