@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
 from tests.bench.inside import ECHO_SOCKETS, ECHOES, IDLE_SOCKETS
 from tests.bench.table import ratio, table
 from tests.integration.edge import rendered
@@ -23,8 +24,8 @@ ECHO_SERVICE = HERE.parents[1] / "roles/websocket_echo/files"
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "15"))
 NGINX = ["nginx", "-g", "daemon off;"]
 INVENTORY = {
-    "upstreams": [{"name": "ws_node", "servers": ["127.0.0.1:3000"]}],
-    "sites": [{"server_names": ["example.com"], "upstream": "ws_node"}],
+    "websocket_proxy_upstreams": [{"name": "ws_node", "servers": ["127.0.0.1:3000"]}],
+    "websocket_proxy_sites": [{"server_names": ["example.com"], "upstream": "ws_node"}],
 }
 
 
@@ -48,7 +49,7 @@ def proxies(image: str) -> dict[str, dict[str, object]]:
     haproxy = {"/etc/haproxy/haproxy.cfg": (HERE / "proxies/haproxy.cfg").read_text()}
     return {"recipe": {"files": recipe, "command": NGINX},
             "recipe, again": {"files": recipe, "command": NGINX},
-            "role": {"files": rendered(INVENTORY), "command": NGINX},
+            "role": {"files": rendered(websocket_proxy_model(INVENTORY, host={})), "command": NGINX},
             "HAProxy": {"files": haproxy, "command": ["haproxy", "-db", "-q", "-f", "/etc/haproxy/haproxy.cfg"]}}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,11 @@ from .container import CHECKOUT, HERE, Container
 GENERATION = "000001-000000000000"
 FOLDER = f"/etc/nginx/websocket_proxy/{GENERATION}"
 RENDERER = Renderer([str(CHECKOUT / "roles/websocket_proxy/templates"), str(HERE / "templates")])
-NAMES = {"generation": GENERATION, "generation_files": f"{FOLDER}/*.conf"}
+MAIN = "/etc/nginx/nginx.conf"
+
+
+def _complaints(output: str) -> str:
+    return "\n".join(line for line in output.splitlines() if not line.endswith(("syntax is ok", "test is successful")))
 
 
 def free_port() -> int:
@@ -25,14 +29,13 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def rendered(variables: Mapping[str, Any], nginx_version: tuple[int, ...]) -> dict[str, str]:
-    """Return every file of nginx's that the role makes of VARIABLES, by path."""
-    model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()},
-                                  host={"version": ".".join(str(number) for number in nginx_version)})
+def rendered(model: Mapping[str, Any], folder: str = FOLDER) -> dict[str, str]:
+    """Return every file of nginx's that the role makes of a model, by path."""
     assert model["problems"] == [], model["problems"]
-    files = {f"{FOLDER}/{file['name']}": RENDERER.render(file["template"], {**file["vars"], **NAMES})
+    names = {"generation": GENERATION, "generation_files": f"{folder}/*.conf"}
+    files = {f"{folder}/{file['name']}": RENDERER.render(file["template"], {**file["vars"], **names})
              for file in model["files"]}
-    return {"/etc/nginx/nginx.conf": RENDERER.render("nginx.conf.j2", {**model["main"], **NAMES}), **files}
+    return {MAIN: RENDERER.render("nginx.conf.j2", {**model["main"], **names}), **files}
 
 
 class Edge:
@@ -42,17 +45,37 @@ class Edge:
         self.container = container
         self.nginx_version = container.nginx_version
 
+    def compiled(self, variables: Mapping[str, Any], groups: Mapping[str, Any] | None = None,
+                 hostvars: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return what the role's compiler makes of VARIABLES, which have no prefix, for this nginx."""
+        version = ".".join(str(number) for number in self.nginx_version)
+        return websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()},
+                                     {"version": version}, groups, hostvars)
+
     def put(self, variables: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
         """Write the configuration for VARIABLES, and files of OTHERS', by their names in conf.d."""
-        files = rendered(variables, self.nginx_version)
+        files = rendered(self.compiled(variables))
         self.container.shell("rm -rf /etc/nginx/websocket_proxy /etc/nginx/conf.d/* /etc/nginx/sites-enabled/default")
         self.container.write({**files, **{f"/etc/nginx/conf.d/{name}": text for name, text in (others or {}).items()}})
 
+    def tests(self, models: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Return what nginx says against each of many configurations."""
+        told = []
+        self.container.shell("rm -rf /etc/nginx/sites-enabled/default /etc/nginx/conf.d/*")
+        for first in range(0, len(models), 100):
+            some = models[first:first + 100]
+            self.container.shell("rm -rf /tmp/many")
+            self.container.write({
+                f"/tmp/many/{number}.conf" if path == MAIN else path: text for number, model in enumerate(some)
+                for path, text in rendered(model, f"/tmp/many/{number}").items()})
+            output = self.container.shell(f"for number in $(seq 0 {len(some) - 1}); do echo '<<<'; "
+                                          "nginx -t -c /tmp/many/$number.conf 2>&1; done; rm -f /run/nginx.pid")
+            told += [_complaints(one) for one in output.split("<<<\n")[1:]]
+        return told
+
     def test(self) -> str:
         """Return what nginx says against the configuration: nothing, if all is well."""
-        _code, output = self.container.run("nginx -t 2>&1; rm -f /run/nginx.pid")
-        return "\n".join(line for line in output.splitlines()
-                         if not line.endswith(("syntax is ok", "test is successful")))
+        return _complaints(self.container.run("nginx -t 2>&1; rm -f /run/nginx.pid")[1])
 
     def dump(self) -> str:
         """Return the whole configuration as nginx reads it."""

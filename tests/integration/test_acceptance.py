@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import strategies as st
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.nginx_variables import NAMES, PREFIXES
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused
 
+from .conftest import EVERY
 from .container import Container
 from .edge import RENDERER, Edge
 from .examples import examples
+from .inventories import Example, inventories
 
 RECIPE: dict[str, Any] = {"upstreams": [{"name": "node", "servers": ["127.0.0.1:3000"]}],
                           "sites": [{"server_names": ["example.com"], "upstream": "node"}]}
@@ -88,69 +88,50 @@ def test_any_number_of_request_headers_is_accepted(edge: Edge, count: int) -> No
         assert (length, edge.test()) == (length, "")
 
 
-def is_duration(value: object) -> bool:
-    """Tell whether the model takes a value for a time."""
-    try:
-        kinds.duration(value)
-    except Refused:
-        return False
+@cache
+def inventory_examples() -> list[Example]:
+    """Return the inventories that every nginx is tried with."""
+    return examples(inventories(), 1000)
+
+
+def stands_there(path: str, example: Example) -> bool:
+    """Tell whether a path of a problem leads to something in the inventory; the last step may be what is missing."""
+    found = re.fullmatch(r'(?:websocket_proxy_(\w+)|hostvars\["([^"]+)"\])(.*)', path)
+    assert found, path
+    here: Any = {f".{name}": value for name, value in example.variables.items()} if found[1] else None
+    steps = [f".{found[1]}"] if found[1] else []
+    if found[2]:
+        here = {f".{name}": value for name, value in example.hostvars[found[2]].items()}
+    steps += re.findall(r'\.\w[\w-]*|\."[^"]*"|\[\d+\]', found[3])
+    for position, step in enumerate(steps):
+        last = position == len(steps) - 1
+        if step.startswith("["):
+            if not isinstance(here, list) or int(step[1:-1]) >= len(here):
+                return last
+            here = here[int(step[1:-1])]
+        else:
+            keys = {name if name.startswith(".") else f".{name}": name for name in map(str, here)} \
+                if isinstance(here, dict) else {}
+            name = step.replace('."', ".").rstrip('"')
+            if name not in keys:
+                return last
+            here = {str(key): value for key, value in here.items()}[keys[name]]
     return True
 
 
-LETTERS = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789_"
-WORD = st.text(st.sampled_from(LETTERS), min_size=1, max_size=12)
-NAME = st.builds(str.__add__, WORD, st.text(st.sampled_from(LETTERS + ".-"), max_size=20))
-LABEL = st.text(st.sampled_from("abcxyz019_"), min_size=1, max_size=20)
-HOST = st.builds("{}{}".format, st.sampled_from(["", "", "*."]),
-                 st.lists(LABEL, min_size=1, max_size=4).map(".".join)) | st.just("[2001:db8::1]")
-PORT = st.integers(1, 65535)
-SERVER = (st.builds("127.0.0.{}:{}".format, st.integers(1, 254), PORT) | st.builds("[::1]:{}".format, PORT)
-          | st.builds("localhost:{}".format, PORT) | st.builds("unix:/run/{}/{}.sock".format, WORD, WORD))
-LISTEN = PORT | PORT.map(str) | st.builds("127.0.0.{}:{}".format, st.integers(1, 254), PORT) | st.builds(
-    "*:{}".format, PORT)
-TIME = (st.integers(1, 315360000) | st.builds("{}{}".format, st.integers(1, 9), st.sampled_from(
-    ["ms", "s", "m", "h", "d", "w", "M", "y", ""]))).filter(is_duration)
-SEGMENT = st.text(st.sampled_from(LETTERS + "~!&'()*+,=:@-"), min_size=1, max_size=12)
-PATH = st.builds("/{}{}".format, st.lists(SEGMENT, max_size=4).map("/".join), st.sampled_from(["", ".x"]))
-VALUE = (st.text(st.sampled_from("abc \"'\\;{}#=%,"), min_size=1, max_size=30).map(str.strip).filter(bool)
-         | st.sampled_from(sorted(NAMES)).map("a ${{{}}};".format) | st.integers(0, 10**9) | st.none())
-RESERVED = {"upgrade", "connection", "host", "content-length", "transfer-encoding"}
-HEADERS = st.lists(NAME.filter(lambda name: name[0] != "_" and name.lower() not in RESERVED), max_size=8,
-                   unique_by=str.lower).flatmap(
-    lambda names: st.fixed_dictionaries(dict.fromkeys(names, VALUE)))
-OPTIONAL = {"read_timeout": TIME, "send_timeout": TIME, "connect_timeout": TIME, "request_headers": HEADERS}
-
-
-@st.composite
-def inventories(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw the variables of an edge."""
-    labels = draw(st.lists(NAME, min_size=1, max_size=5, unique_by=str.lower))
-    upstreams = [{"name": label, "servers": draw(st.lists(SERVER, min_size=1, max_size=4, unique=True)),
-                  "keepalive": draw(st.integers(0, 1000))} for label in labels]
-    location = st.fixed_dictionaries({"path": PATH, "upstream": st.sampled_from(labels)}, optional=OPTIONAL)
-    sites = []
-    names = draw(st.lists(HOST, min_size=1, max_size=12, unique=True))
-    for number, name in enumerate(names):
-        given = draw(st.fixed_dictionaries({"locations": st.lists(
-            location, min_size=1, max_size=4, unique_by=lambda one: one["path"])},
-            optional={**OPTIONAL, "other_upgrades": st.sampled_from(["ignore", "reject"]),
-                      "listen": st.lists(LISTEN, min_size=1, max_size=3,
-                                         unique_by=lambda one: str(one).rpartition(":")[2])}))
-        sites.append({"name": f"{number}{draw(NAME)}", "server_names": [name], **given})
-    connections = draw(st.integers(64, 1048576))
-    return {"upstreams": upstreams, "sites": sites, "worker_connections": connections,
-            "worker_rlimit_nofile": connections + draw(st.integers(0, 1000)),
-            "worker_processes": draw(st.just("auto") | st.integers(1, 1024)),
-            "worker_shutdown_timeout": draw(TIME | st.just(0))}
-
-
-@cache
-def inventory_examples() -> list[dict[str, Any]]:
-    """Return the inventories that every nginx is tried with."""
-    return examples(inventories(), 40)
-
-
-def test_what_the_model_accepts_nginx_accepts(edge: Edge) -> None:
-    for inventory in inventory_examples():
-        edge.put(inventory)
-        assert edge.test() == "", inventory
+@EVERY
+def test_what_the_model_accepts_nginx_accepts_and_what_it_refuses_it_explains(edge: Edge) -> None:
+    accepted, refused = [], 0
+    for example in inventory_examples():
+        model = edge.compiled(example.variables, example.groups, example.hostvars)
+        if not model["problems"]:
+            accepted.append((example, model))
+            continue
+        refused += 1
+        for problem in model["problems"]:
+            path, _colon, reason = problem.partition(": ")
+            assert len(reason) > 10 and "\n" not in problem, problem
+            assert stands_there(path, example), (problem, example)
+    for (example, _model), told in zip(accepted, edge.tests([model for _example, model in accepted]), strict=True):
+        assert told == "", example
+    assert len(accepted) > 400 and refused > 100, (len(accepted), refused)

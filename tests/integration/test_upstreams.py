@@ -59,7 +59,8 @@ class Setup:
     def handshake(self, path: str = "/", cookie: str = "", source: str = "") -> Answer:
         """Offer a WebSocket."""
         client = self.stack.enter_context(Client(self.address, source=source))
-        answer = client.ask("a", path, [*([("Cookie", cookie)] if cookie else []), ("Upgrade", "websocket"), *HANDSHAKE])
+        cookies = [("Cookie", cookie)] if cookie else []
+        answer = client.ask("a", path, [*cookies, ("Upgrade", "websocket"), *HANDSHAKE])
         if answer.status == 101:
             self.sockets.append((int(answer.headers["x-server"]), client))
         return answer
@@ -237,7 +238,8 @@ def test_the_cookie_has_the_attributes_that_the_inventory_says(setup: Setup) -> 
         return {part.lower() for part in rest if not part.lower().startswith("expires=")}
 
     assert attributes() == {"path=/", "httponly", "samesite=lax"}
-    assert attributes(expires="1h", domain="example.com", path="/app", httponly=False, secure=True, samesite="none") == {
+    assert attributes(expires="1h", domain="example.com", path="/app", httponly=False, secure=True,
+                      samesite="none") == {
         "max-age=3600", "domain=example.com", "path=/app", "secure", "samesite=none"}
 
 

@@ -150,8 +150,7 @@ def test_what_a_host_says_wrong_is_told_once_with_the_hosts_name() -> None:
             "other": {"websocket_proxy_server": [ADDRESS]}}
     found = problems({"group": "chat_nodes", "port": 1}, {"group": "chat_nodes", "port": 2},
                      {"group": "others", "port": 1}, hostvars=told)
-    assert found[0] == 'hostvars["chat10"].ansible_host: "a b:1" is not the address of a server; expected host:port or ' \
-                       "unix:/path, such as 10.0.0.1:3000"
+    assert found[0].startswith('hostvars["chat10"].ansible_host: "a b:1" is not the address of a server; expected ')
     assert 'hostvars["chat2"].websocket_proxy_server: "wieght" is not a key here; did you mean "weight"?' in found
     assert len([problem for problem in found if "wieght" in problem]) == 1
     assert 'hostvars["other"].websocket_proxy_server: ["10.0.0.1:3000"] is not a mapping' in found[-1]

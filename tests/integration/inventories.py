@@ -1,0 +1,138 @@
+"""Whole inventories, most of them sound and some not quite: what hypothesis makes of every key that there is."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.nginx_variables import NAMES
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import NEXT_UPSTREAM
+
+
+@dataclass
+class Example:
+    """The variables of an edge, without their prefix, and the inventory around it."""
+
+    variables: dict[str, Any]
+    groups: dict[str, list[str]]
+    hostvars: dict[str, dict[str, Any]]
+
+
+def is_duration(value: object) -> bool:
+    """Tell whether the model takes a value for a time."""
+    try:
+        kinds.duration(value)
+    except Refused:
+        return False
+    return True
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789_"
+WORD = st.text(st.sampled_from(LETTERS), min_size=1, max_size=12)
+NAME = st.builds(str.__add__, WORD, st.text(st.sampled_from(LETTERS + ".-"), max_size=20))
+LABEL = st.text(st.sampled_from("abcxyz019_"), min_size=1, max_size=20)
+HOST = st.builds("{}{}".format, st.sampled_from(["", "", "*."]),
+                 st.lists(LABEL, min_size=1, max_size=4).map(".".join)) | st.just("[2001:db8::1]")
+PORT = st.integers(1, 65535)
+SERVER = (st.builds("127.0.0.{}:{}".format, st.integers(1, 254), PORT) | st.builds("[::1]:{}".format, PORT)
+          | st.builds("localhost:{}".format, PORT) | st.builds("unix:/run/{}/{}.sock".format, WORD, WORD))
+LISTEN = PORT | PORT.map(str) | st.builds("127.0.0.{}:{}".format, st.integers(1, 254), PORT) | st.builds(
+    "*:{}".format, PORT)
+TIME = (st.integers(1, 315360000) | st.builds("{}{}".format, st.integers(1, 9), st.sampled_from(
+    ["ms", "s", "m", "h", "d", "w", "M", "y", ""]))).filter(is_duration)
+SEGMENT = st.text(st.sampled_from(LETTERS + "~!&'()*+,=:@-"), min_size=1, max_size=12)
+PATH = st.builds("/{}{}".format, st.lists(SEGMENT, max_size=4).map("/".join), st.sampled_from(["", ".x"]))
+VALUE = (st.text(st.sampled_from("abc \"'\\;{}#=%,"), min_size=1, max_size=30).map(str.strip).filter(bool)
+         | st.sampled_from(sorted(NAMES)).map("a ${{{}}};".format) | st.integers(0, 10**9) | st.none())
+RESERVED = {"upgrade", "connection", "host", "content-length", "transfer-encoding"}
+HEADERS = st.lists(NAME.filter(lambda name: name[0] != "_" and name.lower() not in RESERVED), max_size=8,
+                   unique_by=str.lower).flatmap(
+    lambda names: st.fixed_dictionaries(dict.fromkeys(names, VALUE)))
+OPTIONAL = {
+    "read_timeout": TIME, "send_timeout": TIME, "connect_timeout": TIME, "request_headers": HEADERS,
+    "next_upstream": st.lists(st.sampled_from(NEXT_UPSTREAM), unique=True),
+    "next_upstream_tries": st.integers(0, 1000), "next_upstream_timeout": TIME | st.just(0),
+}
+
+SECONDS = st.integers(1, 100000) | st.builds("{}{}".format, st.integers(1, 9), st.sampled_from("smhd"))
+RARELY = st.sampled_from([False] * 4 + [True])
+OPTIONS = {"weight": st.integers(1, 256), "max_conns": st.integers(0, 2000), "max_fails": st.integers(0, 1000000),
+           "fail_timeout": SECONDS, "backup": RARELY, "down": st.booleans()}
+VARIABLE = st.sampled_from(sorted(NAMES)).map("${{{}}}".format) | st.builds(
+    "${}{}".format, st.sampled_from(["arg_", "cookie_", "http_"]), WORD)
+ODD = st.text(st.sampled_from("ab;{}'\\\""))
+COOKIE = st.text(st.sampled_from("abc_019"), min_size=1, max_size=8).map("c{}".format)
+METHOD = st.sampled_from(["round_robin", "round_robin", "least_conn", "ip_hash", "random"]) | st.fixed_dictionaries(
+    {"hash": st.fixed_dictionaries({"key": st.builds(str.__add__, VARIABLE, ODD)}, optional={
+        "consistent": st.booleans()})}) | st.fixed_dictionaries(
+    {"sticky": st.fixed_dictionaries({"cookie": COOKIE}, optional={
+        "expires": SECONDS, "domain": HOST.filter(lambda host: host[0] not in "*["), "path": PATH,
+        "httponly": st.booleans(), "secure": st.booleans(), "samesite": st.sampled_from(["strict", "lax", "none"])})}
+) | st.just({"random": {"two": "least_conn"}})
+# Hosts whose names are addresses, so that nginx finds them.
+GROUPS = {"chat": ["192.0.2.1", "192.0.2.2", "192.0.2.10"], "single": ["192.0.2.1"], "empty": []}
+UPSTREAM = {"load_balancing": METHOD, "keepalive": st.integers(0, 1000), "keepalive_requests": st.integers(1, 10**9),
+            "keepalive_timeout": TIME, "keepalive_time": TIME, "group": st.sampled_from(sorted(GROUPS)), "port": PORT,
+            "allow_empty": st.booleans(), "resolve": RARELY,
+            "proxy_bind": st.lists(st.integers(1, 254).map("127.0.0.{}".format), max_size=20)}
+# Upstreams that nothing is wrong with: few sets of keys drawn by chance are sound.
+SOUND = [{"servers"}, {"servers", "load_balancing"}, {"servers", "keepalive", "keepalive_requests"},
+         {"group", "port"}, {"group", "port", "allow_empty", "load_balancing"}, {"servers", "proxy_bind"}]
+JUNK = st.sampled_from([None, True, -1, 0, 5, 70000, 1.5, "", " ", "a;b", "a{", "$", "$nothing", "x" * 300, "a\nb", "ü",
+                        "30 sec", "@generation@", [], ["a"], [5], {}, {"a": 1}, {"name": "x"}])
+
+
+def steps(value: Any) -> list[tuple[Any, Any]]:
+    """Return every place inside a value, as what holds it and its index or key there."""
+    inside = list(value.items()) if isinstance(value, dict) else []
+    inside += enumerate(value) if isinstance(value, list) else []
+    return [(value, key) for key, _item in inside] + [place for _key, item in inside for place in steps(item)]
+
+
+@st.composite
+def upstreams(draw: st.DrawFn, label: str) -> dict[str, Any]:
+    """Draw an upstream."""
+    servers = st.lists(SERVER | st.fixed_dictionaries({"address": SERVER}, optional=OPTIONS), min_size=1, max_size=4,
+                       unique_by=lambda one: one["address"] if isinstance(one, dict) else one)
+    if draw(RARELY):
+        return {"name": label, **draw(st.fixed_dictionaries({}, optional={"servers": servers, **UPSTREAM}))}
+    keys = draw(st.sampled_from(SOUND))
+    found = draw(st.fixed_dictionaries({key: servers if key == "servers" else UPSTREAM[key] for key in sorted(keys)}))
+    return {"name": label, **found}
+
+
+@st.composite
+def inventories(draw: st.DrawFn) -> Example:
+    """Draw an inventory; one in five is changed somewhere afterwards."""
+    labels = draw(st.lists(NAME, min_size=1, max_size=5, unique_by=str.lower))
+    location = st.fixed_dictionaries({"path": PATH, "upstream": st.sampled_from(labels)}, optional=OPTIONAL)
+    sites = []
+    names = draw(st.lists(HOST, min_size=1, max_size=6, unique=True))
+    for number, name in enumerate(names):
+        given = draw(st.fixed_dictionaries({"locations": st.lists(
+            location, min_size=1, max_size=4, unique_by=lambda one: one["path"])},
+            optional={**OPTIONAL, "other_upgrades": st.sampled_from(["ignore", "reject"]),
+                      "listen": st.lists(LISTEN, min_size=1, max_size=3,
+                                         unique_by=lambda one: str(one).rpartition(":")[2])}))
+        sites.append({"name": f"{number}{draw(NAME)}", "server_names": [name], **given})
+    connections = draw(st.integers(64, 1048576))
+    variables = {"upstreams": [draw(upstreams(label)) for label in labels], "sites": sites,
+                 "resolver": draw(st.sampled_from([["127.0.0.1"], ["::1", "10.0.0.1:5353"], []])),
+                 "worker_connections": connections, "worker_rlimit_nofile": connections + draw(st.integers(0, 1000)),
+                 "worker_processes": draw(st.just("auto") | st.integers(1, 1024)),
+                 "worker_shutdown_timeout": draw(TIME | st.just(0))}
+    hosts = {host: {"ansible_host": f"10.0.0.{number}"} if draw(st.booleans()) else {
+        "websocket_proxy_server": {"address": f"[2001:db8::{number}]:{draw(PORT)}",
+                                   **draw(st.fixed_dictionaries({}, optional=OPTIONS))}}
+        for number, host in enumerate(GROUPS["chat"], 1)}
+    example = Example(copy.deepcopy(variables), GROUPS, hosts)
+    if draw(RARELY):
+        places = steps(draw(st.sampled_from([example.variables, example.hostvars["192.0.2.1"]])))
+        holder, key = draw(st.sampled_from(places))
+        holder[key] = draw(JUNK)
+    return example
