@@ -12,9 +12,9 @@ export UV_PYTHON_DOWNLOADS := never
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
-demo: python docker ## start a host, run the role, show a WebSocket through it; it stays until demo-down
+demo: python docker ## start an edge and two backends, show WebSockets through it; they stay until demo-down
 	@tests/demo/up
-demo-down: ## remove the demo's host
+demo-down: ## remove the demo's hosts
 	@tests/demo/down
 test: ## lint, unit, integration, molecule and compatibility, one after the other
 	@tests/run lint unit integration molecule compatibility

@@ -1,14 +1,17 @@
-"""Opens a WebSocket through the demo's proxy and shows the handshake and three echoes.
+"""Opens WebSockets through the demo's proxy: shows the handshake, three echoes, and how many each backend has.
 
 Usage: echo.py HOST:PORT
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterable
 
 from websockets.exceptions import WebSocketException
@@ -47,6 +50,16 @@ def echo(socket: ClientConnection, kind: str, message: str | bytes) -> None:
     print(f"  {kind:<8}{size:>9,} bytes there and back in {milliseconds:7.1f} ms")
 
 
+def show_spread(address: str, count: int) -> None:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(connect(f"ws://{address}/whoami", open_timeout=TIMEOUT, proxy=None))
+                   for _socket in range(count)]
+        backends = Counter(json.loads(socket.recv(timeout=TIMEOUT))["instance"] for socket in sockets)
+    print(f"\n  {count} WebSockets: " + ", ".join(f"{number} at {name}" for name, number in sorted(backends.items())))
+    if len(backends) < 2:
+        raise DemoError("all WebSockets are at one backend")
+
+
 def check_page(url: str) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=TIMEOUT) as response:
@@ -60,6 +73,7 @@ def main(address: str) -> None:
         echo(socket, "text", "Grüße durch nginx")
         echo(socket, "binary", bytes(range(256)))
         echo(socket, "1 MiB", os.urandom(MIB))
+    show_spread(address, 10)
     print()
     check_page(f"http://{address}/")
 

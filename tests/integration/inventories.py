@@ -79,7 +79,7 @@ GROUPS = {"chat": ["192.0.2.1", "192.0.2.2", "192.0.2.10"], "single": ["192.0.2.
 UPSTREAM = {"load_balancing": METHOD, "keepalive": st.integers(0, 1000), "keepalive_requests": st.integers(1, 10**9),
             "keepalive_timeout": TIME, "keepalive_time": TIME, "group": st.sampled_from(sorted(GROUPS)), "port": PORT,
             "allow_empty": st.booleans(), "resolve": RARELY,
-            "proxy_bind": st.lists(st.integers(1, 254).map("127.0.0.{}".format), max_size=20)}
+            "proxy_bind": st.lists(st.integers(1, 254).map("127.0.0.{}".format), max_size=20, unique=True)}
 # Upstreams that nothing is wrong with: few sets of keys drawn by chance are sound.
 SOUND = [{"servers"}, {"servers", "load_balancing"}, {"servers", "keepalive", "keepalive_requests"},
          {"group", "port"}, {"group", "port", "allow_empty", "load_balancing"}, {"servers", "proxy_bind"}]
@@ -97,11 +97,12 @@ def steps(value: Any) -> list[tuple[Any, Any]]:
 @st.composite
 def upstreams(draw: st.DrawFn, label: str) -> dict[str, Any]:
     """Draw an upstream."""
-    servers = st.lists(SERVER | st.fixed_dictionaries({"address": SERVER}, optional=OPTIONS), min_size=1, max_size=4,
+    keys = draw(st.sampled_from(SOUND))
+    address = SERVER.filter(lambda server: server.startswith("127.")) if "proxy_bind" in keys else SERVER
+    servers = st.lists(address | st.fixed_dictionaries({"address": address}, optional=OPTIONS), min_size=1, max_size=4,
                        unique_by=lambda one: one["address"] if isinstance(one, dict) else one)
     if draw(RARELY):
         return {"name": label, **draw(st.fixed_dictionaries({}, optional={"servers": servers, **UPSTREAM}))}
-    keys = draw(st.sampled_from(SOUND))
     found = draw(st.fixed_dictionaries({key: servers if key == "servers" else UPSTREAM[key] for key in sorted(keys)}))
     return {"name": label, **found}
 
