@@ -127,10 +127,10 @@ def inventories(draw: st.DrawFn) -> Example:
                  "worker_connections": connections, "worker_rlimit_nofile": connections + draw(st.integers(0, 1000)),
                  "worker_processes": draw(st.just("auto") | st.integers(1, 1024)),
                  "worker_shutdown_timeout": draw(TIME | st.just(0))}
-    hosts = {host: {"ansible_host": f"10.0.0.{number}"} if draw(st.booleans()) else {
-        "websocket_proxy_server": {"address": f"[2001:db8::{number}]:{draw(PORT)}",
-                                   **draw(st.fixed_dictionaries({}, optional=OPTIONS))}}
-        for number, host in enumerate(GROUPS["chat"], 1)}
+    hosts = {}
+    for number, host in enumerate(GROUPS["chat"], 1):
+        told = {"address": f"[2001:db8::{number}]:{draw(PORT)}", **draw(st.fixed_dictionaries({}, optional=OPTIONS))}
+        hosts[host] = draw(st.sampled_from([{"ansible_host": f"10.0.0.{number}"}, {"websocket_proxy_server": told}]))
     example = Example(copy.deepcopy(variables), GROUPS, hosts)
     if draw(RARELY):
         places = steps(draw(st.sampled_from([example.variables, example.hostvars["192.0.2.1"]])))

@@ -51,8 +51,8 @@ class Clients:
     """The client host, on which WebSockets stay open."""
 
     def __init__(self) -> None:
-        program = (SCENARIO / "files/clients.py").read_text()
-        self._process = subprocess.Popen(["docker", "exec", "--interactive", CONTAINERS["client"], "python3", "-c", program],
+        program = ["python3", "-c", (SCENARIO / "files/clients.py").read_text()]
+        self._process = subprocess.Popen(["docker", "exec", "--interactive", CONTAINERS["client"], *program],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def _ask(self, do: str, **question: Any) -> Any:
