@@ -134,6 +134,21 @@ def test_a_cookie_leads_to_the_same_backend_through_both_proxies_and_across_relo
             host(proxy).check_output("systemctl reload nginx")
 
 
+def test_the_next_releases_nginx_keeps_clients_at_their_servers_by_itself(clients: Clients) -> None:
+    assert "    sticky cookie route " in host("proxy3").check_output(UPSTREAMS.format("upstreams"))
+    first = clients.answers("sticky", 9, proxy="proxy3")
+    assert {backend for _status, backend, _cookie in first} == set(BACKENDS)
+    host("proxy3").check_output("systemctl reload nginx")
+    for _status, backend, cookie in first:
+        assert clients.answers("sticky", proxy="proxy3", cookie=cookie)[0][:2] == (101, backend)
+
+
+def test_the_next_releases_nginx_follows_names(clients: Clients) -> None:
+    assert "    server backend1:3000 resolve;" in host("proxy3").check_output(UPSTREAMS.format("upstreams"))
+    wait_until(lambda: {status for status, _backend, _cookie in clients.answers("followed", 2, proxy="proxy3")} == {101})
+    assert clients.spread("followed", 10, proxy="proxy3") == {"backend1": 5, "backend2": 5}
+
+
 def test_a_weight_is_a_part_of_the_websockets(clients: Clients) -> None:
     assert clients.spread("weighted", 25) == {"backend1": 15, "backend2": 5, "backend3": 5}
 
