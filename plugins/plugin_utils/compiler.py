@@ -16,7 +16,6 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     LOCATION,
     MAIN_CONTEXT,
     ROLE,
-    SERVER,
     SITE,
     read_keys,
     with_defaults,
@@ -61,11 +60,10 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
             Place(name, problems).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is somebody else's, and this "
                                          "can be set nowhere but there")
 
-    # A host may be a backend as well. What it says of itself is looked at here, and used where its group is.
-    read_keys(Place(PREFIX + "server", problems), SERVER, role[PREFIX + "server"])
     resolver = [server for where, item in Place(PREFIX + "resolver", problems).items(
         role[PREFIX + "resolver"], "addresses") if (server := where.read(kinds.dns_server, item))]
-    upstreams = Upstreams(Place(PREFIX + "upstreams", problems), host, inventory or Inventory(), resolver)
+    upstreams = Upstreams(Place(PREFIX + "upstreams", problems), host, inventory or Inventory(),
+                          resolver if resolver or not role[PREFIX + "resolver"] else None)
     groups = upstreams.compile(role[PREFIX + "upstreams"])
     sites = _Sites(Place(PREFIX + "sites", problems), {group.label: group for group in groups if group.label},
                    role[PREFIX + "other_upgrades"], host.ipv6, drop_in)
@@ -78,8 +76,9 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     scalars = {name.removeprefix(PREFIX): value for name, value in role.items() if ROLE[name].kind}
     del scalars["other_upgrades"]
     return Model(**scalars, server_names_hash_bucket_size=_bucket_size(names),
-                 server_names_hash_max_size=_max_size(len(names)), routes=upstreams.routes,
-                 sources=upstreams.sources, upstreams=groups, sites=compiled)
+                 server_names_hash_max_size=_max_size(len(names)),
+                 variables_hash_max_size=_variables_size(2 * len(upstreams.routes) + len(upstreams.sources)),
+                 routes=upstreams.routes, sources=upstreams.sources, upstreams=groups, sites=compiled)
 
 
 def _nearest_variable(name: str) -> str:
@@ -164,32 +163,28 @@ class _Sites:
 
     def _locations(self, place: Place, site: Mapping[str, Any]) -> list[Location]:
         first: dict[str, Place] = {}
-        cookies: dict[str, tuple[str, Place]] = {}
+        sticky: list[tuple[Upstream, Place]] = []
         locations = []
         inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
         headers = _merged(_EDGE_HEADERS, _headers(place["request_headers"], site.get("request_headers")))
         if "upstream" in site:
             first["/"] = place["upstream"]
             locations.append(self._location(place, {"path": "/", "upstream": site["upstream"]}, inherited, headers,
-                                            cookies))
+                                            sticky))
         for where, item in place["locations"].items(site.get("locations"), "locations"):
             given = read_keys(where, LOCATION, item)
             if given is None:
                 continue
             if "path" in given:
                 where["path"].once(first, given["path"], f"{shown(given['path'])} is already the path of")
-            locations.append(self._location(where, given, inherited, headers, cookies))
+            locations.append(self._location(where, given, inherited, headers, sticky))
         return locations
 
     def _location(self, place: Place, given: Mapping[str, Any], inherited: Mapping[str, Any],
-                  headers: Mapping[str, str], cookies: dict[str, tuple[str, Place]]) -> Location:
+                  headers: Mapping[str, str], sticky: list[tuple[Upstream, Place]]) -> Location:
         upstream = place["upstream"].read(self._upstream, given["upstream"]) if "upstream" in given else None
         if upstream and upstream.cookie:
-            label, at = cookies.setdefault(upstream.cookie, (upstream.label, place["upstream"]))
-            if label != upstream.label:
-                place["upstream"].refuse(
-                    f"{shown(upstream.label)} is sticky with the cookie {upstream.cookie}, and so is {shown(label)} at "
-                    f"{at.path}; a browser has one of that name for a site, so give each its own")
+            self._check_cookie(upstream, place["upstream"], sticky)
         headers = _merged(headers, _headers(place["request_headers"], given.get("request_headers")))
         values = {name: given.get(name, inherited[name]) for name in INHERITED}
         values["next_upstream"] = values["next_upstream"] or ["off"]
@@ -199,6 +194,20 @@ class _Sites:
                         new_cookie=upstream.new_cookie if upstream else None, **values,
                         request_headers=[Header(name, value) for name, value in headers.items()],
                         headers_hash_bucket_size=_bucket_size(headers), headers_hash_max_size=_max_size(len(headers)))
+
+
+    @staticmethod
+    def _check_cookie(upstream: Upstream, place: Place, sticky: list[tuple[Upstream, Place]]) -> None:
+        """Refuse the cookie of another sticky upstream of the same site; nginx reads its name in any case."""
+        for other, at in sticky:
+            paths = sorted([upstream.cookie_path or "", other.cookie_path or ""], key=len)
+            if other.label != upstream.label and (other.cookie or "").lower() == (upstream.cookie or "").lower() \
+                    and paths[1].startswith(paths[0]):
+                place.refuse(f"{shown(upstream.label)} is sticky with the cookie {upstream.cookie}, and so is "
+                             f"{shown(other.label)} at {at.path}; a browser sends the same one to both, so give each "
+                             "its own")
+                return
+        sticky.append((upstream, place))
 
 
 def _headers(place: Place, raw: object) -> dict[str, str]:
@@ -244,6 +253,14 @@ def _bucket_size(names: Collection[str]) -> int | None:
     together = 1 if len(names) <= 32 else 6
     needed = 8 + together * (8 + (longest + 2 + 7) // 8 * 8)
     return None if needed <= 64 else 1 << (needed - 1).bit_length()
+
+
+def _variables_size(own: int) -> int | None:
+    """Return the number of buckets for nginx's variables with our OWN, None where nginx's default of 1,024 does.
+
+    nginx itself has some 150; from 15 further ones on it may complain.
+    """
+    return None if own <= 8 else 1 << (16 * (150 + own) - 1).bit_length()
 
 
 def _max_size(count: int) -> int | None:

@@ -201,15 +201,20 @@ def _address(given: str, value: object, version: int) -> str:
 
 
 def address(value: object) -> str:
-    """Accept an IP address, IPv6 with or without brackets; it comes back with them."""
+    """Accept an IP address that a connection can have, IPv6 with or without brackets; it comes back without them."""
     checked = text(value)
     bare = checked[1:-1] if checked.startswith("[") and checked.endswith("]") else checked
     try:
-        if ":" in bare:
-            return f"[{_address(bare, value, 6)}]"
-        return _address(bare, value, 4)
+        found = ipaddress.ip_address(_address(bare, value, 6 if ":" in bare else 4))
     except Refused:
         raise Refused(f"{shown(value)} is not an IP address") from None
+    if found.is_unspecified or found.is_multicast:
+        raise Refused(f"{shown(value)} is no address of a single host")
+    return str(found)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def dns_server(value: object) -> str:
@@ -218,12 +223,12 @@ def dns_server(value: object) -> str:
     Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#resolver
     """
     try:
-        return address(value)
+        return _bracketed(address(value))
     except Refused:
         pass
     try:
         host, number = _host_and_port(value, "")
-        return f"{address(host)}:{number}"
+        return f"{_bracketed(address(host))}:{number}"
     except Refused:
         raise Refused(f"{shown(value)} is not the address of a DNS server; expected one such as 10.0.0.53, "
                       "127.0.0.1:5353 or 2001:db8::53") from None
@@ -294,14 +299,14 @@ def address_with(number: int | None) -> Callable[[object], str]:
     def kind(value: object) -> str:
         checked = text(value)
         try:
-            host = address(checked)
+            host = _bracketed(address(checked))
         except Refused:
             if ":" in checked:
                 return server_address(checked)
-            host = checked
-        # A name is checked as well where there is no port to add.
-        with_port = server_address(f"{host}:{number or 1}")
-        return with_port if number else ""
+            if not _host_name(checked) or re.fullmatch(r"[0-9.]+", checked, re.ASCII):
+                raise Refused(f"{shown(value)} is neither an IP address nor a host name") from None
+            host = checked.lower()
+        return f"{host}:{number}" if number else ""
 
     return kind
 

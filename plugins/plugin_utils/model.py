@@ -54,8 +54,8 @@ class Upstream:
     """``name`` is nginx's, ``label`` the inventory's.
 
     ``load_balancing`` is a complete directive in words, empty for round robin. ``keepalive`` is None where nginx's
-    default does, and 0 where it has to be switched off. ``cookie`` is that of a sticky upstream. Without ``servers``,
-    what goes there is answered with 503.
+    default does, and 0 where it has to be switched off. ``cookie`` and ``cookie_path`` are those of a sticky upstream.
+    Without ``servers``, what goes there is answered with 503.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Upstream:
     resolver: list[str]
     proxy_bind: str | None
     cookie: str | None
+    cookie_path: str | None
     new_cookie: str | None
 
 
@@ -125,6 +126,7 @@ class Model:
     allow_restart: bool
     server_names_hash_bucket_size: int | None
     server_names_hash_max_size: int | None
+    variables_hash_max_size: int | None
     routes: list[Route]
     sources: list[Sources]
     upstreams: list[Upstream]

@@ -108,6 +108,12 @@ class Place:
                 self.refuse(f'"{key}" is missing')
         return given
 
+    @classmethod
+    def said(cls, value: object, known: Collection[str]) -> set[str]:
+        """Return the known keys that the mapping VALUE has, in whatever spelling and of whatever value but null."""
+        keys = [key for key in value if value[key] is not None] if isinstance(value, Mapping) else []
+        return {key for key in keys if key in known} | cls.misspelt(value, known)
+
     @staticmethod
     def misspelt(value: object, known: Collection[str]) -> set[str]:
         """Return the known keys that unknown ones of the mapping VALUE were probably meant to be."""

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible.errors import AnsibleError
+from jinja2 import TemplateError
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
@@ -57,10 +58,11 @@ class _Member:
 class Upstreams:
     """Compiles the upstreams in their order; knows what earlier ones have taken.
 
-    ``routes`` and ``sources`` are what the upstreams refer to.
+    ``routes`` and ``sources`` are what the upstreams refer to. The resolver is None where what the inventory says of it
+    is refused.
     """
 
-    def __init__(self, place: Place, host: Host, inventory: Inventory, resolver: list[str]) -> None:
+    def __init__(self, place: Place, host: Host, inventory: Inventory, resolver: list[str] | None) -> None:
         self.routes: list[Route] = []
         self.sources: list[Sources] = []
         self._place = place
@@ -68,7 +70,7 @@ class Upstreams:
         self._inventory = inventory
         self._resolver = resolver
         self._names: dict[str, Place] = {}
-        self._asked: dict[str, tuple[int, frozenset[str]]] = {}
+        self._asked: dict[tuple[str, frozenset[str]], int] = {}
 
     def compile(self, raw: object) -> list[Upstream]:
         """Return the upstreams; those with servers share one zone, which the first of them defines."""
@@ -89,14 +91,15 @@ class Upstreams:
         label = given.get("name", "")
         if label:
             place["name"].once(self._names, label.lower(), f"{shown(label)} is already the name of")
-        members = list(self._members(place, given, raw))
+        said = place.said(raw, UPSTREAM)
+        members = list(self._members(place, given, said))
         method, options = self._method(place["load_balancing"], values["load_balancing"])
         self._check_backups(place, method, members)
         bind = self._bind(place["proxy_bind"], values["proxy_bind"])
         if bind:
             self._check_families(members, bind)
         self._check_ports(members, bind)
-        self._check_keepalive(place, given)
+        self._check_keepalive(place, given, said)
         if values["resolve"]:
             self._check_resolve(place["resolve"])
         route = self._route(options) if method == "sticky" and not self._host.has(*_STICKY) else None
@@ -107,25 +110,25 @@ class Upstreams:
             keepalive=values["keepalive"] or (0 if self._host.has(*_KEEPALIVE_BY_DEFAULT) else None),
             keepalive_requests=values["keepalive_requests"], keepalive_timeout=values["keepalive_timeout"],
             keepalive_time=values["keepalive_time"],
-            resolver=[*self._resolver, *([] if self._host.ipv6 else ["ipv6=off"])] if values["resolve"] else [],
+            resolver=[*(self._resolver or []), *([] if self._host.ipv6 else ["ipv6=off"])] if values["resolve"] else [],
             proxy_bind=self._source(bind), new_cookie=route.new_cookie if route else None,
-            cookie=options.get("cookie"))
+            cookie=options.get("cookie"), cookie_path=options.get("path"))
 
     # --- who the servers are
 
-    def _members(self, place: Place, given: Mapping[str, Any], raw: object) -> Iterator[_Member]:
+    def _members(self, place: Place, given: Mapping[str, Any], said: Collection[str]) -> Iterator[_Member]:
         first: dict[str, Place] = {}
-        for member in (*self._servers(place, given), *self._group(place, given)):
+        may_be_empty = given.get("allow_empty", "allow_empty" in said)
+        for member in (*self._servers(place, given), *self._group(place, given, said, may_be_empty)):
             member.place.once(first, member.address, f"{shown(member.address)} is already")
             yield member
-        named = {key for key in ("servers", "group") if isinstance(raw, Mapping) and raw.get(key) is not None}
-        if "port" in given and "group" not in named:
+        if "port" in given and "group" not in said:
             place["port"].refuse('this is the port of a group\'s hosts, and there is no "group"')
-        if given.get("allow_empty") or "group" in named:
+        if may_be_empty or "group" in said:
             return
         if given.get("servers") == []:
             place["servers"].refuse("the list is empty; an upstream needs at least one server")
-        elif not named | ({"servers", "group"} & place.misspelt(raw, UPSTREAM)):
+        elif "servers" not in said:
             place.refuse('"servers" or "group" is missing')
 
     @staticmethod
@@ -144,14 +147,15 @@ class Upstreams:
             elif "address" not in where.misspelt(item, SERVER):
                 where.refuse('"address" is missing')
 
-    def _group(self, place: Place, given: Mapping[str, Any]) -> Iterator[_Member]:
+    def _group(self, place: Place, given: Mapping[str, Any], said: Collection[str],
+               may_be_empty: bool) -> Iterator[_Member]:
         """Give the hosts of an inventory group in the order of their names, whatever part of them a run is for."""
         if "group" not in given:
             return
         name, groups = given["group"], self._inventory.groups
         hosts = groups.get(name, [])
         if not hosts:
-            if not given.get("allow_empty"):
+            if not may_be_empty:
                 others = [other for other in groups if groups[other] and other not in ("all", "ungrouped")]
                 state = "is a group without hosts" if name in groups else "is not a group of the inventory"
                 place["group"].refuse(f"{shown(name)} {state}; {nearest(name, others)}")
@@ -160,21 +164,24 @@ class Upstreams:
         for host in sorted(hosts):
             where = place.elsewhere(f"hostvars[{shown(host)}].websocket_proxy_server")
             try:
-                told = self._inventory.hostvars[host]
-                options = read_keys(where, SERVER, told.get("websocket_proxy_server") or {})
+                told = self._inventory.hostvars.get(host, {})
+                own = told.get("websocket_proxy_server")
+                options = read_keys(where, SERVER, {} if own is None else own)
                 if options is None:
                     continue
                 at, address = where["address"], options.get("address")
                 if address is None:
                     at, address = place.elsewhere(f"hostvars[{shown(host)}].ansible_host"), told.get("ansible_host")
-                read = at.read(kinds.address_with(given.get("port")), address or host)
-            except AnsibleError as error:
-                where.refuse(f"this cannot be read: {' '.join(str(error).split())}")
+                if address is None:
+                    at, address = place["group"], host
+                read = at.read(kinds.address_with(given.get("port")), address)
+            except (AnsibleError, TemplateError) as error:
+                where.refuse(f"this cannot be read, or ansible_host cannot: {' '.join(str(error).split())}")
                 continue
             without_port = without_port or read == ""
             if read:
                 yield _Member(where, read, with_defaults(SERVER, options))
-        if without_port and "port" not in given:
+        if without_port and "port" not in said:
             place.refuse(f'"port" is missing, on which the hosts of {shown(name)} listen')
 
     # --- which of them a client goes to
@@ -191,9 +198,13 @@ class Upstreams:
             else:
                 return raw, {}
             return "", {}
-        if place.mapping(raw, METHODS) is None or not isinstance(raw, Mapping):
+        if not isinstance(raw, Mapping):
+            place.refuse(f"{shown(raw)} is not a way of balancing; expected {', '.join(PLAIN_METHODS)}, or a mapping "
+                         f"with one of {', '.join(METHODS)}")
             return "", {}
-        if len(raw) != 1:
+        if len(raw) == 1:
+            place.mapping(raw, METHODS)
+        else:
             place.refuse(f"expected one way of balancing, and here are {len(raw)}")
             return "", {}
         ((method, item),) = raw.items()
@@ -211,8 +222,9 @@ class Upstreams:
         if method in _WITH_BACKUP and backups and len(backups) == len(members):
             place.refuse("all servers are backups, and nginx needs one that is not")
         for member in backups if method and method not in _WITH_BACKUP else ():
-            member.place["backup"].refuse(f"nginx knows no backup servers with load_balancing: {method}; it does with "
-                                          f"{' and '.join(_WITH_BACKUP)}")
+            before = " before 1.29.6" if method == "sticky" else ""
+            member.place["backup"].refuse(f"nginx{before} knows no backup servers with load_balancing: {method}; it "
+                                          f"does with {' and '.join(_WITH_BACKUP)}")
 
     def _route(self, options: Mapping[str, Any]) -> Route:
         """Return the variables that do with a cookie and a hash what nginx's own ``sticky`` does."""
@@ -223,13 +235,12 @@ class Upstreams:
             attributes.append(f"Max-Age={kinds.in_seconds(options['expires'])}")
         attributes += [name for name in ("HttpOnly", "Secure") if options[name.lower()]]
         attributes.append(f"SameSite={options['samesite'].capitalize()}")
-        cookie = f"cookie_{options['cookie']}"
         value = "; ".join([f"{options['cookie']}=$request_id", *attributes])
         for route in self.routes:
-            if (route.cookie, route.value) == (f"${cookie}", value):
+            if route.value == value:
                 return route
         number = len(self.routes) + 1
-        route = Route(cookie=f"${cookie}", value=value, key=f"$websocket_proxy_route_{number}",
+        route = Route(cookie=f"$cookie_{options['cookie']}", value=value, key=f"$websocket_proxy_route_{number}",
                       new_cookie=f"$websocket_proxy_new_route_{number}")
         self.routes.append(route)
         return route
@@ -247,14 +258,14 @@ class Upstreams:
             if not self._host.addresses.get(str(item), True):
                 where.refuse(f"the host has no address {shown(item)}")
             addresses.append(address)
-        if len({address[0] == "[" for address in addresses}) > 1:
+        if len({":" in address for address in addresses}) > 1:
             place.refuse("these are addresses of IPv4 and of IPv6, and a server can be reached from one kind alone")
             return []
         return addresses
 
     @staticmethod
     def _check_families(members: Sequence[_Member], bind: Sequence[str]) -> None:
-        is_ipv6 = bind[0].startswith("[")
+        is_ipv6 = ":" in bind[0]
         family = "IPv6" if is_ipv6 else "IPv4"
         for member in members:
             address = member.address
@@ -263,24 +274,27 @@ class Upstreams:
 
     def _check_ports(self, members: Sequence[_Member], bind: Sequence[str]) -> None:
         """Refuse max_conns for which there are not enough local ports: one for each connection to an address."""
+        ports = self._host.local_ports
+        available = ports
+        if len(bind) > 1:
+            # They are shared by a hash, so that the one with the largest share is used up a little before the others.
+            available = ports * 9800 // _hundredths(len(bind))[0]
         for member in members:
-            asked, sources = self._asked.get(member.address, (0, frozenset()))
-            asked, sources = asked + member.options["max_conns"], sources | frozenset(bind)
-            self._asked[member.address] = asked, sources
-            available = self._host.local_ports * max(1, len(sources))
+            key = (member.address, frozenset(bind))
+            asked = self._asked[key] = self._asked.get(key, 0) + member.options["max_conns"]
             if not _is_path(member.address) and member.options["max_conns"] and asked > available:
+                sources = f"{len(bind)} addresses" if len(bind) > 1 else "one address"
                 member.place["max_conns"].refuse(
-                    f"this asks for {asked} connections to {member.address}, and {available} are available, "
-                    f"{self._host.local_ports} local ports of {max(1, len(sources))} address"
-                    f"{'es' if len(sources) > 1 else ''}; name more in proxy_bind, or let the server listen on more "
-                    "ports or on a unix socket")
+                    f"{asked} connections to {member.address} need as many local ports, and {available} are "
+                    f"available, {ports} for each of {sources}; name more addresses in proxy_bind, or let the server "
+                    "listen on more ports or on a unix socket")
 
     def _source(self, bind: Sequence[str]) -> str | None:
         """Return the value of proxy_bind: the one address, or the variable that spreads over several."""
         if len(bind) < 2:
             return bind[0] if bind else None
-        percentage = f"{10000 // len(bind) / 100:.2f}%"
-        shares = [*(Share(percentage, address) for address in bind[:-1]), Share("*", bind[-1])]
+        percentages = [f"{part / 100:.2f}%" for part in _hundredths(len(bind))[:-1]]
+        shares = [Share(*share) for share in zip((*percentages, "*"), bind, strict=True)]
         for sources in self.sources:
             if sources.shares == shares:
                 return sources.variable
@@ -289,9 +303,9 @@ class Upstreams:
 
     # --- what not every nginx has
 
-    def _check_keepalive(self, place: Place, given: Mapping[str, Any]) -> None:
+    def _check_keepalive(self, place: Place, given: Mapping[str, Any], said: Collection[str]) -> None:
         for name in ("keepalive_requests", "keepalive_timeout", "keepalive_time"):
-            if name in given and not given.get("keepalive"):
+            if name in given and not given.get("keepalive", "keepalive" in said):
                 place[name].refuse("this limits idle connections, and keepalive, their number, is 0")
         if "keepalive_time" in given and self._host.has(*_KEEPALIVE_TIME) is False:
             place["keepalive_time"].refuse(self._needs(_KEEPALIVE_TIME))
@@ -299,12 +313,18 @@ class Upstreams:
     def _check_resolve(self, place: Place) -> None:
         if self._host.has(*_RESOLVE) is False:
             place.refuse(f"{self._needs(_RESOLVE)}; without resolve, names are looked up at each reload")
-        if not self._resolver:
+        if self._resolver == []:
             place.refuse("this needs a DNS server to ask, in websocket_proxy_resolver")
 
     def _needs(self, version: tuple[int, ...]) -> str:
         has = ".".join(str(part) for part in self._host.nginx_version or ())
         return f"this needs nginx {'.'.join(str(part) for part in version)} or newer, and the host has {has}"
+
+
+def _hundredths(count: int) -> list[int]:
+    """Return COUNT parts of 10,000 that are as equal as whole numbers can be, the largest first."""
+    part, rest = divmod(10000, count)
+    return [part + (position < rest) for position in range(count)]
 
 
 def _is_path(address: str) -> bool:

@@ -18,14 +18,12 @@ class Dns:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
-        self.questions = 0
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 query, peer = self._socket.recvfrom(512)
-                self.questions += 1
                 question = query[12:query.index(b"\0", 12) + 5]
                 answers = b""
                 if struct.unpack("!H", question[-4:-2])[0] == TYPE_A:

@@ -83,8 +83,12 @@ class Edge:
 
     def start(self, variables: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
         """Serve VARIABLES, with one worker, so that all requests share its idle connections."""
-        self.put({"worker_processes": 1, **variables}, others)
+        variables = {"worker_processes": 1, **variables}
+        self.put(variables, others)
         self.container.shell("nginx")
+        # A worker has its master's title until it sets its own.
+        while len(self.workers()) != variables["worker_processes"]:
+            time.sleep(0.02)
 
     def reload(self, variables: Mapping[str, Any]) -> None:
         """Serve other VARIABLES, which is so when no worker of before takes connections any more."""

@@ -98,12 +98,15 @@ def steps(value: Any) -> list[tuple[Any, Any]]:
 def upstreams(draw: st.DrawFn, label: str) -> dict[str, Any]:
     """Draw an upstream."""
     keys = draw(st.sampled_from(SOUND))
-    address = SERVER.filter(lambda server: server.startswith("127.")) if "proxy_bind" in keys else SERVER
+    family = draw(st.sampled_from(["127.", "["]))
+    address = SERVER.filter(lambda server: server.startswith(family)) if "proxy_bind" in keys else SERVER
     servers = st.lists(address | st.fixed_dictionaries({"address": address}, optional=OPTIONS), min_size=1, max_size=4,
                        unique_by=lambda one: one["address"] if isinstance(one, dict) else one)
     if draw(RARELY):
         return {"name": label, **draw(st.fixed_dictionaries({}, optional={"servers": servers, **UPSTREAM}))}
     found = draw(st.fixed_dictionaries({key: servers if key == "servers" else UPSTREAM[key] for key in sorted(keys)}))
+    if "proxy_bind" in keys and family == "[":
+        found["proxy_bind"] = [f"[2001:db8::{number}]" for number in range(len(found["proxy_bind"]))]
     return {"name": label, **found}
 
 

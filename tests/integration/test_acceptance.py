@@ -74,6 +74,17 @@ def test_any_number_of_server_names_is_accepted(edge: Edge, count: int, wildcard
         assert (longest, edge.test()) == (longest, "")
 
 
+@EVERY
+@pytest.mark.parametrize("count", [10, 20, 50, 300])
+def test_any_number_of_cookies_and_source_addresses_is_accepted(edge: Edge, count: int) -> None:
+    upstreams = [{"name": f"u{number}", "servers": ["127.0.0.1:3000"],
+                  "proxy_bind": ["127.0.0.1", f"127.0.{number // 2}.2"] if number % 2 else [],
+                  "load_balancing": {"sticky": {"cookie": f"c{number}"}}} for number in range(count)]
+    edge.put({"upstreams": upstreams, "sites": [{"server_names": [f"s{number}.example.com"], "upstream": f"u{number}"}
+                                                for number in range(count)]})
+    assert edge.test() == ""
+
+
 def test_a_thousand_sites_are_accepted(edge: Edge) -> None:
     edge.put({**RECIPE, "sites": [{"server_names": [long_name(50 + number % 150, number)], "upstream": "node"}
                                   for number in range(1000)]})

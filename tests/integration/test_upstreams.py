@@ -449,6 +449,26 @@ def test_connections_come_from_all_source_addresses(setup: Setup) -> None:
     backend.close()
 
 
+@pytest.mark.parametrize("sources", [["2001:db8::7"], ["2001:db8::7", "[2001:db8::8]"]], ids=len)
+def test_ipv6_source_addresses_are_tried(setup: Setup, sources: list[str]) -> None:
+    # The host has none of them, so nginx fails before it finds out that nobody listens there, which would be 502.
+    setup.serve(f"[::1]:{free_port()}", proxy_bind=sources)
+    assert get(setup.address, "a", "/").status == 500
+
+
+def test_what_counts_as_a_failure_is_not_all_that_is_passed_on(setup: Setup) -> None:
+    # A server that refuses is left out after one failure, though nothing is passed on.
+    setup.serve(refusing(), setup.addresses[0], site={"next_upstream": []})
+    assert Counter(setup.handshake().status for _try in range(10)) == {502: 1, 101: 9}
+    # One that answers 404 is never left out.
+    absent = Backend(lambda backend, connection: (
+        backend.heads.append(head_of(connection)), connection.sendall(UNAVAILABLE.replace(b"503", b"404"))))
+    setup.serve(absent.address, setup.addresses[0], site={"next_upstream": ["http_404"]})
+    assert setup.spread(10) == [10, 0, 0]
+    assert len(absent.heads) == 5
+    absent.close()
+
+
 @pytest.mark.parametrize(("limits", "pause", "connections"), [
     ({}, 0, 1), ({"keepalive_requests": 2}, 0, 3), ({"keepalive_timeout": "500ms"}, 0.3, 1),
     ({"keepalive_timeout": "200ms"}, 0.5, 6), ({"keepalive_time": "500ms"}, 0.3, 2)], ids=str)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleError
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.vars.hostvars import HostVars
+from ansible.vars.manager import VariableManager
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
@@ -150,28 +155,39 @@ def test_what_a_host_says_wrong_is_told_once_with_the_hosts_name() -> None:
             "other": {"websocket_proxy_server": [ADDRESS]}}
     found = problems({"group": "chat_nodes", "port": 1}, {"group": "chat_nodes", "port": 2},
                      {"group": "others", "port": 1}, hostvars=told)
-    assert found[0].startswith('hostvars["chat10"].ansible_host: "a b:1" is not the address of a server; expected ')
+    assert found[0] == 'hostvars["chat10"].ansible_host: "a b" is neither an IP address nor a host name'
     assert 'hostvars["chat2"].websocket_proxy_server: "wieght" is not a key here; did you mean "weight"?' in found
     assert len([problem for problem in found if "wieght" in problem]) == 1
     assert 'hostvars["other"].websocket_proxy_server: ["10.0.0.1:3000"] is not a mapping' in found[-1]
 
 
-class Undefined(Mapping[str, Any]):
-    """The variables of a host in which one cannot be read, as Ansible gives them."""
+@pytest.mark.parametrize("said", [
+    {"websocket_proxy_server": {"address": "{{ nothing }}"}}, {"websocket_proxy_server": "{{ nothing }}"},
+    {"ansible_host": "{{ nothing }}"}, {"ansible_host": "{{ 5 / 0 }}"},
+    {"websocket_proxy_server": {"weight": "{{ 'x' | no_such_filter }}"}}], ids=str)
+def test_a_variable_of_a_host_that_cannot_be_read_is_told_with_the_hosts_name(said: Any, tmp_path: Path) -> None:
+    file = tmp_path / "inventory.json"
+    file.write_text(json.dumps({"others": {"hosts": {"other": said}}}))
+    loader = DataLoader()
+    inventory = InventoryManager(loader, [str(file)])
+    hostvars = HostVars(inventory, VariableManager(loader, inventory), loader)
+    (told,) = problems({"group": "others", "port": 1}, hostvars=hostvars)
+    assert told.startswith('hostvars["other"].websocket_proxy_server: this cannot be read, or ansible_host cannot: ')
 
-    def __getitem__(self, name: str) -> Any:
-        raise AnsibleError("'location'\nis undefined")
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
+@pytest.mark.parametrize(("said", "problem"), [
+    ({"websocket_proxy_server": {"address": ""}, "ansible_host": "10.0.0.5"},
+     'hostvars["other"].websocket_proxy_server.address: an empty text'),
+    ({"websocket_proxy_server": False}, 'hostvars["other"].websocket_proxy_server: false is not a mapping; known: '
+                                        "address, backup, down, fail_timeout, max_conns, max_fails, weight"),
+    ({"ansible_host": ""}, 'hostvars["other"].ansible_host: an empty text')])
+def test_what_a_host_says_empty_is_not_taken_for_nothing_said(said: Any, problem: str) -> None:
+    assert problems({"group": "others", "port": 1}, hostvars={"other": said}) == [problem]
 
-    def __len__(self) -> int:
-        return 0
 
-
-def test_a_variable_of_a_host_that_cannot_be_read_is_told_with_the_hosts_name() -> None:
-    assert problems({"group": "others", "port": 1}, hostvars={"other": Undefined()}) == [
-        "hostvars[\"other\"].websocket_proxy_server: this cannot be read: 'location' is undefined"]
+def test_a_host_that_has_no_variables_is_reached_by_its_name() -> None:
+    assert compile_model({"websocket_proxy_upstreams": [{"name": "u", "group": "g", "port": 1}]}, OLD,
+                         Inventory({"g": ["h1"]})).upstreams[0].servers == [Server("h1:1", [])]
 
 
 @pytest.mark.parametrize("upstream", [{"group": "empty", "port": 3000}, {"group": "unknown"}, {"servers": []}, {}])
@@ -181,11 +197,18 @@ def test_an_upstream_that_may_be_empty_answers_503(upstream: dict[str, Any]) -> 
     assert model.sites[0].locations[0].proxy_pass is None
 
 
-def test_a_proxy_that_is_a_backend_too_has_its_own_variable_checked() -> None:
-    with pytest.raises(InventoryError) as found:
-        compile_model({"websocket_proxy_server": {"wieght": 2}}, OLD)
-    assert found.value.problems == [
-        'websocket_proxy_server: "wieght" is not a key here; did you mean "weight"?']
+@pytest.mark.parametrize(("upstream", "place"), [
+    ({"group": "chat_nodes", "port": "abc"}, "[0].port"), ({"group": "chat_nodes", "prot": 3000}, "[0]"),
+    ({"group": "nobody", "allow_empty": "perhaps"}, "[0].allow_empty"),
+    ({"servers": [ADDRESS], "keepalive": -1, "keepalive_requests": 5}, "[0].keepalive"),
+    ({"servers": [ADDRESS], "keepalve": 8, "keepalive_requests": 5}, "[0]")], ids=str)
+def test_what_a_mistake_leads_to_is_not_told_as_another_one(upstream: Any, place: str) -> None:
+    (told,) = problems(upstream)
+    assert told.startswith(f"{place}: ")
+
+
+def test_a_proxy_that_is_a_backend_too_has_its_own_variable() -> None:
+    assert compile_model({"websocket_proxy_server": {"address": "10.0.0.1"}}, OLD).upstreams == []
 
 
 # --- load balancing
@@ -242,7 +265,7 @@ def test_sticky_is_nginxs_own_from_1_29_6_on() -> None:
     ({"sticky": {"cookie": "route", "domain": "a;b"}}, '.sticky.domain: "a;b" is not a domain'),
     ({"random": {"two": "least_time"}}, '.random.two: "least_time" is not one of least_conn'),
     ({"least_conn": {}}, '"least_conn" is not a key here'),
-    (5, "5 is not a mapping"),
+    (5, "5 is not a way of balancing; expected round_robin, least_conn, ip_hash, random, or a mapping with one of h"),
 ])
 def test_a_mistake_in_load_balancing_is_told_once(said: Any, problem: str) -> None:
     found = problems({"servers": [ADDRESS], "load_balancing": said})
@@ -254,11 +277,11 @@ def test_a_mistake_in_load_balancing_is_told_once(said: Any, problem: str) -> No
     ("ip_hash", "ip_hash"), ("random", "random"), ({"hash": {"key": "$arg_a"}}, "hash"),
     ({"sticky": {"cookie": "a"}}, "sticky")])
 @pytest.mark.parametrize("host", [OLD, NEW], ids=["1.18", "1.30"])
-def test_a_backup_is_refused_where_nginx_has_none(said: Any, name: str, host: Host) -> None:
+def test_a_backup_is_refused_where_not_every_nginx_has_it(said: Any, name: str, host: Host) -> None:
     servers = [ADDRESS, {"address": "10.0.0.2:1", "backup": True}]
     assert problems({"servers": servers, "load_balancing": said}, host=host) == [
-        f"[0].servers[1].backup: nginx knows no backup servers with load_balancing: {name}; it does with round_robin "
-        "and least_conn"]
+        f"[0].servers[1].backup: nginx{' before 1.29.6' if name == 'sticky' else ''} knows no backup servers with "
+        f"load_balancing: {name}; it does with round_robin and least_conn"]
 
 
 def test_backups_alone_are_refused() -> None:
@@ -272,7 +295,11 @@ def test_two_upstreams_of_a_site_cannot_share_a_cookie() -> None:
                                                                      {"path": "/y", "upstream": "u1"}]}
     assert problems(sticky, sticky, sites=[site]) == [
         'websocket_proxy_sites[0].locations[1].upstream: "u1" is sticky with the cookie route, and so is "u0" at '
-        "websocket_proxy_sites[0].upstream; a browser has one of that name for a site, so give each its own"]
+        "websocket_proxy_sites[0].upstream; a browser sends the same one to both, so give each its own"]
+    other = {**sticky, "load_balancing": {"sticky": {"cookie": "Route"}}}
+    assert len(problems(sticky, other, sites=[site])) == 1
+    paths = [{**sticky, "load_balancing": {"sticky": {"cookie": "route", "path": path}}} for path in ("/x", "/y")]
+    assert compiled(*paths, sites=[site]).sites
 
 
 # --- keepalive, resolve
@@ -312,8 +339,7 @@ def test_names_are_not_followed_without_a_resolver() -> None:
         "[0].resolve: this needs a DNS server to ask, in websocket_proxy_resolver"]
     assert problems({"servers": ["a.b:1"], "resolve": True}, host=NEW, resolver=["dns.example"]) == [
         'websocket_proxy_resolver[0]: "dns.example" is not the address of a DNS server; expected one such as '
-        "10.0.0.53, 127.0.0.1:5353 or 2001:db8::53",
-        "[0].resolve: this needs a DNS server to ask, in websocket_proxy_resolver"]
+        "10.0.0.53, 127.0.0.1:5353 or 2001:db8::53"]
 
 
 @pytest.mark.parametrize(("package", "version"), [
@@ -335,7 +361,7 @@ def test_connections_are_spread_over_source_addresses() -> None:
     model = compiled(three, three, {"servers": [ADDRESS], "proxy_bind": ["10.0.0.7"]},
                      sites=[{"server_names": ["a.b"], "upstream": "u0"}])
     assert model.sources == [Sources("$websocket_proxy_source_1", [
-        Share("33.33%", "10.0.0.7"), Share("33.33%", "10.0.0.8"), Share("*", "10.0.0.9")])]
+        Share("33.34%", "10.0.0.7"), Share("33.33%", "10.0.0.8"), Share("*", "10.0.0.9")])]
     assert [upstream.proxy_bind for upstream in model.upstreams] == [
         "$websocket_proxy_source_1", "$websocket_proxy_source_1", "10.0.0.7"]
     assert model.sites[0].locations[0].proxy_bind == "$websocket_proxy_source_1"
@@ -357,13 +383,54 @@ def test_a_source_address_that_cannot_do_is_refused(keys: dict[str, Any], proble
     assert problem in found[0]
 
 
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "224.0.0.1"])
+def test_what_no_single_host_has_is_no_source_address(address: str) -> None:
+    assert problems({"servers": [ADDRESS], "proxy_bind": [address]}) == [
+        f'[0].proxy_bind[0]: "{address}" is no address of a single host']
+
+
+@pytest.mark.parametrize("count", [2, 3, 64, 300])
+def test_source_addresses_have_equal_shares(count: int) -> None:
+    ((shares),) = (sources.shares for sources in compiled({"servers": [ADDRESS], "proxy_bind": [
+        f"10.0.{number // 250}.{number % 250 + 1}" for number in range(count)]}).sources)
+    *said, rest = (share.percentage for share in shares)
+    hundredths = [round(float(percentage[:-1]) * 100) for percentage in said]
+    assert rest == "*" and len(shares) == count
+    assert max(hundredths) - min([*hundredths, 10000 - sum(hundredths)]) <= 1
+
+
+def test_ipv6_source_addresses_are_written_as_every_nginx_reads_them() -> None:
+    upstream = {"servers": ["[2001:db8::1]:1"], "proxy_bind": ["[::1]", "2001:DB8::7"]}
+    assert [share.address for share in compiled(upstream).sources[0].shares] == ["::1", "2001:db8::7"]
+
+
+def asking(max_conns: int, *bind: str) -> dict[str, Any]:
+    """Return an upstream with so many connections to its one server."""
+    return {"servers": [{"address": ADDRESS, "max_conns": max_conns}], "proxy_bind": list(bind)}
+
+
 def test_more_connections_than_there_are_local_ports_are_refused_with_both_numbers() -> None:
-    server = {"address": ADDRESS, "max_conns": 30000}
-    assert problems({"servers": [server]}) == [
-        f"[0].servers[0].max_conns: this asks for 30000 connections to {ADDRESS}, and 28232 are available, 28232 "
-        "local ports of 1 address; name more in proxy_bind, or let the server listen on more ports or on a unix socket"]
-    compiled({"servers": [server], "proxy_bind": ["10.0.0.7", "10.0.0.8"]})
-    compiled({"servers": [server]}, host=Host(local_ports=64000))
-    compiled({"servers": [{"address": "unix:/run/chat.sock", "max_conns": 30000}]})
-    assert "asks for 60000 connections" in problems(
-        {"servers": [server], "proxy_bind": ["10.0.0.7", "10.0.0.8"]}, {"servers": [server]})[0]
+    assert problems(asking(30000)) == [
+        f"[0].servers[0].max_conns: 30000 connections to {ADDRESS} need as many local ports, and 28232 are available, "
+        "28232 for each of one address; name more addresses in proxy_bind, or let the server listen on more ports or "
+        "on a unix socket"]
+    assert "and 55334 are available, 28232 for each of 2 addresses" in problems(
+        asking(56000, "10.0.0.7", "10.0.0.8"))[0]
+    assert compiled(asking(55000, "10.0.0.7", "10.0.0.8"))
+    assert compiled(asking(30000), host=Host(local_ports=64000))
+    assert compiled({"servers": [{"address": "unix:/run/chat.sock", "max_conns": 30000}]})
+
+
+@pytest.mark.parametrize(("upstreams", "refused"), [
+    ([asking(20000), asking(8000)], False), ([asking(20000), asking(9000)], True),
+    ([asking(28000), asking(28000, "10.0.0.7")], False),
+    ([asking(1000, "10.0.0.7", "10.0.0.8"), asking(50000)], True),
+    ([asking(0, "10.0.0.7", "10.0.0.8"), asking(50000)], True),
+], ids=str)
+def test_connections_of_several_upstreams_from_the_same_addresses_count_together(
+        upstreams: list[Any], refused: bool) -> None:
+    for ordered in (upstreams, upstreams[::-1]):
+        if refused:
+            assert len(problems(*ordered)) == 1
+        else:
+            assert compiled(*ordered)
