@@ -258,9 +258,9 @@ def _bucket_size(names: Collection[str]) -> int | None:
 def _variables_size(own: int) -> int | None:
     """Return the number of buckets for nginx's variables with our OWN, None where nginx's default of 1,024 does.
 
-    nginx itself has some 150; from 15 further ones on it may complain.
+    nginx itself has some 150, and complains when 15 more or so are there.
     """
-    return None if own <= 8 else 1 << (16 * (150 + own) - 1).bit_length()
+    return None if own <= 8 else 1 << (4 * (150 + own) - 1).bit_length()
 
 
 def _max_size(count: int) -> int | None:
