@@ -195,7 +195,6 @@ class _Sites:
                         request_headers=[Header(name, value) for name, value in headers.items()],
                         headers_hash_bucket_size=_bucket_size(headers), headers_hash_max_size=_max_size(len(headers)))
 
-
     @staticmethod
     def _check_cookie(upstream: Upstream, place: Place, sticky: list[tuple[Upstream, Place]]) -> None:
         """Refuse the cookie of another sticky upstream of the same site; nginx reads its name in any case."""
