@@ -61,6 +61,26 @@ def boolean(value: object) -> bool:
     return found
 
 
+def number_of(*choices: int) -> Callable[[object], int]:
+    """Make the kind of numbers that has just the CHOICES."""
+
+    def kind(value: object) -> int:
+        number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{3}", value, re.ASCII) else value
+        if isinstance(number, bool) or number not in choices:
+            raise Refused(f"{shown(value)} is not one of {', '.join(str(choice) for choice in choices)}")
+        return int(str(number))
+
+    return kind
+
+
+def status(value: object) -> int:
+    """Accept the status of an answer: 200 to 599, but none that redirects."""
+    number = whole(200, 599)(value)
+    if 300 <= number < 400:
+        raise Refused(f"{number} redirects; use redirect for that")
+    return number
+
+
 def one_of(*choices: str) -> Callable[[object], str]:
     """Make the kind that has just the CHOICES."""
 
@@ -340,6 +360,128 @@ def cookie_domain(value: object) -> str:
     return checked
 
 
+def _size(value: object, units: str, minimum: int, maximum: int) -> str:
+    expected = f"expected bytes, or a number with {' or '.join(units)}, such as 16k"
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise Refused(f"{shown(value)} is not a size; {expected}")
+    found = re.fullmatch(rf"([0-9]{{1,12}})([{units}]?)", str(value).lower(), re.ASCII)
+    if not found:
+        raise Refused(f"{shown(value)} is not a size; {expected}")
+    if not minimum <= int(found[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[found[2]] <= maximum:
+        raise Refused(f"{shown(value)} is not a size from {minimum} to {maximum} bytes")
+    return found[0]
+
+
+def buffer_size(value: object) -> str:
+    """Accept the size of a buffer: 1 KiB to 16 MiB. Source: https://nginx.org/en/docs/syntax.html."""
+    return _size(value, "km", 1 << 10, 16 << 20)
+
+
+def body_size(value: object) -> str:
+    """Accept the largest size of a body, up to 1 TiB; 0 for any."""
+    return _size(value, "kmg", 0, 1 << 40)
+
+
+def host_header(value: object) -> str:
+    """Accept what the backend gets as Host: ``$host``, ``$http_host``, or a name of its own, with a port or without."""
+    if value in ("$host", "$http_host"):
+        return str(value)
+    checked = text(value)
+    name, colon, number = checked.rpartition(":") if re.search(r":[0-9]+$", checked, re.ASCII) else (checked, "", "")
+    try:
+        return f"{server_name(name)}{colon}{port(number) if colon else ''}"
+    except Refused:
+        raise Refused(f"{shown(value)} is neither $host nor $http_host, nor a name with a port or without") from None
+
+
+def regular_expression(value: object) -> str:
+    """Accept text that nginx is to read as a regular expression; whether it is one, nginx itself tests."""
+    checked = text(value)
+    if len(checked.encode()) > 1000:
+        raise Refused(f"{shown(value)} is longer than 1000 bytes")
+    return checked
+
+
+def folder(value: object) -> str:
+    """Accept the absolute path of a folder or file on the host."""
+    checked = text(value)
+    if not re.fullmatch(r"(/[A-Za-z0-9_.@+-]+)+/?", checked, re.ASCII) or re.search(r"/\.\.?(/|$)", checked):
+        raise Refused(f"{shown(value)} is not an absolute path: letters, digits and any of _.@+- between slashes")
+    return checked
+
+
+def try_files(value: object) -> list[str]:
+    """Accept what to look for, in order: ``$uri``, ``$uri/`` and paths; the last one is a path or ``=404``.
+
+    Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#try_files
+    """
+    expected = "expected a list such as [$uri, $uri/, /index.html] or [$uri, =404]"
+    if not isinstance(value, list) or len(value) < 2:
+        raise Refused(f"{shown(value)} is not what to look for; {expected}")
+    for position, item in enumerate(value):
+        last = position == len(value) - 1
+        code = last and isinstance(item, str) and re.fullmatch(r"=[1-5][0-9][0-9]", item, re.ASCII)
+        file = isinstance(item, str) and re.fullmatch(r"(\$uri)?[A-Za-z0-9_./-]*", item, re.ASCII) and ".." not in item
+        if not (code or (file and item.startswith(("/",) if last else ("/", "$uri")))):
+            raise Refused(f"{shown(item)} is {'no path or =404 to end with' if last else 'neither $uri nor a path'}; "
+                          f"{expected}")
+    return [str(item) for item in value]
+
+
+def expires(value: object) -> str:
+    """Accept how long a browser may keep an answer. Source: https://nginx.org/r/expires."""
+    if value is False:
+        return "off"  # as YAML reads the word
+    return str(value) if value in ("epoch", "max", "off") else seconds(value)
+
+
+def redirect_to(value: object) -> str:
+    """Accept the place to redirect to: a path or a URL, in which ``$name`` is a variable; arguments are added to it."""
+    checked = _without_breaks(header_value(value), value)
+    if not re.match(r"/(?!/)|https?://[^/]", checked):
+        raise Refused(f'{shown(value)} is neither a path that begins with "/" nor a URL that begins with http:// or '
+                      "https://")
+    has_arguments = re.search(r"[?]|\$\{?(request_uri|args|is_args|query_string)\b", checked)
+    return checked if has_arguments else f"{checked}$is_args$args"
+
+
+def body(value: object) -> str:
+    """Accept the text of an answer, literally: a ``$`` is a ``$``."""
+    if not isinstance(value, str):
+        raise Refused(f"{shown(value)} is not text; put it in quotation marks")
+    if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", value) or "@generation@" in value:
+        raise Refused(f"{shown(value)} holds a control character")
+    if len(value.encode(errors="replace")) > 3000:
+        raise Refused(f"{shown(value)} is longer than 3000 bytes; serve a file with root")
+    return value.replace("$", "${websocket_proxy_dollar}")
+
+
+def content_type(value: object) -> str:
+    """Accept a media type, with parameters or without (RFC 9110 8.3.1)."""
+    checked = text(value)
+    token = r"[A-Za-z0-9!#&^_.+-]+"
+    if not re.fullmatch(rf"{token}/{token}(; *{token}=({token}|\"{token}\"))*", checked, re.ASCII):
+        raise Refused(f"{shown(value)} is not a media type; expected one such as text/plain; charset=utf-8")
+    return checked
+
+
+def proxy_redirect(value: object) -> list[list[str]]:
+    """Accept ``default``, ``off``, or a mapping of what Location begins with to what it is to begin with."""
+    if value in ("default", "off") or value is False:
+        return [] if value == "default" else [["off"]]
+    if not isinstance(value, Mapping) or not value:
+        raise Refused(f"{shown(value)} is neither default nor off, nor a mapping of beginnings of Location")
+    for start in value:
+        if not isinstance(start, str) or start.startswith("~") or start in ("default", "off"):
+            raise Refused(f"{shown(start)} is not the beginning of a Location header")
+    return [[header_value(start), header_value(to)] for start, to in value.items()]
+
+
+def log_file(value: object) -> str:
+    """Accept the path of a log, or ``off``."""
+    return "off" if value in ("off", False) else folder(value)
+
+
 def path(value: object) -> str:
     """Accept the path of a prefix location, as nginx sees a request's: decoded, no ``//``, no ``..``.
 
@@ -384,3 +526,18 @@ def header_value(value: object) -> str:
         raise Refused(f"{shown(value)} is longer than 1900 characters")
     check_variables(checked)
     return checked
+
+
+def _without_breaks(checked: str, value: object) -> str:
+    """Refuse variables in which nginx has decoded what a client sent, and which can hold a line break therefore."""
+    broken = r"\$\{?(uri|document_uri|request_filename|request_body|ssl_client_raw_cert)\b"
+    found = re.search(broken, checked, re.IGNORECASE)
+    if found:
+        raise Refused(f"{shown(value)}: ${found[1]} can hold a line break, with which a client would add headers of "
+                      "its own; use $request_uri for the path as the client sent it")
+    return checked
+
+
+def sent_header(value: object) -> str:
+    """Accept the value of a header that is sent on: as ``header_value``, and no variable can break the line."""
+    return _without_breaks(header_value(value), value)

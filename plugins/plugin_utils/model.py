@@ -75,25 +75,73 @@ class Upstream:
 
 
 @dataclass(frozen=True)
-class Location:
-    """A prefix location; times are in nginx's form, hash sizes are None where nginx's defaults do.
+class Proxy:
+    """How requests go on to an upstream; times and sizes are in nginx's form, None where nginx's default does.
 
-    Without ``proxy_pass`` there is no server, and the answer is 503.
+    ``prefix`` is a regular expression that takes from a request as the client wrote it what is passed on.
     """
 
-    path: str
-    proxy_pass: str | None
+    proxy_pass: str
+    prefix: str | None
     proxy_bind: str | None
-    new_cookie: str | None
+    host: str
+    request_headers: list[Header]
+    headers_hash_bucket_size: int | None
+    headers_hash_max_size: int | None
+    hidden_headers: list[str]
+    redirects: list[list[str]]
     read_timeout: str
     send_timeout: str
     connect_timeout: str
     next_upstream: list[str]
     next_upstream_tries: int
     next_upstream_timeout: str
-    request_headers: list[Header]
-    headers_hash_bucket_size: int | None
-    headers_hash_max_size: int | None
+    buffering: bool | None
+    buffer_size: str | None
+    buffers: list[str] | None
+    busy_buffers_size: str | None
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of the host's; ``hides_dotfiles`` where a location can be nested that does."""
+
+    root: str
+    try_files: list[str] | None
+    hides_dotfiles: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of nginx's own; ``text`` is a redirect's target, or a body in which nginx's variables are replaced."""
+
+    status: int
+    text: str
+    content_type: str | None
+
+
+@dataclass(frozen=True)
+class Location:
+    """A location, in which just one of ``proxy``, ``files`` and ``answer`` is there.
+
+    ``match`` holds the parameters of the location directive. ``maintenance`` comes before all else.
+    """
+
+    match: list[str]
+    maintenance: bool
+    websocket_only: bool
+    proxy: Proxy | None
+    files: Files | None
+    answer: Answer | None
+    response_headers: list[Header]
+    new_cookie: str | None
+    expires: str | None
+    client_max_body_size: str | None
+    client_body_timeout: str | None
+    client_send_timeout: str | None
+    keepalive_timeout: str | None
+    gzip: bool | None
+    access_log: list[str] | None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.quoting import quote
 
 
+class _Word(str):
+    """Text that is a word of nginx's configuration already."""
+
+
+def _lines(value: str) -> str:
+    """Quote text that may hold line breaks and tabs, each as the two characters that nginx reads as one."""
+    return _Word('"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t") + '"')
+
+
 def _word(value: Any) -> str:
+    if isinstance(value, _Word):
+        return value
     if isinstance(value, Undefined):
         str(value)  # raises, with the name of what is undefined
     return quote(value)
@@ -25,6 +36,7 @@ class Renderer:
         self._environment = Environment(
             loader=FileSystemLoader(list(folders)), undefined=StrictUndefined, finalize=_word,
             trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+        self._environment.filters["lines"] = _lines
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:
         """Return the text of a template.

@@ -28,7 +28,7 @@ class Key:
     kind: Callable[[object], Any] | None = None
     default: Any = None
     elements: str | None = None
-    choices: tuple[str, ...] | None = None
+    choices: tuple[str | int, ...] | None = None
     required: bool = False
 
     def read(self, place: Place, given: Any) -> Any:
@@ -73,6 +73,7 @@ ROLE = {
     "websocket_proxy_other_upgrades": Key("str", kinds.one_of(*OTHER_UPGRADES), "ignore", choices=OTHER_UPGRADES),
     "websocket_proxy_resolver": Key("list", default=[], elements="str"),
     "websocket_proxy_server": Key("dict", default={}),
+    "websocket_proxy_site_defaults": Key("dict", default={}),
     "websocket_proxy_upstreams": Key("list", default=[], elements="dict"),
     "websocket_proxy_sites": Key("list", default=[], elements="dict"),
 }
@@ -145,13 +146,66 @@ INHERITED = {
                          choices=NEXT_UPSTREAM),
     "next_upstream_tries": Key("int", kinds.whole(0, 1000), 0),
     "next_upstream_timeout": Key("str", kinds.duration_or_never, "0"),
+    "host": Key("str", kinds.host_header, "$host"),
+    "buffering": Key("bool", kinds.boolean),
+    "buffer_size": Key("str", kinds.buffer_size),
+    "buffers": Key("int", kinds.whole(3, 100000)),
+    "proxy_redirect": Key("raw", kinds.proxy_redirect, "default"),
+    # These hold for answers of nginx's own as well.
+    "client_max_body_size": Key("str", kinds.body_size),
+    "client_body_timeout": Key("str", kinds.duration),
+    "client_send_timeout": Key("str", kinds.duration),
+    "keepalive_timeout": Key("str", kinds.duration_or_never),
+    "gzip": Key("bool", kinds.boolean),
+    "access_log": Key("str", kinds.log_file),
+    "access_log_format": Key("str", kinds.one_of("combined", "websocket"), "combined",
+                             choices=("combined", "websocket")),
+    "maintenance": Key("bool", kinds.boolean, False),
 }
 
-LOCATION = {
-    "path": Key("str", kinds.path, required=True),
-    "upstream": Key("str", required=True),
+# Lists and mappings of a site's that its locations share in another way: headers are merged by name.
+_HEADERS = {
     "request_headers": Key("dict", default={}),
+    "response_headers": Key("dict", default={}),
+}
+
+MATCHES = ("prefix", "exact", "regex")
+
+LOCATION = {
+    "path": Key("str", required=True),
+    "match": Key("str", kinds.one_of(*MATCHES), "prefix", choices=MATCHES),
+    "upstream": Key("str"),
+    "root": Key("str", kinds.folder),
+    "redirect": Key("dict"),
+    "respond": Key("dict"),
+    "websocket_only": Key("bool", kinds.boolean, False),
+    "strip_prefix": Key("bool", kinds.boolean, False),
+    "rewrite_to": Key("str", kinds.path),
+    "try_files": Key("list", kinds.try_files, elements="str"),
+    "expires": Key("str", kinds.expires),
+    **_HEADERS,
     **INHERITED,
+}
+
+# What a location can be, and the keys that go with that alone.
+PURPOSES = {
+    "upstream": ("websocket_only", "strip_prefix", "rewrite_to"),
+    "root": ("try_files",),
+    "redirect": (),
+    "respond": (),
+}
+
+REDIRECT_STATUSES = (301, 302, 307, 308)
+
+REDIRECT = {
+    "to": Key("str", kinds.redirect_to, required=True),
+    "status": Key("int", kinds.number_of(*REDIRECT_STATUSES), 308, choices=REDIRECT_STATUSES),
+}
+
+RESPOND = {
+    "status": Key("int", kinds.status, 200),
+    "body": Key("str", kinds.body, ""),
+    "content_type": Key("str", kinds.content_type, "text/plain"),
 }
 
 SITE = {
@@ -161,6 +215,9 @@ SITE = {
     "upstream": Key("str"),
     "locations": Key("list", default=[], elements="dict"),
     "other_upgrades": Key("str", kinds.one_of(*OTHER_UPGRADES), choices=OTHER_UPGRADES),
-    "request_headers": Key("dict", default={}),
+    **_HEADERS,
     **INHERITED,
 }
+
+# What a site has of its own, and cannot have from websocket_proxy_site_defaults.
+OWN = ("name", "server_names", "locations")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Header, Location, Model, Server, Site
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Header, Location, Model, Proxy, Server, Site
 
 HOST = Host(ipv6=True, nginx_version=(1, 26, 3))
 RECIPE: dict[str, Any] = {
@@ -48,14 +48,24 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
         name="example.com", server_tokens_off=False, server_names=["example.com"], listen=["80", "[::]:80"],
         reject_other_upgrades=False, refuse_other_paths=False,
         locations=[Location(
-            path="/", proxy_pass="http://websocket_proxy_ws_node", proxy_bind=None, new_cookie=None,
-            read_timeout="1h", send_timeout="60s", connect_timeout="5s",
-            next_upstream=["error", "timeout"], next_upstream_tries=0, next_upstream_timeout="0",
-            request_headers=[Header("X-Real-IP", "$remote_addr"), Header("X-Forwarded-For", "$remote_addr"),
-                             Header("X-Forwarded-Proto", "$scheme")],
-            headers_hash_bucket_size=None, headers_hash_max_size=None)])]
+            match=["/"], maintenance=False, websocket_only=False, files=None, answer=None, response_headers=[],
+            new_cookie=None, expires=None, client_max_body_size=None, client_body_timeout=None,
+            client_send_timeout=None, keepalive_timeout=None, gzip=None, access_log=None,
+            proxy=Proxy(
+                proxy_pass="http://websocket_proxy_ws_node", prefix=None, proxy_bind=None, host="$host",
+                read_timeout="1h", send_timeout="60s", connect_timeout="5s",
+                next_upstream=["error", "timeout"], next_upstream_tries=0, next_upstream_timeout="0",
+                request_headers=[Header("X-Real-IP", "$remote_addr"), Header("X-Forwarded-For", "$remote_addr"),
+                                 Header("X-Forwarded-Proto", "$scheme")],
+                headers_hash_bucket_size=None, headers_hash_max_size=None, hidden_headers=[], redirects=[],
+                buffering=None, buffer_size=None, buffers=None, busy_buffers_size=None))])]
     assert model.upstreams[0].servers == [Server("127.0.0.1:3000", [])]
     assert (model.worker_processes, model.worker_connections, model.package) == ("auto", 16384, "nginx")
+
+
+def proxies(model: Model) -> list[Proxy]:
+    """Return what the locations of the first site hand on to upstreams."""
+    return [location.proxy for location in model.sites[0].locations if location.proxy]
 
 
 def test_a_host_without_ipv6_listens_on_ipv4_alone() -> None:
@@ -81,15 +91,14 @@ def test_paths_that_no_location_has_are_refused() -> None:
 def test_a_locations_own_time_wins_over_its_sites() -> None:
     model = compiled({"read_timeout": "5m", "send_timeout": 30,
                       "locations": [{"path": "/a", "upstream": "ws_node", "read_timeout": 90}]})
-    assert [(one.path, one.read_timeout, one.send_timeout) for one in model.sites[0].locations] == [
-        ("/", "5m", "30s"), ("/a", "90s", "30s")]
+    assert [(one.read_timeout, one.send_timeout) for one in proxies(model)] == [("5m", "30s"), ("90s", "30s")]
 
 
 def test_headers_merge_by_name_without_regard_to_case_and_the_location_wins() -> None:
     model = compiled({"request_headers": {"x-real-ip": "$http_x_client", "X-One": "site", "X-Two": "site"},
                       "locations": [{"path": "/a", "upstream": "ws_node",
                                      "request_headers": {"x-one": "location", "X-Forwarded-For": None}}]})
-    above, below = ({header.name: header.value for header in one.request_headers} for one in model.sites[0].locations)
+    above, below = ({header.name: header.value for header in one.request_headers} for one in proxies(model))
     assert above == {"X-Forwarded-For": "$remote_addr", "X-Forwarded-Proto": "$scheme",
                      "x-real-ip": "$http_x_client", "X-One": "site", "X-Two": "site"}
     assert below == {"X-Forwarded-Proto": "$scheme", "x-real-ip": "$http_x_client", "X-Two": "site",
@@ -154,7 +163,8 @@ def test_all_problems_are_told_at_once_with_their_paths() -> None:
     ({"server_names": ["a.b", "A.B"], "upstream": "ws_node"},
      '[0].server_names[1]: "A.B" is already websocket_proxy_sites[0].server_names[0]'),
     ({"server_names": ["a.b"], "locations": [{"upstream": "ws_node"}]}, '[0].locations[0]: "path" is missing'),
-    ({"server_names": ["a.b"], "locations": [{"path": "/"}]}, '[0].locations[0]: "upstream" is missing'),
+    ({"server_names": ["a.b"], "locations": [{"path": "/"}]},
+     "[0].locations[0]: a location needs one of upstream, root, redirect, respond, and here is none"),
     ("a.b", '[0]: "a.b" is not a mapping'),
     ({"server_names": ["a.b"], "upstream": "ws_node", "other_upgrades": "drop"}, "is not one of ignore, reject"),
 ])

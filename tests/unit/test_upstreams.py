@@ -15,7 +15,14 @@ from ansible.vars.manager import VariableManager
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Model, Server, Share, Sources, Upstream
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
+    Answer,
+    Model,
+    Server,
+    Share,
+    Sources,
+    Upstream,
+)
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inventory
 
 OLD, NEW = Host(nginx_version=(1, 18, 0)), Host(nginx_version=(1, 30, 6))
@@ -194,7 +201,7 @@ def test_a_host_that_has_no_variables_is_reached_by_its_name() -> None:
 def test_an_upstream_that_may_be_empty_answers_503(upstream: dict[str, Any]) -> None:
     model = compiled({"allow_empty": True, **upstream}, sites=[{"server_names": ["a.b"], "upstream": "u0"}])
     assert model.upstreams[0].servers == []
-    assert model.sites[0].locations[0].proxy_pass is None
+    assert model.sites[0].locations[0].answer == Answer(503, "", None)
 
 
 @pytest.mark.parametrize(("upstream", "place"), [
@@ -364,7 +371,8 @@ def test_connections_are_spread_over_source_addresses() -> None:
         Share("33.34%", "10.0.0.7"), Share("33.33%", "10.0.0.8"), Share("*", "10.0.0.9")])]
     assert [upstream.proxy_bind for upstream in model.upstreams] == [
         "$websocket_proxy_source_1", "$websocket_proxy_source_1", "10.0.0.7"]
-    assert model.sites[0].locations[0].proxy_bind == "$websocket_proxy_source_1"
+    proxy = model.sites[0].locations[0].proxy
+    assert proxy and proxy.proxy_bind == "$websocket_proxy_source_1"
 
 
 @pytest.mark.parametrize(("keys", "problem"), [

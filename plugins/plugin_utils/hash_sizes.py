@@ -1,0 +1,35 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The sizes of nginx's hash tables, where its defaults do not do.
+
+Source: NGX_HASH_ELT_SIZE in ngx_hash.c: a pointer and the name with its length, rounded up; a null pointer ends the
+bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+
+def bucket_size(names: Collection[str]) -> int | None:
+    """Return the hash bucket size that NAMES need, None where nginx's default of 64 does.
+
+    A few names find a number of buckets without collisions; of many, up to six meet in one bucket.
+    """
+    longest = max((len(name) for name in names), default=0)
+    together = 1 if len(names) <= 32 else 6
+    needed = 8 + together * (8 + (longest + 2 + 7) // 8 * 8)
+    return None if needed <= 64 else 1 << (needed - 1).bit_length()
+
+
+def max_size(count: int) -> int | None:
+    """Return the number of hash buckets that spreads COUNT names well, None where nginx's default of 512 does."""
+    return None if count <= 128 else 1 << (4 * count - 1).bit_length()
+
+
+def variables_max_size(own: int) -> int | None:
+    """Return the number of buckets for nginx's variables with our OWN, None where nginx's default of 1,024 does.
+
+    nginx itself has some 150, and complains when 15 more or so are there.
+    """
+    return None if own <= 8 else 1 << (4 * (150 + own) - 1).bit_length()

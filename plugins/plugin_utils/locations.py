@@ -1,0 +1,170 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Locations: what is behind the paths of a site."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils import headers, kinds
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.hash_sizes import bucket_size, max_size
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Answer, Files, Header, Location, Proxy, Upstream
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
+    INHERITED,
+    LOCATION,
+    PURPOSES,
+    REDIRECT,
+    RESPOND,
+    read_keys,
+    with_defaults,
+)
+
+# An edge sees the client itself, so what a client says about who it is or how it came is replaced, not appended to.
+_EDGE_HEADERS: dict[str, str | None] = {
+    "X-Real-IP": "$remote_addr", "X-Forwarded-For": "$remote_addr", "X-Forwarded-Proto": "$scheme"}
+
+# A group of a regular expression, because nginx encodes a second time what it copies from $1.
+_REST = "websocket_proxy_rest"
+_LOG_FORMATS = {"combined": "combined", "websocket": "websocket_proxy_websocket"}
+
+
+class Locations:
+    """Compiles the locations of one site; knows what earlier ones have taken.
+
+    SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its place, the
+    defaults' first.
+    """
+
+    def __init__(self, upstreams: Mapping[str, Upstream], site: Mapping[str, Any],
+                 layers: list[tuple[Place, Mapping[str, Any]]]) -> None:
+        self._upstream = kinds.one_name_of(upstreams, "an upstream")
+        self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
+        self._request = [_EDGE_HEADERS, *(headers.read_headers(
+            place["request_headers"], given.get("request_headers"), headers.REQUEST) for place, given in layers)]
+        self._response = [headers.read_headers(place["response_headers"], given.get("response_headers"),
+                                               headers.RESPONSE) for place, given in layers]
+        self._paths: dict[str, Place] = {}
+        self._sticky: list[tuple[Upstream, Place]] = []
+
+    def for_all_paths(self, place: Place, upstream: object) -> list[Location]:
+        """Compile the UPSTREAM of a site, which is short for a location; its place is that of the site."""
+        self._paths["prefix /"] = place["upstream"]
+        return self._compile(place, {"path": "/", "upstream": upstream}, ["/"])
+
+    def location(self, place: Place, raw: object) -> list[Location]:
+        """Compile one location of the inventory, which may become two."""
+        given = read_keys(place, LOCATION, raw)
+        if given is None:
+            return []
+        match = given.get("match", LOCATION["match"].default)
+        kind = kinds.regular_expression if match == "regex" else kinds.path
+        path = place["path"].read(kind, given["path"]) if "path" in given else None
+        if path:
+            place["path"].once(self._paths, f"{match} {path}", f"{shown(path)} is already the path of")
+        self._check_purpose(place, given, place.said(raw, LOCATION))
+        words = {"prefix": [path or ""], "exact": ["=", path or ""], "regex": ["~", path or ""]}[match]
+        if not given.get("strip_prefix"):
+            return self._compile(place, given, words)
+        if match != "prefix" or (path and not path.endswith("/")):
+            place["strip_prefix"].refuse('this needs a prefix that ends with "/", such as /app/')
+            return []
+        whole = (path or "/").rstrip("/")
+        compiled = self._compile(place, given, words, f"^{re.escape(whole)}(?<{_REST}>/.*)$")
+        # Without its "/", nginx would redirect the client to the prefix, which no handshake can follow.
+        if whole and f"exact {whole}" not in self._paths:
+            self._paths[f"exact {whole}"] = place["path"]
+            redirects = given.get("proxy_redirect", self._inherited["proxy_redirect"]) or [["/", f"{whole}/"]]
+            compiled += self._compile(place, {**given, "rewrite_to": "/", "proxy_redirect": redirects}, ["=", whole])
+        return compiled
+
+    @staticmethod
+    def _check_purpose(place: Place, given: Mapping[str, Any], said: set[str]) -> None:
+        purposes = [purpose for purpose in PURPOSES if purpose in said]
+        if len(purposes) != 1:
+            listed = f"here are {' and '.join(purposes)}" if purposes else "here is none"
+            place.refuse(f"a location needs one of {', '.join(PURPOSES)}, and {listed}")
+            return
+        for purpose, keys in PURPOSES.items():
+            for key in keys:
+                if key in given and purpose != purposes[0]:
+                    place[key].refuse(f"this goes with {purpose}, and here is {purposes[0]}")
+        if given.get("strip_prefix") and "rewrite_to" in given:
+            place["rewrite_to"].refuse("strip_prefix says already what the backend gets")
+
+    def _compile(self, place: Place, given: Mapping[str, Any], match: list[str],
+                 prefix: str | None = None) -> list[Location]:
+        values = {name: given.get(name, self._inherited[name]) for name in INHERITED}
+        upstream = place["upstream"].read(self._upstream, given["upstream"]) if "upstream" in given else None
+        if upstream and upstream.cookie:
+            self._check_cookie(upstream, place["upstream"])
+        response = headers.merged(*self._response, headers.read_headers(
+            place["response_headers"], given.get("response_headers"), headers.RESPONSE))
+        proxy = files = answer = None
+        if upstream and upstream.servers:
+            proxy = self._proxy(place, upstream, given, values, match, prefix, list(response))
+        elif "root" in given:
+            files = Files(given["root"].rstrip("/") or "/", given.get("try_files"), match[0] != "=")
+        elif "redirect" in given:
+            said = with_defaults(REDIRECT, read_keys(place["redirect"], REDIRECT, given["redirect"]) or {})
+            answer = Answer(said["status"], said["to"] or "", None)
+        elif "respond" in given:
+            said = with_defaults(RESPOND, read_keys(place["respond"], RESPOND, given["respond"]) or {})
+            answer = Answer(said["status"], said["body"], said["content_type"])
+        else:
+            answer = Answer(503, "", None)
+        log = values["access_log"]
+        return [Location(
+            match=match, maintenance=values["maintenance"], websocket_only=given.get("websocket_only", False),
+            proxy=proxy, files=files, answer=answer,
+            response_headers=[Header(name, value) for name, value in response.items() if value is not None],
+            new_cookie=upstream.new_cookie if upstream else None, expires=given.get("expires"),
+            access_log=[log, _LOG_FORMATS[values["access_log_format"]]] if log and log != "off" else log and [log],
+            **{name: values[name] for name in ("client_max_body_size", "client_body_timeout", "client_send_timeout",
+                                               "keepalive_timeout", "gzip")})]
+
+    def _check_cookie(self, upstream: Upstream, place: Place) -> None:
+        """Refuse the cookie of another sticky upstream of the same site; nginx reads its name in any case."""
+        for other, at in self._sticky:
+            paths = sorted([upstream.cookie_path or "", other.cookie_path or ""], key=len)
+            if other.label != upstream.label and (other.cookie or "").lower() == (upstream.cookie or "").lower() \
+                    and paths[1].startswith(paths[0]):
+                place.refuse(f"{shown(upstream.label)} is sticky with the cookie {upstream.cookie}, and so is "
+                             f"{shown(other.label)} at {at.path}; a browser sends the same one to both, so give each "
+                             "its own")
+                return
+        self._sticky.append((upstream, place))
+
+
+    def _proxy(self, place: Place, upstream: Upstream, given: Mapping[str, Any], values: Mapping[str, Any],
+               match: list[str], prefix: str | None, hidden: list[str]) -> Proxy:
+        request = headers.merged(*self._request, headers.read_headers(
+            place["request_headers"], given.get("request_headers"), headers.REQUEST))
+        passed = f"${_REST}" if prefix else f"{given['rewrite_to']}$is_args$args" if "rewrite_to" in given else ""
+        redirects = values["proxy_redirect"]
+        if prefix and not redirects:
+            # The backend does not know of the prefix that its own paths have outside.
+            redirects = [["/", match[0]]]
+        elif passed and not redirects:
+            redirects = [["off"]]
+        size, number = values["buffer_size"], values["buffers"]
+        if "buffers" in given and not size:
+            place["buffers"].refuse("this is the number of buffers of buffer_size, which is not there")
+        return Proxy(
+            proxy_pass=f"http://{upstream.name}{passed}", prefix=prefix, proxy_bind=upstream.proxy_bind,
+            request_headers=[Header(name, value or "") for name, value in request.items()],
+            headers_hash_bucket_size=bucket_size(request), headers_hash_max_size=max_size(len(request)),
+            hidden_headers=hidden, redirects=redirects, buffering=values["buffering"], buffer_size=size,
+            buffers=[str(number or 8), size] if size else None, busy_buffers_size=_twice(size) if size else None,
+            next_upstream=values["next_upstream"] or ["off"],
+            **{name: values[name] for name in ("host", "read_timeout", "send_timeout", "connect_timeout",
+                                               "next_upstream_tries", "next_upstream_timeout")})
+
+
+def _twice(size: str) -> str:
+    """Return the size of two buffers: what nginx wants to hold of an answer while it still sends it."""
+    found = re.fullmatch(r"([0-9]+)([km]?)", size)
+    assert found
+    return f"{2 * int(found[1])}{found[2]}"

@@ -1,0 +1,420 @@
+"""What is behind a path, on every nginx: what the backend gets of a request, and what nginx answers itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from .backends import Backend, telling, websocket_echo
+from .client import ACCEPT, HANDSHAKE, Answer, Client, fields, get
+from .edge import Edge, free_port
+
+UPGRADE = [("Upgrade", "websocket"), *HANDSHAKE]
+FOLDER = "/srv/app"
+FILES = {"index.html": "the page", "app.js": "the script", "style.css": "x" * 4096, ".env": "a secret",
+         ".git/config": "a secret", ".well-known/security.txt": "for everybody", "sub/index.html": "another page"}
+REDIRECTING = (b"HTTP/1.1 302 Found\r\nLocation: /login?next=%2Fa\r\nX-Powered-By: PHP\r\nX-Kept: yes\r\n"
+               b"Content-Length: 0\r\n\r\n")
+
+
+def _redirect(backend: Backend, connection: Any) -> None:
+    while head := connection.recv(65536):
+        backend.heads.append(head)
+        connection.sendall(REDIRECTING)
+
+
+@dataclass
+class Setup:
+    """An edge with one site, which each test says itself."""
+
+    edge: Edge
+    address: str
+    backend: Backend
+    redirecting: Backend
+    echo: str
+
+    def serve(self, *locations: dict[str, Any], defaults: dict[str, Any] | None = None, **site: Any) -> None:
+        """Serve a site with these locations; the first upstream tells what it hears."""
+        if self.edge.workers():
+            self.edge.stop()
+        backends = {"tell": self.backend.address, "redirect": self.redirecting.address, "echo": self.echo}
+        self.edge.start({
+            "upstreams": [*({"name": name, "servers": [address]} for name, address in backends.items()),
+                          {"name": "empty", "allow_empty": True}],
+            "site_defaults": {"listen": [self.address], **(defaults or {})},
+            "sites": [{"server_names": ["a"], "locations": list(locations), **site}]})
+
+    def get(self, path: str, *headers: tuple[str, str], method: str = "GET") -> Answer:
+        """Send a plain request."""
+        return get(self.address, "a", path, headers, method)
+
+    def heard(self, path: str, *headers: tuple[str, str], method: str = "GET") -> str:
+        """Send a plain request, and return the path that the backend heard."""
+        answer = self.get(path, *headers, method=method)
+        assert answer.status == 200, answer
+        return answer.body.split()[1].decode("latin-1")
+
+
+@pytest.fixture(name="setup", scope="module")
+def setup_(serving: Edge) -> Iterator[Setup]:
+    """Give an edge and its backends."""
+    backend, redirecting = telling(), Backend(_redirect)
+    serving.container.write({f"{FOLDER}/{name}": text for name, text in FILES.items()})
+    with websocket_echo() as echo:
+        yield Setup(serving, f"127.0.0.1:{free_port()}", backend, redirecting, echo)
+    if serving.workers():
+        serving.stop()
+    backend.close()
+    redirecting.close()
+
+
+def answers(*statuses: int) -> list[dict[str, Any]]:
+    """Return a location for each status."""
+    return [{"path": f"/{status}", "respond": {"status": status}} for status in statuses]
+
+
+# --- which location
+
+
+def test_exact_wins_over_regex_and_regex_over_the_longest_prefix(setup: Setup) -> None:
+    setup.serve({"path": "/", "respond": {"status": 200}}, {"path": "/a/", "respond": {"status": 201}},
+                {"path": "/a/b", "match": "exact", "respond": {"status": 202}},
+                {"path": r"^/a/[bc]$", "match": "regex", "respond": {"status": 203}},
+                {"path": r"^/a/[cd]$", "match": "regex", "respond": {"status": 400}})
+    assert {path: setup.get(path).status for path in ("/x", "/A/", "/a/x", "/a/b", "/a/c", "/a/d", "/a/b/")} == {
+        "/x": 200, "/A/": 200, "/a/x": 201, "/a/b": 202, "/a/c": 203, "/a/d": 400, "/a/b/": 201}
+
+
+@pytest.mark.parametrize("hostile", [r'^/a"b$', r"^/a;b$", r"^/a\{2}$", r"^/a b$", "^/(a|b){1,2}$"])
+def test_a_regular_expression_is_what_it_says_whatever_is_in_it(setup: Setup, hostile: str) -> None:
+    setup.serve({"path": hostile, "match": "regex", "respond": {"status": 201}})
+    asked = {r'^/a"b$': "/a%22b", r"^/a;b$": "/a;b", r"^/a\{2}$": "/a%7B2%7D", r"^/a b$": "/a%20b",
+             "^/(a|b){1,2}$": "/ab"}[hostile]
+    assert setup.get(asked).status == 201
+    assert setup.get("/other").status == 404
+
+
+def test_a_regular_expression_that_is_none_is_refused_by_the_test_with_its_text(setup: Setup) -> None:
+    setup.edge.stop()
+    setup.edge.put({"sites": [{"server_names": ["a"], "locations": [
+        {"path": "^/(a", "match": "regex", "respond": {}}]}]})
+    assert '"^/(a"' in setup.edge.test()
+
+
+# --- what the backend gets of the path
+
+ODD = ["/app/", "/app/x", "/app/a%2Fb", "/app/a%2fb?x=1&y=%20", "/app/%41", "/app/a//b", "/app//", "/app/?", "/app/?x",
+       "/app/a%20b", "/app/%3Fx", "/app/caf%C3%A9", "/app/a+b;c=d", "/app/X"]
+
+
+def test_without_more_said_the_backend_gets_the_path_as_it_was_sent(setup: Setup) -> None:
+    setup.serve(upstream="tell")
+    for path in [*ODD, "/../x", "//", "/%2e%2e/x", "/a/../b"]:
+        answer = setup.get(path)
+        # nginx itself refuses what leads out of everything.
+        assert answer.status == (400 if path in ("/../x", "/%2e%2e/x") else 200)
+        if answer.status == 200:
+            assert answer.body.split()[1].decode() == path
+
+
+def test_strip_prefix_takes_the_prefix_away_and_leaves_the_rest_as_it_was_sent(setup: Setup) -> None:
+    setup.serve({"path": "/app/", "upstream": "tell", "strip_prefix": True})
+    for path in ODD:
+        assert setup.heard(path) == path.removeprefix("/app")
+    assert setup.get("/APP/x").status == 404
+    assert setup.get("/apple").status == 404
+
+
+@pytest.mark.parametrize("path", ["/%61pp/x", "//app/x", "/./app/x", "/y/../app/x"])
+def test_strip_prefix_refuses_a_prefix_that_is_written_in_another_way(setup: Setup, path: str) -> None:
+    setup.serve({"path": "/app/", "upstream": "tell", "strip_prefix": True})
+    assert setup.get(path).status == 400
+
+
+def test_strip_prefix_redirects_no_handshake(setup: Setup) -> None:
+    setup.serve({"path": "/app/", "upstream": "echo", "strip_prefix": True})
+    for path in ("/app", "/app?room=1", "/app/", "/app/x"):
+        with Client(setup.address) as client:
+            answer = client.ask("a", path, UPGRADE)
+            assert (answer.status, answer.headers["sec-websocket-accept"]) == (101, ACCEPT)
+            client.echo(b"hello")
+    setup.serve({"path": "/app/", "upstream": "tell", "strip_prefix": True})
+    assert setup.heard("/app") == "/"
+    assert setup.heard("/app?room=1") == "/?room=1"
+
+
+def test_a_redirect_of_a_backend_behind_a_stripped_prefix_leads_to_the_prefix(setup: Setup) -> None:
+    setup.serve({"path": "/app/", "upstream": "redirect", "strip_prefix": True},
+                {"path": "/off/", "upstream": "redirect", "strip_prefix": True, "proxy_redirect": "off"})
+    assert setup.get("/app/x").headers["location"] == "/app/login?next=%2Fa"
+    assert setup.get("/app").headers["location"] == "/app/login?next=%2Fa"
+    assert setup.get("/off/x").headers["location"] == "/login?next=%2Fa"
+
+
+def test_rewrite_to_gives_the_backend_one_path_with_the_clients_arguments(setup: Setup) -> None:
+    setup.serve({"path": "/ws", "upstream": "tell", "rewrite_to": "/socket/websocket"},
+                {"path": "^/v[0-9]$", "match": "regex", "upstream": "tell", "rewrite_to": "/v"})
+    assert setup.heard("/ws/any/thing?x=a%2Fb") == "/socket/websocket?x=a%2Fb"
+    assert setup.heard("/v7") == "/v"
+
+
+def test_proxy_redirect_replaces_the_beginning_of_location(setup: Setup) -> None:
+    setup.serve({"path": "/", "upstream": "redirect", "proxy_redirect": {"/login": "https://$host/login"}})
+    assert setup.get("/").headers["location"] == "https://a/login?next=%2Fa"
+
+
+# --- WebSockets alone, maintenance
+
+
+def test_a_plain_request_to_a_websocket_is_told_to_upgrade(setup: Setup) -> None:
+    setup.serve({"path": "/ws", "upstream": "echo", "websocket_only": True, "response_headers": {"X-Site": "a"}})
+    for headers in ([], [("Upgrade", "h2c"), ("Connection", "Upgrade")]):
+        answer = setup.get("/ws", *headers)
+        assert (answer.status, answer.headers["upgrade"], answer.headers["sec-websocket-version"]) == (
+            426, "websocket", "13")
+        with Client(setup.address) as client:
+            client.send("a", "/ws", headers)
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += client.socket.recv(1)
+        assert "upgrade" in {value for name, value in fields(head) if name == "connection"}
+    with Client(setup.address) as client:
+        answer = client.ask("a", "/ws", UPGRADE)
+        assert (answer.status, answer.headers["x-site"], answer.headers["upgrade"]) == (101, "a", "websocket")
+        client.echo(b"hello")
+
+
+@pytest.mark.parametrize("where", ["site", "location", "defaults"])
+def test_maintenance_refuses_what_is_new_and_leaves_open_websockets(setup: Setup, where: str) -> None:
+    location = {"path": "/", "upstream": "echo"}
+    setup.serve(location)
+    with Client(setup.address) as client:
+        assert client.ask("a", "/", UPGRADE).status == 101
+        said = {"maintenance": True}
+        setup.edge.reload({
+            "upstreams": [{"name": "echo", "servers": [setup.echo]}],
+            "site_defaults": said if where == "defaults" else {},
+            "sites": [{"server_names": ["a"], "listen": [setup.address], **(said if where == "site" else {}),
+                       "locations": [{**location, **(said if where == "location" else {})}]}]})
+        for headers in ([], UPGRADE):
+            answer = setup.get("/", *headers)
+            assert (answer.status, answer.headers["retry-after"]) == (503, "120")
+        client.echo(b"still here")
+
+
+# --- files
+
+
+def test_files_are_served_and_nothing_hidden_or_outside(setup: Setup) -> None:
+    setup.serve({"path": "/", "root": FOLDER})
+    assert {path: (setup.get(path).status, setup.get(path).body) for path in (
+        "/", "/app.js", "/sub/", "/.well-known/security.txt")} == {
+        "/": (200, b"the page"), "/app.js": (200, b"the script"), "/sub/": (200, b"another page"),
+        "/.well-known/security.txt": (200, b"for everybody")}
+    for path in ("/.env", "/%2eenv", "/.git/config", "/sub/../.env", "//.env", "/nothing"):
+        assert setup.get(path).status == 404, path
+    for path in ("/../etc/passwd", "/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd", "/sub/../../etc/passwd"):
+        assert setup.get(path).status == 400, path
+    assert setup.get("/app.js", method="POST").status == 405
+
+
+def test_a_single_page_application_gets_its_page_for_every_path_of_its_own(setup: Setup) -> None:
+    setup.serve({"path": "/", "root": FOLDER, "try_files": ["$uri", "/index.html"], "expires": "epoch"},
+                {"path": "/app.js", "match": "exact", "root": FOLDER, "expires": "1h"},
+                {"path": "/ws", "upstream": "echo"})
+    assert (setup.get("/rooms/7").status, setup.get("/rooms/7").body) == (200, b"the page")
+    assert setup.get("/rooms/7").headers["cache-control"] == "no-cache"
+    assert setup.get("/app.js").headers["cache-control"] == "max-age=3600"
+    assert setup.get("/.env").status == 404
+    with Client(setup.address) as client:
+        assert client.ask("a", "/ws", UPGRADE).status == 101
+        client.echo(b"hello")
+
+
+def test_try_files_can_end_with_a_status(setup: Setup) -> None:
+    setup.serve({"path": "/", "root": FOLDER, "try_files": ["$uri", "$uri/", "=410"]})
+    assert (setup.get("/nothing").status, setup.get("/sub/").body) == (410, b"another page")
+
+
+# --- answers of nginx's own
+
+
+@pytest.mark.parametrize(("redirect", "status", "location"), [
+    ({"to": "/new"}, 308, "/new?x=a%2Fb"), ({"to": "/new", "status": 301}, 301, "/new?x=a%2Fb"),
+    ({"to": "/new", "status": 302}, 302, "/new?x=a%2Fb"), ({"to": "/new", "status": 307}, 307, "/new?x=a%2Fb"),
+    ({"to": "https://$host$request_uri", "status": 308}, 308, "https://a/old?x=a%2Fb"),
+    ({"to": "/new?y=1"}, 308, "/new?y=1"), ({"to": "https://b.example/"}, 308, "https://b.example/?x=a%2Fb")])
+def test_a_redirect_keeps_the_arguments(setup: Setup, redirect: dict[str, Any], status: int, location: str) -> None:
+    setup.serve({"path": "/old", "redirect": redirect})
+    answer = setup.get("/old?x=a%2Fb", method="POST")
+    assert (answer.status, answer.headers["location"]) == (status, location)
+
+
+@pytest.mark.parametrize("body", [
+    "ok\n", "", "User-agent: *\nDisallow: /*?*$\n\tx", '"; } return 500; #', "\\n\\", "grüße"])
+def test_an_answer_has_the_body_that_the_inventory_says(setup: Setup, body: str) -> None:
+    setup.serve({"path": "/x", "match": "exact",
+                 "respond": {"status": 203, "body": body, "content_type": "text/plain; charset=utf-8"}})
+    answer = setup.get("/x")
+    assert (answer.status, answer.body.decode(), answer.headers.get("content-type")) == (
+        203, body, "text/plain; charset=utf-8")
+
+
+def test_what_has_no_server_and_what_has_no_location_is_told_apart(setup: Setup) -> None:
+    setup.serve({"path": "/empty", "upstream": "empty"})
+    assert (setup.get("/empty").status, setup.get("/other").status) == (503, 404)
+    setup.serve({"path": "/empty", "upstream": "empty"}, {"path": "/", "redirect": {"to": "/empty"}})
+    assert setup.get("/other").status == 308
+
+
+# --- keys
+
+
+def test_response_headers_are_added_replaced_and_removed_on_every_answer(setup: Setup) -> None:
+    setup.serve({"path": "/", "upstream": "redirect", "response_headers": {"x-powered-by": None, "X-Two": "location"}},
+                {"path": "/own", "respond": {"status": 404}}, {"path": "/ws", "upstream": "echo"},
+                response_headers={"X-Two": "site", "X-Frame-Options": "DENY", "X-Kept": None},
+                defaults={"response_headers": {"X-Three": "defaults", "X-Kept": "defaults", "X-Frame-Options": "d"}})
+    answer = setup.get("/")
+    assert {name: value for name, value in answer.headers.items() if name.startswith("x-")} == {
+        "x-two": "location", "x-frame-options": "DENY", "x-three": "defaults"}
+    for path, headers in (("/own", []), ("/ws", UPGRADE)):
+        answer = setup.get(path, *headers)
+        assert answer.status in (404, 101)
+        assert (answer.headers["x-two"], answer.headers["x-frame-options"]) == ("site", "DENY")
+
+
+@pytest.mark.parametrize(("host", "heard"), [
+    (None, "a"), ("$host", "a"), ("$http_host", "A:{port}"), ("backend.example", "backend.example"),
+    ("b.example:8080", "b.example:8080")])
+def test_the_backend_gets_the_host_that_the_inventory_says(setup: Setup, host: str | None, heard: str) -> None:
+    setup.serve({"path": "/", "upstream": "tell", **({"host": host} if host else {})})
+    port = setup.address.rsplit(":", 1)[1]
+    with Client(setup.address) as client:
+        told = dict(fields(client.ask(f"A:{port}", "/").body))
+    assert told["host"] == heard.format(port=port)
+
+
+def post(setup: Setup, path: str, length: int) -> int:
+    """Send a request with a body; return the status."""
+    with Client(setup.address) as client:
+        client.send("a", path, [("Content-Length", str(length))], method="POST")
+        client.socket.sendall(bytes(length))
+        return client.answer().status
+
+
+def test_client_max_body_size_is_each_locations_own(setup: Setup) -> None:
+    setup.serve({"path": "/small", "upstream": "tell", "client_max_body_size": "1k"},
+                {"path": "/any", "upstream": "tell", "client_max_body_size": 0}, {"path": "/site", "upstream": "tell"},
+                client_max_body_size="2k")
+    assert [post(setup, path, length) for path, length in (("/small", 1024), ("/small", 1025), ("/site", 2048),
+                                                           ("/site", 2049))] == [200, 413, 200, 413]
+    assert setup.get("/any", ("Content-Length", "0"), method="POST").status == 200
+
+
+def test_gzip_is_each_locations_own(setup: Setup) -> None:
+    accept = ("Accept-Encoding", "gzip")
+    setup.edge.container.write({f"{FOLDER}/long.html": "x" * 4096})
+    setup.serve({"path": "/", "root": FOLDER}, {"path": "/long.html", "match": "exact", "root": FOLDER, "gzip": False})
+    setup.edge.container.write({f"{FOLDER}/other.html": "x" * 4096})
+    assert setup.get("/other.html", accept).headers.get("content-encoding") == "gzip"
+    assert setup.get("/long.html", accept).headers.get("content-encoding") is None
+
+
+def test_each_location_has_its_own_log_in_the_format_that_it_says(setup: Setup) -> None:
+    logs = {name: f"/var/log/nginx/{name}.log" for name in ("one", "two")}
+    setup.edge.container.shell("rm -f /var/log/nginx/one.log /var/log/nginx/two.log; : > /var/log/nginx/access.log")
+    setup.serve({"path": "/one", "upstream": "tell", "access_log": logs["one"], "access_log_format": "websocket"},
+                {"path": "/two", "upstream": "tell", "access_log": logs["two"]},
+                {"path": "/off", "upstream": "tell", "access_log": "off"}, {"path": "/other", "upstream": "tell"})
+    for path in ("/one", "/two", "/off", "/other"):
+        assert setup.get(path).status == 200
+    time.sleep(0.1)
+    read = setup.edge.container.shell
+    assert "host=a upgrade= seconds=0." in read(f"cat {logs['one']}")
+    assert f"upstream={setup.backend.address}" in read(f"cat {logs['one']}")
+    assert read(f"cut -d' ' -f6,7 {logs['two']}") == '"GET /two\n'
+    assert [line.split()[6] for line in read("cat /var/log/nginx/access.log").splitlines()] == ["/other"]
+
+
+def _slow(backend: Backend, connection: Any) -> None:
+    backend.heads.append(connection.recv(65536))
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+    time.sleep(0.8)
+    connection.sendall(b"done")
+
+
+@pytest.mark.parametrize(("buffering", "early"), [(False, True), (True, False)])
+def test_what_is_not_buffered_comes_as_it_is_sent(setup: Setup, buffering: bool, early: bool) -> None:
+    slow = Backend(_slow)
+    setup.edge.stop()
+    setup.edge.start({"upstreams": [{"name": "slow", "servers": [slow.address]}], "sites": [
+        {"server_names": ["a"], "listen": [setup.address], "upstream": "slow", "buffering": buffering}]})
+    with Client(setup.address) as client:
+        client.send("a", "/")
+        client.socket.settimeout(0.5)
+        try:
+            while not client.socket.recv(65536).endswith(b"half"):
+                pass
+            came = True
+        except TimeoutError:
+            came = False
+    assert came is early
+    slow.close()
+
+
+def _large(backend: Backend, connection: Any) -> None:
+    backend.heads.append(connection.recv(65536))
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Large: " + b"x" * 12000 + b"\r\nContent-Length: 2\r\n\r\nok")
+
+
+def test_buffer_size_has_room_for_large_headers(setup: Setup) -> None:
+    large = Backend(_large)
+    setup.edge.stop()
+    setup.edge.start({"upstreams": [{"name": "large", "servers": [{"address": large.address, "max_fails": 0}]}],
+                      "sites": [{"server_names": ["a"], "listen": [setup.address], "upstream": "large", "locations": [
+                          {"path": "/16k", "upstream": "large", "buffer_size": "16k"},
+                          {"path": "/many", "upstream": "large", "buffer_size": "16k", "buffers": 256}]}]})
+    assert [setup.get(path).status for path in ("/", "/16k", "/many")] == [502, 200, 200]
+    assert "proxy_buffers 256 16k;" in setup.edge.dump()
+    large.close()
+
+
+@pytest.mark.parametrize(("key", "sent"), [("client_body_timeout", b"half"), ("keepalive_timeout", b"")])
+def test_a_client_that_waits_too_long_is_given_up(setup: Setup, key: str, sent: bytes) -> None:
+    setup.serve({"path": "/", "upstream": "tell", key: "1s"})
+    with Client(setup.address) as client:
+        if sent:
+            client.send("a", "/", [("Content-Length", "100")], method="POST")
+            client.socket.sendall(sent)
+        else:
+            assert client.ask("a", "/").status == 200
+        assert 0.9 < client.seconds_until_closed() < 3
+
+
+def test_a_client_that_reads_nothing_is_given_up_when_client_send_timeout_ends(setup: Setup) -> None:
+    setup.serve({"path": "/", "upstream": "echo", "client_send_timeout": "1s"})
+    with Client(setup.address) as client:
+        assert client.ask("a", "/", UPGRADE).status == 101
+        client.socket.settimeout(0.2)
+        frame = bytes([0x82, 0xFE]) + (60000).to_bytes(2, "big") + bytes(4) + bytes(60000)
+        deadline = time.monotonic() + 5
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            while time.monotonic() < deadline:
+                try:
+                    client.socket.sendall(frame)
+                except TimeoutError:
+                    continue
+
+
+def test_what_the_defaults_say_holds_where_a_site_says_nothing(setup: Setup) -> None:
+    setup.serve({"path": "/", "upstream": "tell"}, {"path": "/own", "upstream": "tell", "host": "own.example"},
+                defaults={"host": "defaults.example", "request_headers": {"X-Edge": "defaults", "X-Two": "defaults"}},
+                request_headers={"x-two": "site"})
+    told = dict(fields(setup.get("/").body))
+    assert (told["host"], told["x-edge"], told["x-two"]) == ("defaults.example", "defaults", "site")
+    assert dict(fields(setup.get("/own").body))["host"] == "own.example"
