@@ -86,11 +86,15 @@ def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
         return {"problems": error.problems}
     sites = model.pop("sites")
     upstreams = {name: model.pop(name) for name in ("routes", "sources", "upstreams")}
+    http = {name: model.pop(name) for name in ("trusted", "extra")}
+    refusing = model.pop("refusing")
     files = [
-        {"name": "http.conf", "template": "http.conf.j2", "vars": {}},
+        {"name": "http.conf", "template": "http.conf.j2", "vars": http},
         {"name": "status.conf", "template": "status.conf.j2", "vars": {}},
         {"name": "upstreams.conf", "template": "upstreams.conf.j2", "vars": upstreams},
     ]
+    if refusing:
+        files.append({"name": "refuse.conf", "template": "refuse.conf.j2", "vars": {"listen": refusing}})
     files += [{"name": f"site-{site['name']}.conf", "template": "site.conf.j2", "vars": {"site": site}}
               for site in sites]
     return {"problems": [], "main": model, "files": files}

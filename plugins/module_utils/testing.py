@@ -71,12 +71,24 @@ class Tester:
 
 
 def _text_of(line: str) -> str:
-    """Return the line of the configuration that a message of nginx's names: its file may be gone when this is read."""
+    """Return the line of the configuration that a message of nginx's names: its file may be gone when this is read.
+
+    Where a comment C(# From ...:) stands above it, with no C(# End of ...) between, it tells where the line is from.
+    """
     found = re.search(r" in (\S+):([0-9]+)$", line)
     if not found:
         return ""
     try:
         with open(found[1], encoding="utf-8", errors="replace") as file:
-            return f"\n    {file.readlines()[int(found[2]) - 1].strip()}"
-    except (OSError, IndexError):
+            lines = [text.strip() for text in file.readlines()[:int(found[2])]]
+    except OSError:
         return ""
+    if len(lines) < int(found[2]):
+        return ""
+    for number, text in enumerate(reversed(lines)):
+        place = re.match(r"# From (.+):$", text)
+        if place and number:
+            return f"\n    {lines[-1]}\n    which is line {number} of {place[1]}"
+        if text.startswith("# End of "):
+            break
+    return f"\n    {lines[-1]}"

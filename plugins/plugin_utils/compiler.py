@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.hash_sizes import bucket_size, max_size, variables_max_size
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import ExtraConfig, Model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, nearest
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import MAIN_CONTEXT, ROLE
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.sites import Sites
@@ -63,11 +63,15 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
 
     names = {name for site in compiled for name in site.server_names}
     scalars = {name.removeprefix(PREFIX): value for name, value in role.items() if ROLE[name].kind}
+    extra = scalars.pop("extra_config")
     del scalars["other_upgrades"]
     return Model(**scalars, server_names_hash_bucket_size=bucket_size(names),
                  server_names_hash_max_size=max_size(len(names)),
-                 variables_hash_max_size=variables_max_size(2 * len(upstreams.routes) + len(upstreams.sources)),
-                 routes=upstreams.routes, sources=upstreams.sources, upstreams=groups, sites=compiled)
+                 variables_hash_max_size=variables_max_size(
+                     2 * len(upstreams.routes) + len(upstreams.sources) + 2 * len(sites.trusted)),
+                 routes=upstreams.routes, sources=upstreams.sources, upstreams=groups, trusted=sites.trusted,
+                 refusing=sites.refusing(), sites=compiled,
+                 extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None)
 
 
 def _nearest_variable(name: str) -> str:

@@ -17,6 +17,9 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused
 
 T = TypeVar("T")
 
+# A comment, a quotation, the beginning of ${name}, an escaped character, punctuation, a plain word, or what is left.
+_WORD = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\$\{|\\.|[;{}]|[^\s;{}"'\\$]+|["'$\\]""", re.DOTALL)
+
 # nginx takes months and years only where it counts in seconds, and it counts the times here in milliseconds.
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST = 3650 * _SECONDS["d"]
@@ -284,6 +287,69 @@ def listen(value: object) -> tuple[str, int]:
         return _address(host, value, 4), number
     except Refused:
         raise Refused(f"{shown(value)} is not {expected}") from None
+
+
+def listen_address(value: object) -> str:
+    """Accept the address of a listening socket as ``listen`` gives it: ``*`` or IPv4, or IPv6 in brackets."""
+    bare = value[1:-1] if isinstance(value, str) and value.startswith("[") else value
+    host = f"[{bare}]" if isinstance(bare, str) and ":" in bare else value
+    try:
+        return listen(f"{host}:1")[0]
+    except Refused:
+        raise Refused(f"{shown(value)} is not an IP address") from None
+
+
+def network(value: object) -> str:
+    """Accept an IP address or a network of them in CIDR form.
+
+    Source: https://nginx.org/en/docs/http/ngx_http_realip_module.html#set_real_ip_from
+    """
+    checked = text(value)
+    try:
+        found = ipaddress.ip_network(checked)
+    except ValueError:
+        try:
+            meant = f"; did you mean {ipaddress.ip_network(checked, strict=False)}?"
+        except ValueError:
+            meant = "; expected one such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32"
+        raise Refused(f"{shown(value)} is neither an IP address nor a network{meant}") from None
+    if getattr(found.network_address, "scope_id", None):
+        raise Refused(f"{shown(value)} is the address of one link alone")
+    return str(found.network_address) if found.num_addresses == 1 else str(found)
+
+
+def so_keepalive(value: object) -> str:
+    """Accept whether TCP keepalive is on, or its times: idle:interval:count. Source: https://nginx.org/r/listen."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, str) and re.fullmatch(r"([0-9]+[smh]?)?:([0-9]+[smh]?)?:[0-9]*", value, re.ASCII) \
+            and value != "::":
+        return value
+    raise Refused(f"{shown(value)} is neither true nor false, nor times such as 30m::10")
+
+
+def free_text(value: object) -> str:
+    """Accept nginx's own configuration language: whole directives, as many blocks closed as opened.
+
+    What they mean is left to nginx's test. Source: ngx_conf_read_token in ngx_conf_file.c
+    """
+    if not isinstance(value, str):
+        raise Refused(f"{shown(value)} is not text")
+    if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", value) or "@generation@" in value:
+        raise Refused(f"{shown(value)} holds a control character")
+    depth, complete = 0, True
+    for word in _WORD.findall(value):
+        if word.startswith("#") and complete:
+            continue
+        if word in ('"', "'"):
+            raise Refused(f"{shown(value)} has a quotation mark that is not closed")
+        depth += {"{": 1, "}": -1, "${": 1}.get(word, 0)
+        if depth < 0:
+            raise Refused(f'{shown(value)} has a "}}" too many')
+        complete = word in (";", "{", "}")
+    if depth or not complete:
+        raise Refused(f"{shown(value)} ends in the middle of a {'block' if depth else 'directive'}")
+    return value.strip("\n")
 
 
 def server_address(value: object) -> str:

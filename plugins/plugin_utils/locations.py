@@ -10,7 +10,15 @@ from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import headers, kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.hash_sizes import bucket_size, max_size
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Answer, Files, Header, Location, Proxy, Upstream
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
+    Answer,
+    ExtraConfig,
+    Files,
+    Header,
+    Location,
+    Proxy,
+    Upstream,
+)
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     INHERITED,
@@ -24,25 +32,31 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
 
 # An edge sees the client itself, so what a client says about who it is or how it came is replaced, not appended to.
 _EDGE_HEADERS: dict[str, str | None] = {
-    "X-Real-IP": "$remote_addr", "X-Forwarded-For": "$remote_addr", "X-Forwarded-Proto": "$scheme"}
+    "X-Real-IP": "$remote_addr", "X-Forwarded-For": "$remote_addr"}
 
 # A group of a regular expression, because nginx encodes a second time what it copies from $1.
 _REST = "websocket_proxy_rest"
 _LOG_FORMATS = {"combined": "combined", "websocket": "websocket_proxy_websocket"}
 
 
+def extra_config(place: Place, given: Mapping[str, Any]) -> ExtraConfig | None:
+    """Return the free text of a site or location, where it has one."""
+    text = given.get("extra_config")
+    return ExtraConfig(place["extra_config"].path, text.split("\n")) if text else None
+
+
 class Locations:
     """Compiles the locations of one site; knows what earlier ones have taken.
 
     SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its place, the
-    defaults' first.
+    defaults' first. SCHEME is the variable that tells how a client came.
     """
 
     def __init__(self, upstreams: Mapping[str, Upstream], site: Mapping[str, Any],
-                 layers: list[tuple[Place, Mapping[str, Any]]]) -> None:
+                 layers: list[tuple[Place, Mapping[str, Any]]], scheme: str) -> None:
         self._upstream = kinds.one_name_of(upstreams, "an upstream")
         self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
-        self._request = [_EDGE_HEADERS, *(headers.read_headers(
+        self._request = [{**_EDGE_HEADERS, "X-Forwarded-Proto": scheme}, *(headers.read_headers(
             place["request_headers"], given.get("request_headers"), headers.REQUEST) for place, given in layers)]
         self._response = [headers.read_headers(place["response_headers"], given.get("response_headers"),
                                                headers.RESPONSE) for place, given in layers]
@@ -121,6 +135,7 @@ class Locations:
             proxy=proxy, files=files, answer=answer,
             response_headers=[Header(name, value) for name, value in response.items() if value is not None],
             new_cookie=upstream.new_cookie if upstream else None, expires=given.get("expires"),
+            extra_config=extra_config(place, given),
             access_log=[log, _LOG_FORMATS[values["access_log_format"]]] if log and log != "off" else log and [log],
             **{name: values[name] for name in ("client_max_body_size", "client_body_timeout", "client_send_timeout",
                                                "keepalive_timeout", "gzip")})]

@@ -121,6 +121,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class ExtraConfig:
+    """Lines of nginx's own language with the place in the inventory that they are from."""
+
+    place: str
+    lines: list[str]
+
+
+@dataclass(frozen=True)
 class Location:
     """A location, in which just one of ``proxy``, ``files`` and ``answer`` is there.
 
@@ -142,18 +150,31 @@ class Location:
     keepalive_timeout: str | None
     gzip: bool | None
     access_log: list[str] | None
+    extra_config: ExtraConfig | None
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """Proxies that are believed; ``variable`` is 1 for them, and ``scheme`` is how their clients came."""
+
+    networks: list[str]
+    variable: str
+    scheme: str
 
 
 @dataclass(frozen=True)
 class Site:
-    """A server of nginx's; ``listen`` holds complete parameters of the listen directive."""
+    """A server of nginx's; ``listen`` holds complete parameters of the listen directive, in words."""
 
     name: str
     server_tokens_off: bool
     server_names: list[str]
-    listen: list[str]
+    listen: list[list[str]]
+    trusted_proxies: list[str]
+    real_ip_header: str
     reject_other_upgrades: bool
     refuse_other_paths: bool
+    extra_config: ExtraConfig | None
     locations: list[Location]
 
 
@@ -178,4 +199,7 @@ class Model:
     routes: list[Route]
     sources: list[Sources]
     upstreams: list[Upstream]
+    trusted: list[Trusted]
+    refusing: list[list[str]]
+    extra: ExtraConfig | None
     sites: list[Site]

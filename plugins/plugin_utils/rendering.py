@@ -36,7 +36,7 @@ class Renderer:
         self._environment = Environment(
             loader=FileSystemLoader(list(folders)), undefined=StrictUndefined, finalize=_word,
             trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-        self._environment.filters["lines"] = _lines
+        self._environment.filters.update(lines=_lines, bare=_Word)
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:
         """Return the text of a template.

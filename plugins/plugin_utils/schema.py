@@ -74,6 +74,7 @@ ROLE = {
     "websocket_proxy_resolver": Key("list", default=[], elements="str"),
     "websocket_proxy_server": Key("dict", default={}),
     "websocket_proxy_site_defaults": Key("dict", default={}),
+    "websocket_proxy_extra_config": Key("str", kinds.free_text, ""),
     "websocket_proxy_upstreams": Key("list", default=[], elements="dict"),
     "websocket_proxy_sites": Key("list", default=[], elements="dict"),
 }
@@ -183,6 +184,7 @@ LOCATION = {
     "rewrite_to": Key("str", kinds.path),
     "try_files": Key("list", kinds.try_files, elements="str"),
     "expires": Key("str", kinds.expires),
+    "extra_config": Key("str", kinds.free_text, ""),
     **_HEADERS,
     **INHERITED,
 }
@@ -210,14 +212,33 @@ RESPOND = {
 
 SITE = {
     "name": Key("str", kinds.name),
-    "server_names": Key("list", required=True, elements="str"),
-    "listen": Key("list", default=["80"], elements="str"),
+    "server_names": Key("list", required=True, elements="raw"),
+    "listen": Key("list", default=["80"], elements="raw"),
     "upstream": Key("str"),
     "locations": Key("list", default=[], elements="dict"),
     "other_upgrades": Key("str", kinds.one_of(*OTHER_UPGRADES), choices=OTHER_UPGRADES),
+    "trusted_proxies": Key("list", default=[], elements="str"),
+    "extra_config": Key("str", kinds.free_text, ""),
     **_HEADERS,
     **INHERITED,
 }
 
 # What a site has of its own, and cannot have from websocket_proxy_site_defaults.
-OWN = ("name", "server_names", "locations")
+OWN = ("name", "server_names", "locations", "extra_config")
+
+LISTEN = {
+    "address": Key("str", kinds.listen_address),
+    "port": Key("int", kinds.port, required=True),
+    "default_server": Key("bool", kinds.boolean, False),
+    "proxy_protocol": Key("bool", kinds.boolean, False),
+    "backlog": Key("int", kinds.whole(1, 1000000)),
+    "reuseport": Key("bool", kinds.boolean, False),
+    "so_keepalive": Key("raw", kinds.so_keepalive),
+}
+
+# What belongs to a socket, and is said once for all sites that listen there.
+SOCKET_OPTIONS = ("backlog", "reuseport", "so_keepalive")
+
+SERVER_NAME = {
+    "regex": Key("str", kinds.regular_expression, required=True),
+}

@@ -5,20 +5,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.locations import Locations
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Location, Site, Upstream
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.locations import Locations, extra_config
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Location, Site, Trusted, Upstream
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, shown
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import OWN, SITE, read_keys
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
+    LISTEN,
+    OWN,
+    SERVER_NAME,
+    SITE,
+    SOCKET_OPTIONS,
+    read_keys,
+)
+
+
+@dataclass
+class _Socket:
+    """A socket on which sites listen: where it was first said, and what was said of it, each with its place."""
+
+    place: Place
+    proxy_protocol: bool
+    default_server: Place | None = None
+    options: dict[str, tuple[Any, Place]] = field(default_factory=dict)
 
 
 class Sites:
-    """Compiles the sites in their order; knows what earlier ones have taken."""
+    """Compiles the sites in their order; knows what earlier ones have taken.
+
+    ``trusted`` is what the sites refer to.
+    """
 
     def __init__(self, place: Place, upstreams: Mapping[str, Upstream], other_upgrades: str | None, ipv6: bool,
                  drop_in: bool) -> None:
+        self.trusted: list[Trusted] = []
         self._place = place
         self._upstreams = upstreams
         self._other_upgrades = other_upgrades
@@ -26,6 +48,7 @@ class Sites:
         self._drop_in = drop_in
         self._names: dict[str, Place] = {}
         self._served: dict[str, Place] = {}
+        self._sockets: dict[str, _Socket] = {}
 
     def compile(self, raw: object, defaults_place: Place, defaults: object) -> list[Site]:
         """Return the sites; what the DEFAULTS say holds for each that does not say it itself."""
@@ -33,6 +56,11 @@ class Sites:
         self._defaults = defaults_place, read_keys(defaults_place, keys, defaults) or {}
         sites = [self._site(where, item) for where, item in self._place.items(raw, "sites")]
         return [site for site in sites if site]
+
+    def refusing(self) -> list[list[str]]:
+        """Return the sockets, as parameters of listen, that have no site for the names that no site has."""
+        return [[name, *(["proxy_protocol"] if socket.proxy_protocol else [])]
+                for name, socket in self._sockets.items() if not socket.default_server]
 
     def _site(self, place: Place, raw: object) -> Site | None:
         own = read_keys(place, SITE, raw)
@@ -43,24 +71,34 @@ class Sites:
             # A site that says what is behind its paths does not mean all of them.
             defaults = {name: value for name, value in defaults.items() if name != "upstream"}
         given = {**defaults, **own}
+        said = {name: place if name in own else elsewhere for name in given}
         if "upstream" not in given and given.get("locations", []) == [] \
                 and not {"upstream", "locations"} & place.misspelt(raw, SITE):
             place.refuse('"upstream" or "locations" is missing')
         server_names = self._server_names(place["server_names"], given.get("server_names"))
-        sockets = self._sockets((place if "listen" in own else elsewhere)["listen"],
-                                given.get("listen", SITE["listen"].default))
+        listen, protocols = self._listen(said.get("listen", place)["listen"],
+                                         given.get("listen", SITE["listen"].default))
         for name, at in server_names.items():
-            for socket in sockets:
-                at.once(self._served, f"{socket} {name}", f"{shown(name)} on {socket} is already")
+            for words in listen:
+                at.once(self._served, f"{words[0]} {name}", f"{shown(name)} on {words[0]} is already")
         name = given.get("name") or self._default_name(place, list(server_names))
         hint = "" if "name" in given else 'give the site a "name", because '
         place["name"].once(self._names, name.lower(), f"{hint}{shown(name)} is already the name of")
         if "buffers" in given and "buffer_size" not in given:
-            (place if "buffers" in own else elsewhere)["buffers"].refuse(
-                "this is the number of buffers of buffer_size, which is not there")
+            said["buffers"]["buffers"].refuse("this is the number of buffers of buffer_size, which is not there")
+        networks, scheme = self._trusted(said.get("trusted_proxies", place)["trusted_proxies"],
+                                         given.get("trusted_proxies"))
+        if True in protocols and not networks:
+            place.refuse("with proxy_protocol, trusted_proxies has to name those whose word is taken for a client's "
+                         "address")
+        if len(protocols) > 1:
+            place.refuse("the site listens with proxy_protocol and without, and a client's address comes from one of "
+                         "both; make it two sites")
         layers: list[tuple[Place, Mapping[str, Any]]] = [(elsewhere, defaults), (place, own)]
-        locations = self._locations(Locations(self._upstreams, given, layers), layers, given)
-        return Site(name=name, server_names=list(server_names), listen=sockets, server_tokens_off=self._drop_in,
+        locations = self._locations(Locations(self._upstreams, given, layers, scheme), layers, given)
+        return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
+                    trusted_proxies=networks, extra_config=extra_config(place, own),
+                    real_ip_header="proxy_protocol" if True in protocols else "X-Forwarded-For",
                     reject_other_upgrades=given.get("other_upgrades", self._other_upgrades) == "reject",
                     refuse_other_paths=all(location.match != ["/"] for location in locations), locations=locations)
 
@@ -80,6 +118,9 @@ class Sites:
         """Name a site after its first server name, as far as a file's name can hold that."""
         if not server_names:
             return place.path
+        if server_names[0].startswith("~"):
+            place.refuse('"name" is missing, which a regular expression does not give')
+            return place.path
         first = server_names[0].replace("*", "_").translate({ord("["): None, ord("]"): None, ord(":"): "_"})
         return first[:200]
 
@@ -88,27 +129,89 @@ class Sites:
         """Return each server name with the place where it stands."""
         names: dict[str, Place] = {}
         for where, item in place.items(raw, "server names"):
-            name = where.read(kinds.server_name, item)
+            if isinstance(item, Mapping):
+                expression = (read_keys(where, SERVER_NAME, item) or {}).get("regex")
+                name = f"~{expression}" if expression else None
+            else:
+                name = where.read(kinds.server_name, item)
             if name:
                 where.once(names, name, f"{shown(item)} is already")
         if raw == []:
             place.refuse("the list is empty; a site needs at least one server name")
         return names
 
-    def _sockets(self, place: Place, raw: object) -> list[str]:
-        """Return the parameters of the listen directives; a bare port is every address, of IPv6 where there is any."""
-        sockets: dict[str, Place] = {}
+    def _listen(self, place: Place, raw: object) -> tuple[list[list[str]], set[bool]]:
+        """Return the parameters of the listen directives, and whether they have the PROXY protocol.
+
+        A bare port is every address, of IPv6 where there is any.
+        """
+        own: dict[str, Place] = {}
+        directives, protocols = [], set()
         for where, item in place.items(raw, "ports and addresses"):
-            listen = where.read(kinds.listen, item)
-            if not listen:
-                continue
-            address, port = listen
+            if isinstance(item, Mapping):
+                options = read_keys(where, LISTEN, item)
+                if options is None or "port" not in options:
+                    continue
+                address, port = options.get("address", ""), options["port"]
+            else:
+                listen = where.read(kinds.listen, item)
+                if not listen:
+                    continue
+                (address, port), options = listen, {}
             if address.startswith("[") and not self._ipv6:
                 where.refuse(f"{shown(item)}: the host can open no IPv6 socket")
             addresses = [address] if address else ["0.0.0.0", "[::]"] if self._ipv6 else ["0.0.0.0"]
             for one in addresses:
                 socket = f"{port}" if one == "0.0.0.0" else f"{one}:{port}"
-                where.once(sockets, socket, f"{shown(item)} listens where already does")
+                if socket not in own:
+                    directives.append([socket, *self._parameters(where, socket, options)])
+                where.once(own, socket, f"{shown(item)} listens where already does")
+            protocols.add(options.get("proxy_protocol", False))
         if raw == []:
             place.refuse("the list is empty; leave it out to listen on port 80")
-        return list(sockets)
+        return directives, protocols
+
+    def _parameters(self, place: Place, name: str, options: Mapping[str, Any]) -> list[str]:
+        """Return what is said of a socket and was not before; refuse what goes against that."""
+        protocol = options.get("proxy_protocol", False)
+        socket = self._sockets.setdefault(name, _Socket(place, protocol))
+        if socket.proxy_protocol != protocol:
+            place.refuse(f"all sites on {name} have proxy_protocol or none has, and {socket.place.path} "
+                         f"{'has' if socket.proxy_protocol else 'has not'}")
+        words = []
+        if options.get("default_server"):
+            if socket.default_server:
+                place["default_server"].refuse(f"{socket.default_server.path} is the default server of {name} already")
+            socket.default_server = socket.default_server or place
+            words.append("default_server")
+        if protocol:
+            words.append("proxy_protocol")
+        for key in SOCKET_OPTIONS:
+            value = options.get(key)
+            if value is None or value is False:
+                continue
+            first = socket.options.setdefault(key, (value, place))
+            if first[0] != value:
+                place[key].refuse(f"{first[1].path} says {shown(first[0])} of the same socket, {name}")
+            elif first[1] is place:
+                words.append(key if value is True else f"{key}={value}")
+        return words
+
+    def _trusted(self, place: Place, raw: object) -> tuple[list[str], str]:
+        """Return the networks, and the variable that has the scheme by which their clients came."""
+        first: dict[str, Place] = {}
+        networks = []
+        for where, item in place.items(raw, "addresses"):
+            network = where.read(kinds.network, item)
+            if network:
+                where.once(first, network, f"{shown(item)} is already")
+                networks.append(network)
+        if not networks:
+            return [], "$scheme"
+        for trusted in self.trusted:
+            if trusted.networks == networks:
+                return networks, trusted.scheme
+        number = len(self.trusted) + 1
+        self.trusted.append(Trusted(networks, f"$websocket_proxy_trusted_{number}",
+                                    f"$websocket_proxy_scheme_{number}"))
+        return networks, self.trusted[-1].scheme

@@ -47,18 +47,40 @@ TIME = (st.integers(1, 315360000) | st.builds("{}{}".format, st.integers(1, 9), 
     ["ms", "s", "m", "h", "d", "w", "M", "y", ""]))).filter(is_duration)
 SEGMENT = st.text(st.sampled_from(LETTERS + "~!&'()*+,=:@-"), min_size=1, max_size=12)
 PATH = st.builds("/{}{}".format, st.lists(SEGMENT, max_size=4).map("/".join), st.sampled_from(["", ".x"]))
+DECODED = {"uri", "document_uri", "request_filename", "request_body", "ssl_client_raw_cert"}
 VALUE = (st.text(st.sampled_from("abc \"'\\;{}#=%,"), min_size=1, max_size=30).map(str.strip).filter(bool)
-         | st.sampled_from(sorted(NAMES)).map("a ${{{}}};".format) | st.integers(0, 10**9) | st.none())
-RESERVED = {"upgrade", "connection", "host", "content-length", "transfer-encoding"}
+         | st.sampled_from(sorted(NAMES - DECODED)).map("a ${{{}}};".format) | st.integers(0, 10**9) | st.none())
+RESERVED = {"upgrade", "connection", "host", "content-length", "transfer-encoding", "content-type",
+            "sec-websocket-accept"}
 HEADERS = st.lists(NAME.filter(lambda name: name[0] != "_" and name.lower() not in RESERVED), max_size=8,
                    unique_by=str.lower).flatmap(
     lambda names: st.fixed_dictionaries(dict.fromkeys(names, VALUE)))
+SIZE = st.builds("{}{}".format, st.integers(4, 512), st.sampled_from("kK"))
+TEXT = st.sampled_from(["", "# nothing\n", "limit_rate 5k;", "if ($arg_x) {\n    return 404;\n}"])
 OPTIONAL = {
+    "response_headers": HEADERS, "host": st.sampled_from(["$host", "$http_host"]) | LABEL,
+    "buffering": st.booleans(), "buffer_size": SIZE, "client_max_body_size": SIZE | st.just(0),
+    "client_body_timeout": TIME, "client_send_timeout": TIME, "keepalive_timeout": TIME | st.just(0),
+    "gzip": st.booleans(), "access_log": st.sampled_from(["off", "/var/log/nginx/x.log"]),
+    "access_log_format": st.sampled_from(["combined", "websocket"]), "maintenance": st.booleans(),
+    "proxy_redirect": st.sampled_from(["default", "off", {"http://": "https://"}, {"/": "/x/", "a;b": "c{$host}"}]),
     "read_timeout": TIME, "send_timeout": TIME, "connect_timeout": TIME, "request_headers": HEADERS,
     "next_upstream": st.lists(st.sampled_from(NEXT_UPSTREAM), unique=True),
     "next_upstream_tries": st.integers(0, 1000), "next_upstream_timeout": TIME | st.just(0),
 }
 
+EXPRESSION = st.sampled_from(["^/a", "\\.php$", "^/(a|b){1,2}[;{}\" ]", "x y", "#"])
+BODY = st.text(st.sampled_from("ab $\"\\;{}#\n\t'ü"), max_size=40)
+PURPOSE = st.one_of(
+    st.fixed_dictionaries({"root": st.sampled_from(["/srv", "/srv/a.b/"])}, optional={
+        "try_files": st.sampled_from([["$uri", "=404"], ["$uri", "$uri/", "/index.html"], ["$uri.html", "/x"]])}),
+    st.fixed_dictionaries({"redirect": st.fixed_dictionaries(
+        {"to": st.sampled_from(["/x", "https://$host$request_uri", "/a b;c?d", "http://x.y/\""])},
+        optional={"status": st.sampled_from([301, 302, 307, 308])})}),
+    st.fixed_dictionaries({"respond": st.fixed_dictionaries({}, optional={
+        "status": st.sampled_from([200, 204, 404, 599]), "body": BODY,
+        "content_type": st.sampled_from(["text/plain", 'a/b; c="d"', "text/html; charset=utf-8"])})}))
+PROXIES = st.sampled_from(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1"])
 SECONDS = st.integers(1, 100000) | st.builds("{}{}".format, st.integers(1, 9), st.sampled_from("smhd"))
 RARELY = st.sampled_from([False] * 4 + [True])
 OPTIONS = {"weight": st.integers(1, 256), "max_conns": st.integers(0, 2000), "max_fails": st.integers(0, 1000000),
@@ -114,19 +136,33 @@ def upstreams(draw: st.DrawFn, label: str) -> dict[str, Any]:
 def inventories(draw: st.DrawFn) -> Example:
     """Draw an inventory; one in five is changed somewhere afterwards."""
     labels = draw(st.lists(NAME, min_size=1, max_size=5, unique_by=str.lower))
-    location = st.fixed_dictionaries({"path": PATH, "upstream": st.sampled_from(labels)}, optional=OPTIONAL)
+    proxied = st.fixed_dictionaries({"upstream": st.sampled_from(labels)}, optional={
+        "websocket_only": st.booleans(), "rewrite_to": PATH})
+    stripped = st.fixed_dictionaries({"upstream": st.sampled_from(labels), "strip_prefix": st.just(True),
+                                      "path": PATH.filter(lambda path: "." not in path).map(
+                                          lambda path: f"{path.rstrip('/')}/")})
+    place = st.fixed_dictionaries({"path": PATH}, optional={"match": st.sampled_from(["prefix", "exact"])}) \
+        | st.fixed_dictionaries({"path": EXPRESSION, "match": st.just("regex")})
+    keys = st.fixed_dictionaries({}, optional={
+        **OPTIONAL, "expires": st.sampled_from(["1h", "max", "epoch", "off"]), "extra_config": TEXT})
+    location = st.builds(lambda *parts: {key: value for part in parts for key, value in part.items()},
+                         place, keys, proxied | proxied | PURPOSE) | stripped
     sites = []
     names = draw(st.lists(HOST, min_size=1, max_size=6, unique=True))
     for number, name in enumerate(names):
-        given = draw(st.fixed_dictionaries({"locations": st.lists(
-            location, min_size=1, max_size=4, unique_by=lambda one: one["path"])},
-            optional={**OPTIONAL, "other_upgrades": st.sampled_from(["ignore", "reject"]),
+        given = draw(st.fixed_dictionaries(
+            {"locations": st.lists(location, min_size=1, max_size=4, unique_by=lambda one: one["path"].rstrip("/"))},
+            optional={**OPTIONAL, "extra_config": TEXT, "trusted_proxies": st.lists(PROXIES, unique=True),
+                      "other_upgrades": st.sampled_from(["ignore", "reject"]),
                       "listen": st.lists(LISTEN, min_size=1, max_size=3,
                                          unique_by=lambda one: str(one).rpartition(":")[2])}))
-        sites.append({"name": f"{number}{draw(NAME)}", "server_names": [name], **given})
+        names_ = [name, *([{"regex": "^a{2}[;#]$"}] if draw(RARELY) else [])]
+        sites.append({"name": f"{number}{draw(NAME)}", "server_names": names_, **given})
     connections = draw(st.integers(64, 1048576))
     variables = {"upstreams": [draw(upstreams(label)) for label in labels], "sites": sites,
                  "resolver": draw(st.sampled_from([["127.0.0.1"], ["::1", "10.0.0.1:5353"], []])),
+                 "site_defaults": draw(st.fixed_dictionaries({}, optional=OPTIONAL)),
+                 "extra_config": draw(st.sampled_from(["", "map $arg_x $their_map {\n    default 1;\n}"])),
                  "worker_connections": connections, "worker_rlimit_nofile": connections + draw(st.integers(0, 1000)),
                  "worker_processes": draw(st.just("auto") | st.integers(1, 1024)),
                  "worker_shutdown_timeout": draw(TIME | st.just(0))}

@@ -16,7 +16,8 @@ ROLE = CHECKOUT / "roles" / "websocket_proxy"
 SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]
 DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
 SCHEMAS = {"main": schema.ROLE, "upstream": schema.UPSTREAM, "server": schema.SERVER, **schema.METHODS,
-           "site": schema.SITE, "location": schema.LOCATION, "redirect": schema.REDIRECT, "respond": schema.RESPOND}
+           "site": schema.SITE, "location": schema.LOCATION, "redirect": schema.REDIRECT, "respond": schema.RESPOND,
+           "listen": schema.LISTEN, "server_name": schema.SERVER_NAME}
 
 
 def test_each_entry_point_is_one_level_of_the_inventory() -> None:

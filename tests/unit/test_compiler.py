@@ -45,12 +45,13 @@ def sites(*given: Any) -> list[str]:
 def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
     model = compile_model(RECIPE, HOST)
     assert model.sites == [Site(
-        name="example.com", server_tokens_off=False, server_names=["example.com"], listen=["80", "[::]:80"],
+        name="example.com", server_tokens_off=False, server_names=["example.com"],
+        listen=[["80"], ["[::]:80"]], trusted_proxies=[], real_ip_header="X-Forwarded-For", extra_config=None,
         reject_other_upgrades=False, refuse_other_paths=False,
         locations=[Location(
             match=["/"], maintenance=False, websocket_only=False, files=None, answer=None, response_headers=[],
             new_cookie=None, expires=None, client_max_body_size=None, client_body_timeout=None,
-            client_send_timeout=None, keepalive_timeout=None, gzip=None, access_log=None,
+            client_send_timeout=None, keepalive_timeout=None, gzip=None, access_log=None, extra_config=None,
             proxy=Proxy(
                 proxy_pass="http://websocket_proxy_ws_node", prefix=None, proxy_bind=None, host="$host",
                 read_timeout="1h", send_timeout="60s", connect_timeout="5s",
@@ -69,7 +70,7 @@ def proxies(model: Model) -> list[Proxy]:
 
 
 def test_a_host_without_ipv6_listens_on_ipv4_alone() -> None:
-    assert compile_model(RECIPE, Host()).sites[0].listen == ["80"]
+    assert compile_model(RECIPE, Host()).sites[0].listen == [["80"]]
 
 
 def test_an_ipv6_address_on_a_host_without_ipv6_is_refused() -> None:

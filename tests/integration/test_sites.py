@@ -1,0 +1,211 @@
+"""Which site answers, on every nginx, and who it takes a client for."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from .backends import Backend, telling, websocket_echo
+from .client import HANDSHAKE, Answer, Client, fields, get, head_of
+from .edge import Edge, free_port
+
+UPGRADE = [("Upgrade", "websocket"), *HANDSHAKE]
+
+
+@dataclass
+class Setup:
+    """An edge with two sockets; each test says the sites."""
+
+    edge: Edge
+    address: str
+    other: str
+    backend: Backend
+    echo: str
+
+    def serve(self, *sites: dict[str, Any], others: dict[str, str] | None = None, **role: Any) -> None:
+        """Serve sites; they listen on the first socket unless they say otherwise."""
+        if self.edge.workers():
+            self.edge.stop()
+        self.edge.start({
+            "upstreams": [{"name": "tell", "servers": [self.backend.address]},
+                          {"name": "echo", "servers": [self.echo]}],
+            "site_defaults": {"listen": [self.address], "upstream": "tell"}, "sites": list(sites), **role}, others)
+
+    def listen(self, **options: Any) -> dict[str, Any]:
+        """Return the first socket with options."""
+        address, port = self.address.split(":")
+        return {"address": address, "port": int(port), **options}
+
+    def told(self, *headers: tuple[str, str], source: str = "", before: bytes = b"", host: str = "a") -> dict[str, str]:
+        """Return the headers that the backend gets of a request, before which other bytes may be sent."""
+        with Client(self.address, source=source) as client:
+            client.socket.sendall(before)
+            answer = client.ask(host, "/", headers)
+            assert answer.status == 200
+            return dict(fields(answer.body))
+
+
+@pytest.fixture(name="setup", scope="module")
+def setup_(serving: Edge) -> Iterator[Setup]:
+    """Give an edge and its backends."""
+    backend = telling()
+    with websocket_echo() as echo:
+        yield Setup(serving, f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}", backend, echo)
+    if serving.workers():
+        serving.stop()
+    backend.close()
+
+
+def refused(address: str, host: str, headers: Sequence[tuple[str, str]] = ()) -> bool:
+    """Tell whether a request is not answered at all, and the connection closed."""
+    with Client(address) as client:
+        client.send(host, "/", headers)
+        return head_of(client.socket) == b""
+
+
+def own(status: int) -> dict[str, Any]:
+    """Return what a site answers of its own."""
+    return {"upstream": None, "locations": [{"path": "/", "respond": {"status": status}}]}
+
+
+# --- names
+
+
+def test_names_that_no_site_has_are_not_answered(setup: Setup) -> None:
+    setup.serve({"server_names": ["a"]}, {"server_names": ["b"], "listen": [setup.other]})
+    for address, name in ((setup.address, "a"), (setup.other, "b")):
+        assert get(address, name, "/").status == 200
+    for address, name in ((setup.address, "b"), (setup.other, "a"), (setup.address, "127.0.0.1")):
+        assert refused(address, name)
+    assert refused(setup.address, "x", UPGRADE)
+
+
+def test_a_default_server_answers_for_all_names_of_its_socket(setup: Setup) -> None:
+    setup.serve({"server_names": ["a"], **own(201)},
+                {"server_names": ["z"], "listen": [setup.listen(default_server=True), setup.other], **own(202)})
+    assert [get(setup.address, name, "/").status for name in ("a", "z", "other")] == [201, 202, 202]
+    assert get(setup.other, "z", "/").status == 202
+    assert refused(setup.other, "other")
+
+
+def test_somebody_elses_default_server_is_left_alone(setup: Setup) -> None:
+    setup.serve({"server_names": ["a"]}, others={"theirs.conf": f"""
+        server {{ listen {setup.address} default_server; server_name theirs; return 203; }}"""})
+    assert [get(setup.address, name, "/").status for name in ("a", "theirs", "other")] == [200, 203, 203]
+
+
+def test_wildcards_and_regular_expressions_are_names(setup: Setup) -> None:
+    setup.serve({"server_names": ["*.a.example"], **own(201)},
+                {"name": "rooms", "server_names": [{"regex": r"^room[0-9]{1,3}\.b\.example$"}], **own(202)},
+                {"server_names": ["exact.a.example"], **own(203)})
+    assert [get(setup.address, name, "/").status for name in (
+        "x.a.example", "y.x.a.example", "ROOM17.b.example", "exact.a.example")] == [201, 201, 202, 203]
+    for name in ("a.example", "room1234.b.example", "xroom1.b.example"):
+        assert refused(setup.address, name)
+
+
+def test_options_of_a_socket_are_put_on_it_once(setup: Setup) -> None:
+    options = {"backlog": 77, "so_keepalive": "7m:8:9"}
+    setup.serve({"server_names": ["a"], "listen": [setup.listen(**options)]},
+                {"server_names": ["b"], "listen": [setup.listen(**options)], **own(201)},
+                {"server_names": ["c"], "listen": [f"{setup.other}"]})
+    port = setup.address.split(":")[1]
+    assert setup.edge.container.shell(f"ss -Hltn 'sport = :{port}'").split()[2] == "77"
+    assert [get(setup.address, name, "/").status for name in ("a", "b")] == [200, 201]
+    assert setup.edge.dump().count("so_keepalive=7m:8:9") == 1
+
+
+def test_each_worker_has_a_queue_of_its_own_with_reuseport(setup: Setup) -> None:
+    setup.serve({"server_names": ["a"], "listen": [setup.listen(reuseport=True)]}, worker_processes=2)
+    port = setup.address.split(":")[1]
+    assert len(setup.edge.container.shell(f"ss -Hltn 'sport = :{port}'").splitlines()) == 2
+    assert get(setup.address, "a", "/").status == 200
+
+
+# --- who the client is
+
+FORGED = [("X-Forwarded-For", "6.6.6.6"), ("X-Real-IP", "6.6.6.6"), ("X-Forwarded-Proto", "https")]
+
+
+def seen(told: dict[str, str]) -> tuple[str, ...]:
+    """Return what the backend is told of the client."""
+    return told["x-real-ip"], told["x-forwarded-for"], told["x-forwarded-proto"]
+
+
+def test_nobody_is_believed_unless_the_site_says_so(setup: Setup) -> None:
+    setup.serve({"server_names": ["a"]})
+    assert seen(setup.told(*FORGED)) == ("127.0.0.1", "127.0.0.1", "http")
+
+
+def test_a_trusted_proxy_is_believed_and_nobody_else(setup: Setup) -> None:
+    setup.serve({"server_names": ["a"], "trusted_proxies": ["127.0.8.0/24", "127.0.9.1"]},
+                {"server_names": ["b"], "trusted_proxies": ["127.0.9.0/24"]}, {"server_names": ["c"]})
+    for source in ("127.0.0.1", "127.0.9.2", "127.0.7.255"):
+        assert seen(setup.told(*FORGED, source=source)) == (source, source, "http")
+    for source in ("127.0.8.3", "127.0.9.1"):
+        assert seen(setup.told(*FORGED, source=source)) == ("6.6.6.6", "6.6.6.6", "https")
+        assert seen(setup.told(source=source)) == (source, source, "http")
+    # Of a chain, it is the last address that is not a trusted proxy's itself.
+    chain = ("X-Forwarded-For", "1.1.1.1, 6.6.6.6, 127.0.8.7")
+    assert seen(setup.told(chain, source="127.0.8.3"))[:2] == ("6.6.6.6", "6.6.6.6")
+    assert seen(setup.told(*FORGED, source="127.0.9.2", host="b")) == ("6.6.6.6", "6.6.6.6", "https")
+    assert seen(setup.told(*FORGED, source="127.0.8.3", host="c")) == ("127.0.8.3", "127.0.8.3", "http")
+    odd = ("X-Forwarded-Proto", "gopher")
+    assert seen(setup.told(odd, source="127.0.8.3"))[2] == "http"
+
+
+V1 = b"PROXY TCP4 6.6.6.6 127.0.0.1 1234 80\r\n"
+# The PROXY protocol, 2.2: signature, version and command, family and protocol, length, addresses, ports.
+V2 = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + struct.pack("!H", 12) + socket.inet_aton("6.6.6.6")
+      + socket.inet_aton("127.0.0.1") + struct.pack("!HH", 1234, 80))
+
+
+@pytest.mark.parametrize("header", [V1, V2], ids=["v1", "v2"])
+def test_the_proxy_protocol_of_a_trusted_proxy_is_believed(setup: Setup, header: bytes) -> None:
+    site = {"server_names": ["a"], "listen": [setup.listen(proxy_protocol=True)], "trusted_proxies": ["127.0.8.1"]}
+    setup.serve(site, {"server_names": ["b"], "listen": [setup.other], **own(201)})
+    assert seen(setup.told(source="127.0.8.1", before=header))[:2] == ("6.6.6.6", "6.6.6.6")
+    assert seen(setup.told(("X-Forwarded-For", "7.7.7.7"), source="127.0.8.1", before=header))[0] == "6.6.6.6"
+    assert seen(setup.told(source="127.0.8.2", before=header))[:2] == ("127.0.8.2", "127.0.8.2")
+    with contextlib.suppress(ConnectionResetError):
+        assert refused(setup.address, "a")
+    assert get(setup.other, "b", "/").status == 201
+
+
+# --- nginx's own language
+
+
+def test_extra_config_stands_at_its_three_places(setup: Setup) -> None:
+    setup.serve({"server_names": ["a"], "extra_config": "add_header X-Site $websocket_test always;", "upstream": None,
+                 "locations": [{"path": "/", "upstream": "tell"},
+                               {"path": "/own", "respond": {}, "extra_config":
+                                "add_header X-Location 'a; b';\nif ($arg_x) {\n    return 418;\n}"}]},
+                extra_config="map $arg_x $websocket_test {\n    default none;\n    1 one;\n}\n")
+    answer: Answer = get(setup.address, "a", "/?x=1")
+    assert answer.headers["x-site"] == "one"
+    assert get(setup.address, "a", "/own").headers["x-location"] == "a; b"
+
+
+@pytest.mark.parametrize(("where", "text", "place", "line"), [
+    ("http", "map $x $y {\n    default 1;\n}\nno_such_thing on;", "websocket_proxy_extra_config", 4),
+    ("site", "client_header_timeout 5s;\nno_such_thing on;", "websocket_proxy_sites[0].extra_config", 2),
+    ("location", "no_such_thing on;\nproxy_cache off;", "websocket_proxy_sites[0].locations[0].extra_config", 1)])
+def test_a_mistake_in_extra_config_is_told_with_its_place_in_the_inventory(
+        setup: Setup, where: str, text: str, place: str, line: int) -> None:
+    setup.edge.stop()
+    location = {"path": "/", "upstream": "tell", **({"extra_config": text} if where == "location" else {})}
+    setup.edge.put({"upstreams": [{"name": "tell", "servers": [setup.backend.address]}],
+                    "sites": [{"server_names": ["a"], "listen": [setup.address], "locations": [location],
+                               **({"extra_config": text} if where == "site" else {})}],
+                    **({"extra_config": text} if where == "http" else {})})
+    program = ("from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND, Tester; "
+               'Tester(COMMAND, "/run/nginx.pid", None).test("/etc/nginx/nginx.conf", "x", "y")')
+    told = setup.edge.container.run(f"python3 -c '{program}' 2>&1")[1]
+    assert 'unknown directive "no_such_thing"' in told
+    assert f"    no_such_thing on;\n    which is line {line} of {place}\n" in told

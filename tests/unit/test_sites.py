@@ -1,0 +1,197 @@
+"""Sites and their locations: what goes together, what does not, and where a mistake is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused
+
+SITE = {"server_names": ["a.b"], "upstream": "u"}
+
+
+def compiled(*sites: Any, **role: Any) -> Model:
+    """Compile sites beside an upstream."""
+    return compile_model({"websocket_proxy_upstreams": [{"name": "u", "servers": ["127.0.0.1:1"]}],
+                          "websocket_proxy_sites": list(sites),
+                          **{f"websocket_proxy_{name}": value for name, value in role.items()}}, Host())
+
+
+def problems(*sites: Any, **role: Any) -> list[str]:
+    """Return what is wrong with sites, without their variable's name."""
+    with pytest.raises(InventoryError) as found:
+        compiled(*sites, **role)
+    return [problem.removeprefix("websocket_proxy_sites") for problem in found.value.problems]
+
+
+def located(**location: Any) -> dict[str, Any]:
+    """Return a site with one location."""
+    return {"server_names": ["a.b"], "locations": [{"path": "/x", **location}]}
+
+
+@pytest.mark.parametrize(("location", "problem"), [
+    ({"upstream": "u", "root": "/srv"}, ": a location needs one of upstream, root, redirect, respond, and here are "
+                                        "upstream and root"),
+    ({"root": "/srv", "websocket_only": True}, ".websocket_only: this goes with upstream, and here is root"),
+    ({"upstream": "u", "try_files": ["$uri", "=404"]}, ".try_files: this goes with root, and here is upstream"),
+    ({"respond": {}, "rewrite_to": "/y"}, ".rewrite_to: this goes with upstream, and here is respond"),
+    ({"upstream": "u", "strip_prefix": True}, '.strip_prefix: this needs a prefix that ends with "/", such as /app/'),
+    ({"path": "/x/", "upstream": "u", "strip_prefix": True, "rewrite_to": "/y"},
+     ".rewrite_to: strip_prefix says already what the backend gets"),
+    ({"path": "x", "upstream": "u", "match": "exact"}, '.path: "x" does not begin with "/"'),
+    ({"upstream": "u", "match": "longest"}, '.match: "longest" is not one of prefix, exact, regex'),
+    ({"redirect": {"to": "new"}}, '.redirect.to: "new" is neither a path that begins with "/" nor a URL'),
+    ({"redirect": {"to": "//evil.example"}}, '.redirect.to: "//evil.example" is neither a path'),
+    ({"redirect": {"to": "/x$uri"}}, '.redirect.to: "/x$uri": $uri can hold a line break'),
+    ({"redirect": {"to": "/y", "status": 303}}, ".redirect.status: 303 is not one of 301, 302, 307, 308"),
+    ({"redirect": {}}, '.redirect: "to" is missing'),
+    ({"respond": {"status": 302}}, ".respond.status: 302 redirects; use redirect for that"),
+    ({"respond": {"body": "x" * 3001}}, "is longer than 3000 bytes; serve a file with root"),
+    ({"respond": {"content_type": "text"}}, '.respond.content_type: "text" is not a media type'),
+    ({"root": "srv"}, '.root: "srv" is not an absolute path'),
+    ({"root": "/srv/../etc"}, ".root: \"/srv/../etc\" is not an absolute path"),
+    ({"root": "/srv", "try_files": ["$uri"]}, '.try_files: ["$uri"] is not what to look for'),
+    ({"root": "/srv", "try_files": ["$uri", "$uri/"]}, '.try_files: "$uri/" is no path or =404 to end with'),
+    ({"root": "/srv", "try_files": ["$host", "=404"]}, '.try_files: "$host" is neither $uri nor a path'),
+    ({"upstream": "u", "client_max_body_size": "1t"}, '.client_max_body_size: "1t" is not a size'),
+    ({"upstream": "u", "buffer_size": "1"}, '.buffer_size: "1" is not a size from 1024 to 16777216 bytes'),
+    ({"upstream": "u", "buffers": 8}, ".buffers: this is the number of buffers of buffer_size, which is not there"),
+    ({"upstream": "u", "host": "$server_name"}, '.host: "$server_name" is neither $host nor $http_host'),
+    ({"upstream": "u", "proxy_redirect": {"~x": "/"}}, '.proxy_redirect: "~x" is not the beginning of a Location'),
+    ({"upstream": "u", "request_headers": {"X-Path": "$uri"}}, ".request_headers.X-Path: \"$uri\": $uri can hold a"),
+    ({"upstream": "u", "response_headers": {"Content-Type": "x"}}, ".response_headers.Content-Type: nginx would send"),
+    ({"upstream": "u", "response_headers": {"Connection": "x"}}, "this header belongs to the connection"),
+    ({"upstream": "u", "access_log": "logs/x"}, '.access_log: "logs/x" is not an absolute path'),
+    ({"upstream": "u", "extra_config": "proxy_cache off"}, "ends in the middle of a directive"),
+    ({"upstream": "u", "extra_config": "} location /y {"}, 'has a "}" too many'),
+    ({"upstream": "u", "extra_config": "if ($x) { return 404;"}, "ends in the middle of a block"),
+    ({"upstream": "u", "extra_config": 'add_header X "a;'}, "has a quotation mark that is not closed"),
+])
+def test_a_mistake_in_a_location_is_told_once_with_its_place(location: dict[str, Any], problem: str) -> None:
+    found = problems(located(**location))
+    assert len(found) == 1, found
+    assert found[0].startswith("[0].locations[0]") and problem in found[0]
+
+
+@pytest.mark.parametrize("text", [
+    "proxy_cache off;", "# a } comment\nproxy_cache off;\n", 'if ($host ~ "^a{2}") {\n    return 404;\n}',
+    "add_header X '}';", 'add_header X "\\"}";', "set $x ${host};", "map $a $b {\n\tdefault 1;\n}", ""])
+def test_whole_directives_are_taken_as_they_are(text: str) -> None:
+    assert kinds.free_text(text) == text.strip("\n")
+
+
+@pytest.mark.parametrize("text", ["\x00;", "a b\r;", "a @generation@;", 5, ["a;"]])
+def test_what_is_no_plain_text_is_not_taken(text: object) -> None:
+    with pytest.raises(Refused):
+        kinds.free_text(text)
+
+
+def test_the_same_path_twice_is_refused_and_another_match_is_another_location() -> None:
+    same = [{"path": "/x", "upstream": "u"}, {"path": "/x", "respond": {}}]
+    assert problems({"server_names": ["a.b"], "locations": same}) == [
+        '[0].locations[1].path: "/x" is already the path of websocket_proxy_sites[0].locations[0].path']
+    other = [{"path": "/x", "upstream": "u"}, {"path": "/x", "match": "exact", "upstream": "u"},
+             {"path": "/x", "match": "regex", "upstream": "u"}]
+    assert [one.match for one in compiled({"server_names": ["a.b"], "locations": other}).sites[0].locations] == [
+        ["/x"], ["=", "/x"], ["~", "/x"]]
+
+
+def test_a_stripped_prefix_is_served_without_its_slash_unless_the_site_says_so_itself() -> None:
+    stripped = {"path": "/app/", "upstream": "u", "strip_prefix": True}
+    own = {"path": "/app", "match": "exact", "redirect": {"to": "/app/"}}
+    assert [one.match for one in compiled(
+        {"server_names": ["a.b"], "locations": [stripped]}).sites[0].locations] == [["/app/"], ["=", "/app"]]
+    assert [one.match for one in compiled(
+        {"server_names": ["a.b"], "locations": [own, stripped]}).sites[0].locations] == [["=", "/app"], ["/app/"]]
+    assert len(compiled({"server_names": ["a.b"], "locations": [{**stripped, "path": "/"}]}).sites[0].locations) == 1
+
+
+def test_defaults_hold_where_a_site_says_nothing_and_headers_are_merged() -> None:
+    defaults = {"read_timeout": "5m", "listen": [8080], "upstream": "u", "other_upgrades": "reject",
+                "response_headers": {"X-One": "defaults", "X-Two": "defaults"}}
+    first, second = compiled(
+        {"server_names": ["a.b"]},
+        {"server_names": ["c.d"], "listen": [80], "read_timeout": "6m", "other_upgrades": "ignore",
+         "response_headers": {"x-two": "site"}, "locations": [{"path": "/x", "upstream": "u"}]},
+        site_defaults=defaults).sites
+    assert (first.listen, second.listen) == ([["8080"]], [["80"]])
+    assert (first.reject_other_upgrades, second.reject_other_upgrades) == (True, False)
+    assert [location.match for location in second.locations] == [["/x"]]
+    times = [site.locations[0].proxy.read_timeout for site in (first, second) if site.locations[0].proxy]
+    assert times == ["5m", "6m"]
+    assert [(header.name, header.value) for header in second.locations[0].response_headers] == [
+        ("X-One", "defaults"), ("x-two", "site")]
+
+
+def test_a_mistake_in_the_defaults_is_told_once_and_there() -> None:
+    sites = [SITE, {**SITE, "server_names": ["c.d"]}]
+    found = problems(*sites, site_defaults={"read_timeout": "30 sec", "listen": ["70000"],
+                                            "request_headers": {"Host": "x"}})
+    assert [problem.split(": ")[0] for problem in found] == [
+        "websocket_proxy_site_defaults.read_timeout", "websocket_proxy_site_defaults.listen[0]",
+        "websocket_proxy_site_defaults.request_headers.Host"]
+    assert problems(*sites, site_defaults={"name": "x"})[0].startswith(
+        'websocket_proxy_site_defaults: "name" is not a key here')
+    assert problems({"server_names": ["a.b"]}, site_defaults={"upstream": "v"})[0].startswith(
+        'websocket_proxy_site_defaults.upstream: "v" is not an upstream')
+
+
+def test_what_is_said_of_a_socket_is_said_once() -> None:
+    first = {**SITE, "listen": [{"port": 80, "backlog": 1024, "so_keepalive": "30m::10", "default_server": True}]}
+    second = {**SITE, "server_names": ["c.d"], "listen": [{"port": 80, "backlog": 1024}]}
+    model = compiled(first, second)
+    assert [site.listen for site in model.sites] == [
+        [["80", "default_server", "backlog=1024", "so_keepalive=30m::10"]], [["80"]]]
+    assert model.refusing == []
+    assert compiled(SITE).refusing == [["80"]]
+
+
+@pytest.mark.parametrize(("second", "problem"), [
+    ({"port": 80, "backlog": 5}, "[1].listen[0].backlog: websocket_proxy_sites[0].listen[0] says 1024 of the same"),
+    ({"port": 80, "default_server": True},
+     "[1].listen[0].default_server: websocket_proxy_sites[0].listen[0] is the default server of 80 already"),
+    ({"port": 80, "proxy_protocol": True}, "[1].listen[0]: all sites on 80 have proxy_protocol or none has, and "
+                                           "websocket_proxy_sites[0].listen[0] has not"),
+    ({"port": 70000}, "[1].listen[0].port: 70000 is not a whole number from 1 to 65535"),
+    ({"address": "127.0.0.1"}, '[1].listen[0]: "port" is missing'),
+    ({"address": "localhost", "port": 80}, '[1].listen[0].address: "localhost" is not an IP address'),
+    ({"port": 81, "so_keepalive": "x"}, '[1].listen[0].so_keepalive: "x" is neither true nor false, nor times'),
+])
+def test_what_is_said_of_a_socket_against_another_site_is_refused(second: dict[str, Any], problem: str) -> None:
+    first = {**SITE, "listen": [{"port": 80, "backlog": 1024, "default_server": True}]}
+    found = problems(first, {**SITE, "server_names": ["c.d"], "listen": [second], "trusted_proxies": ["10.0.0.1"]})
+    assert len(found) == 1, found
+    assert problem in found[0]
+
+
+def test_the_proxy_protocol_needs_somebody_who_is_believed() -> None:
+    listen = [{"port": 80, "proxy_protocol": True}]
+    assert problems({**SITE, "listen": listen}) == [
+        "[0]: with proxy_protocol, trusted_proxies has to name those whose word is taken for a client's address"]
+    assert problems({**SITE, "listen": [*listen, 81], "trusted_proxies": ["10.0.0.1"]}) == [
+        "[0]: the site listens with proxy_protocol and without, and a client's address comes from one of both; make it "
+        "two sites"]
+    assert compiled({**SITE, "listen": listen, "trusted_proxies": ["10.0.0.1"]}).refusing == [["80", "proxy_protocol"]]
+
+
+@pytest.mark.parametrize(("network", "told"), [
+    ("10.0.0.5/8", '"10.0.0.5/8" is neither an IP address nor a network; did you mean 10.0.0.0/8?'),
+    ("lb.example", "expected one such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32"), ("fe80::1%eth0", "of one link")])
+def test_a_trusted_proxy_is_an_address_or_a_network(network: str, told: str) -> None:
+    (found,) = problems({**SITE, "trusted_proxies": [network]})
+    assert found.startswith("[0].trusted_proxies[0]: ") and told in found
+
+
+def test_a_name_that_is_a_regular_expression_needs_a_name_for_its_site() -> None:
+    names = [{"regex": "^room[0-9]+\\.a\\.b$"}, "a.b"]
+    assert problems({**SITE, "server_names": names}) == [
+        '[0]: "name" is missing, which a regular expression does not give']
+    assert compiled({**SITE, "name": "rooms", "server_names": names}).sites[0].server_names == [
+        "~^room[0-9]+\\.a\\.b$", "a.b"]
+    assert problems({**SITE, "name": "x", "server_names": [{"regexp": "a"}]}) == [
+        '[0].server_names[0]: "regexp" is not a key here; did you mean "regex"?']
