@@ -1,6 +1,7 @@
 """The files that become of typical inventories, kept as a person would read them.
 
-After a change that is meant to show there, GOLDEN=write pytest tests/unit/test_golden.py writes them anew: read the diff.
+After a change that is meant to show there, GOLDEN=write pytest tests/unit/test_golden.py writes them anew; read the
+diff then.
 """
 
 from __future__ import annotations
