@@ -152,7 +152,6 @@ class Locations:
                 return
         self._sticky.append((upstream, place))
 
-
     def _proxy(self, place: Place, upstream: Upstream, given: Mapping[str, Any], values: Mapping[str, Any],
                match: list[str], prefix: str | None, hidden: list[str]) -> Proxy:
         request = headers.merged(*self._request, headers.read_headers(
