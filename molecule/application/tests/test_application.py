@@ -42,7 +42,8 @@ def test_the_page_of_the_other_site_is_its_own(host: Host) -> None:
 
 def test_a_client_library_echoes_through_the_socket(host: Host) -> None:
     program = ("import socket; from websockets.sync.client import connect; "
-               "opened = connect('ws://app.example.com/socket', sock=socket.create_connection(('edge', 80)), proxy=None); "
+               "way = socket.create_connection(('edge', 80)); "
+               "opened = connect('ws://app.example.com/socket', sock=way, proxy=None); "
                "opened.send('grüße'); print(opened.recv(timeout=10))")
     assert host.check_output(f'python3 -c "{program}"') == "grüße"
 
