@@ -10,9 +10,14 @@ from typing import Any
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.hash_sizes import bucket_size, max_size, variables_max_size
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import ExtraConfig, Model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import AptRepository, ExtraConfig, Model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, nearest
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import MAIN_CONTEXT, ROLE
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
+    APT_REPOSITORY,
+    MAIN_CONTEXT,
+    ROLE,
+    read_keys,
+)
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.sites import Sites
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inventory, Upstreams
 
@@ -48,6 +53,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
             Place(name, problems).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is somebody else's, and this "
                                          "can be set nowhere but there")
 
+    repository = _apt_repository(Place(PREFIX + "apt_repository", problems), role[PREFIX + "apt_repository"])
     resolver = [server for where, item in Place(PREFIX + "resolver", problems).items(
         role[PREFIX + "resolver"], "addresses") if (server := where.read(kinds.dns_server, item))]
     upstreams = Upstreams(Place(PREFIX + "upstreams", problems), host, inventory or Inventory(),
@@ -65,13 +71,31 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     scalars = {name.removeprefix(PREFIX): value for name, value in role.items() if ROLE[name].kind}
     extra = scalars.pop("extra_config")
     del scalars["other_upgrades"]
-    return Model(**scalars, server_names_hash_bucket_size=bucket_size(names),
+    return Model(**scalars, apt_repository=repository, server_names_hash_bucket_size=bucket_size(names),
                  server_names_hash_max_size=max_size(len(names)),
                  variables_hash_max_size=variables_max_size(
                      2 * len(upstreams.routes) + len(upstreams.sources) + 2 * len(sites.trusted)),
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups, trusted=sites.trusted,
                  refusing=sites.refusing(), sites=compiled,
                  extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None)
+
+
+def _apt_repository(place: Place, raw: object) -> AptRepository | None:
+    if raw == {}:
+        return None
+    given = read_keys(place, APT_REPOSITORY, raw)
+    if given is None:
+        return None
+    components = [component for where, item in place["components"].items(
+        given.get("components", APT_REPOSITORY["components"].default), "components")
+        if (component := where.read(kinds.suite, item))]
+    url, suite = given.get("url", "//"), given.get("suite", "")
+    if suite.endswith("/"):
+        # sources.list(5): a path in the place of a suite has no components.
+        if given.get("components"):
+            place["components"].refuse("a suite that ends with a slash is a path, which has no components")
+        components = []
+    return AptRepository(url, url.split("/")[2].split(":")[0], suite, components, given.get("key", ""))
 
 
 def _nearest_variable(name: str) -> str:

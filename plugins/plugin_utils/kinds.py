@@ -123,6 +123,34 @@ def package(value: object) -> str:
     return checked
 
 
+def repository_url(value: object) -> str:
+    """Accept the address of an apt repository, http or https (sources.list(5))."""
+    checked = text(value)
+    found = re.fullmatch(r"https?://([^/:@\s]+)(:[0-9]+)?(/[A-Za-z0-9._~/%+-]*)?", checked, re.ASCII)
+    if not found or not _host_name(found[1]):
+        raise Refused(f"{shown(value)} is not the address of a repository; expected one such as "
+                      "https://nginx.org/packages/debian")
+    return checked
+
+
+def suite(value: object) -> str:
+    """Accept the name of a suite or component of an apt repository (sources.list(5))."""
+    checked = text(value)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]*", checked, re.ASCII):
+        raise Refused(f"{shown(value)} is not the name of a part of a repository")
+    return checked
+
+
+def public_key(value: object) -> str:
+    """Accept an OpenPGP public key in its text form (RFC 9580 6.2)."""
+    marks = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"
+    lines = value.strip().splitlines() if isinstance(value, str) else [""]
+    plain = all(line.isascii() and line.isprintable() for line in lines)
+    if (lines[0], lines[-1]) != marks or not plain:
+        raise Refused(f"expected the text of a public key, from {marks[0]} to {marks[1]}, and here is {shown(value)}")
+    return "\n".join(lines) + "\n"
+
+
 def duration(value: object) -> str:
     """Accept a time of nginx's: seconds as a number, or a number with ms, s, m, h, d or w; not zero.
 

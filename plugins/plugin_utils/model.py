@@ -179,6 +179,17 @@ class Site:
 
 
 @dataclass(frozen=True)
+class AptRepository:
+    """Where nginx's package comes from, as the fields of a deb822 source; ``key`` is the text of its public key."""
+
+    url: str
+    host: str
+    suite: str
+    components: list[str]
+    key: str
+
+
+@dataclass(frozen=True)
 class Model:
     """The whole edge of one host."""
 
@@ -186,6 +197,7 @@ class Model:
     nginx_conf: str
     replace_nginx_conf: bool
     package: str
+    apt_repository: AptRepository | None
     worker_processes: str
     worker_connections: int
     worker_rlimit_nofile: int

@@ -62,6 +62,7 @@ ROLE = {
     "websocket_proxy_nginx_conf": Key("str", kinds.one_of(*PLACES), "own", choices=PLACES),
     "websocket_proxy_replace_nginx_conf": Key("bool", kinds.boolean, False),
     "websocket_proxy_package": Key("str", kinds.package, "nginx"),
+    "websocket_proxy_apt_repository": Key("dict", default={}),
     "websocket_proxy_worker_processes": Key("str", kinds.worker_processes, "auto"),
     # Two connections for each proxied socket, some 0.4 KiB each whether used or not: 8,192 sockets for 7 MB a worker.
     "websocket_proxy_worker_connections": Key("int", kinds.whole(16, 1048576), 16384),
@@ -82,6 +83,13 @@ ROLE = {
 # These belong to the main or events context, where a file included by somebody else's nginx.conf has no say.
 MAIN_CONTEXT = ("websocket_proxy_worker_processes", "websocket_proxy_worker_connections",
                 "websocket_proxy_worker_rlimit_nofile", "websocket_proxy_worker_shutdown_timeout")
+
+APT_REPOSITORY = {
+    "url": Key("str", kinds.repository_url, required=True),
+    "suite": Key("str", kinds.suite, required=True),
+    "components": Key("list", default=["nginx"], elements="str"),
+    "key": Key("str", kinds.public_key, required=True),
+}
 
 UPSTREAM = {
     "name": Key("str", kinds.name, required=True),

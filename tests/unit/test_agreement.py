@@ -15,7 +15,8 @@ CHECKOUT = Path(__file__).parents[2]
 ROLE = CHECKOUT / "roles" / "websocket_proxy"
 SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]
 DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
-SCHEMAS = {"main": schema.ROLE, "upstream": schema.UPSTREAM, "server": schema.SERVER, **schema.METHODS,
+SCHEMAS = {"main": schema.ROLE, "apt_repository": schema.APT_REPOSITORY, "upstream": schema.UPSTREAM,
+           "server": schema.SERVER, **schema.METHODS,
            "site": schema.SITE, "location": schema.LOCATION, "redirect": schema.REDIRECT, "respond": schema.RESPOND,
            "listen": schema.LISTEN, "server_name": schema.SERVER_NAME}
 
