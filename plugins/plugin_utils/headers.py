@@ -19,6 +19,7 @@ REQUEST = {
 }
 RESPONSE = dict.fromkeys(("upgrade", "connection", "content-length", "transfer-encoding", "sec-websocket-accept"),
                          "this header belongs to the connection, and cannot be set here")
+RESPONSE["server"] = RESPONSE["date"] = "nginx sets this header itself, and would send two of them"
 RESPONSE["content-type"] = "nginx would send two of them; a location's respond has content_type"
 
 

@@ -14,11 +14,13 @@ from typing import TypeVar
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.nginx_variables import check_variables
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused, nearest, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.quoting import LONGEST_WORD
 
 T = TypeVar("T")
 
 # A comment, a quotation, the beginning of ${name}, an escaped character, punctuation, a plain word, or what is left.
-_WORD = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\$\{|\\.|[;{}]|[^\s;{}"'\\$]+|["'$\\]""", re.DOTALL)
+_WORD = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\$\{|\\.|[;{}]|[^\s;{}"'\\$][^\s;{}\\$]*"""
+                   r"""|["'$\\]""", re.DOTALL)
 
 # nginx takes months and years only where it counts in seconds, and it counts the times here in milliseconds.
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -38,6 +40,12 @@ def text(value: object) -> str:
     if re.search(r"[\ud800-\udfff]", value):
         raise Refused(f"{shown(value)} is not valid Unicode")
     return value
+
+
+def _check_lines(value: str) -> None:
+    """Refuse text with other control characters than line breaks and tabs."""
+    if re.search(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", value) or "@generation@" in value:
+        raise Refused(f"{shown(value)} holds a control character")
 
 
 def whole(minimum: int, maximum: int) -> Callable[[object], int]:
@@ -69,9 +77,9 @@ def number_of(*choices: int) -> Callable[[object], int]:
 
     def kind(value: object) -> int:
         number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{3}", value, re.ASCII) else value
-        if isinstance(number, bool) or number not in choices:
+        if not isinstance(number, int) or number not in choices:
             raise Refused(f"{shown(value)} is not one of {', '.join(str(choice) for choice in choices)}")
-        return int(str(number))
+        return number
 
     return kind
 
@@ -350,10 +358,10 @@ def so_keepalive(value: object) -> str:
     """Accept whether TCP keepalive is on, or its times: idle:interval:count. Source: https://nginx.org/r/listen."""
     if isinstance(value, bool):
         return "on" if value else "off"
-    if isinstance(value, str) and re.fullmatch(r"([0-9]+[smh]?)?:([0-9]+[smh]?)?:[0-9]*", value, re.ASCII) \
-            and value != "::":
+    time = r"([1-9][0-9]{0,4}[smh]?)?"
+    if isinstance(value, str) and re.fullmatch(rf"{time}:{time}:([1-9][0-9]?)?", value, re.ASCII) and value != "::":
         return value
-    raise Refused(f"{shown(value)} is neither true nor false, nor times such as 30m::10")
+    raise Refused(f"{shown(value)} is neither true nor false, nor times in quotation marks such as '30m::10'")
 
 
 def free_text(value: object) -> str:
@@ -363,8 +371,7 @@ def free_text(value: object) -> str:
     """
     if not isinstance(value, str):
         raise Refused(f"{shown(value)} is not text")
-    if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", value) or "@generation@" in value:
-        raise Refused(f"{shown(value)} holds a control character")
+    _check_lines(value)
     depth, complete = 0, True
     for word in _WORD.findall(value):
         if word.startswith("#") and complete:
@@ -377,7 +384,7 @@ def free_text(value: object) -> str:
         complete = word in (";", "{", "}")
     if depth or not complete:
         raise Refused(f"{shown(value)} ends in the middle of a {'block' if depth else 'directive'}")
-    return value.strip("\n")
+    return value.rstrip("\n")
 
 
 def server_address(value: object) -> str:
@@ -501,6 +508,8 @@ def folder(value: object) -> str:
     checked = text(value)
     if not re.fullmatch(r"(/[A-Za-z0-9_.@+-]+)+/?", checked, re.ASCII) or re.search(r"/\.\.?(/|$)", checked):
         raise Refused(f"{shown(value)} is not an absolute path: letters, digits and any of _.@+- between slashes")
+    if len(checked) > 1000:
+        raise Refused(f"{shown(value)} is longer than 1000 characters")
     return checked
 
 
@@ -515,8 +524,9 @@ def try_files(value: object) -> list[str]:
     for position, item in enumerate(value):
         last = position == len(value) - 1
         code = last and isinstance(item, str) and re.fullmatch(r"=[1-5][0-9][0-9]", item, re.ASCII)
-        file = isinstance(item, str) and re.fullmatch(r"(\$uri)?[A-Za-z0-9_./-]*", item, re.ASCII) and ".." not in item
-        if not (code or (file and item.startswith(("/",) if last else ("/", "$uri")))):
+        file = isinstance(item, str) and ".." not in item and re.fullmatch(
+            r"/[A-Za-z0-9_./-]{0,500}" if last else r"(\$uri(?![A-Za-z0-9_])|/)[A-Za-z0-9_./-]{0,500}", item, re.ASCII)
+        if not code and not file:
             raise Refused(f"{shown(item)} is {'no path or =404 to end with' if last else 'neither $uri nor a path'}; "
                           f"{expected}")
     return [str(item) for item in value]
@@ -532,9 +542,9 @@ def expires(value: object) -> str:
 def redirect_to(value: object) -> str:
     """Accept the place to redirect to: a path or a URL, in which ``$name`` is a variable; arguments are added to it."""
     checked = _without_breaks(header_value(value), value)
-    if not re.match(r"/(?!/)|https?://[^/]", checked):
-        raise Refused(f'{shown(value)} is neither a path that begins with "/" nor a URL that begins with http:// or '
-                      "https://")
+    if not re.match(r"/(?![/$\\])|https?://[^/]", checked) or "#" in checked:
+        raise Refused(f'{shown(value)} is neither a path that begins with "/" and plain text nor a URL that begins '
+                      "with http:// or https://, without a fragment")
     has_arguments = re.search(r"[?]|\$\{?(request_uri|args|is_args|query_string)\b", checked)
     return checked if has_arguments else f"{checked}$is_args$args"
 
@@ -543,18 +553,19 @@ def body(value: object) -> str:
     """Accept the text of an answer, literally: a ``$`` is a ``$``."""
     if not isinstance(value, str):
         raise Refused(f"{shown(value)} is not text; put it in quotation marks")
-    if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", value) or "@generation@" in value:
-        raise Refused(f"{shown(value)} holds a control character")
-    if len(value.encode(errors="replace")) > 3000:
-        raise Refused(f"{shown(value)} is longer than 3000 bytes; serve a file with root")
-    return value.replace("$", "${websocket_proxy_dollar}")
+    _check_lines(value)
+    checked = value.replace("$", "${websocket_proxy_dollar}")
+    if len(checked.encode()) + len(re.findall(r'["\\\n\t]', checked)) > LONGEST_WORD - 2:
+        raise Refused(f"{shown(value)} is longer than a word of nginx's language may be; serve a file with root")
+    return checked
 
 
 def content_type(value: object) -> str:
     """Accept a media type, with parameters or without (RFC 9110 8.3.1)."""
     checked = text(value)
     token = r"[A-Za-z0-9!#&^_.+-]+"
-    if not re.fullmatch(rf"{token}/{token}(; *{token}=({token}|\"{token}\"))*", checked, re.ASCII):
+    parameter = rf"{token}=({token}|\"{token}\")"
+    if len(checked) > 200 or not re.fullmatch(rf"{token}/{token}(; *{parameter})*", checked, re.ASCII):
         raise Refused(f"{shown(value)} is not a media type; expected one such as text/plain; charset=utf-8")
     return checked
 
@@ -568,12 +579,19 @@ def proxy_redirect(value: object) -> list[list[str]]:
     for start in value:
         if not isinstance(start, str) or start.startswith("~") or start in ("default", "off"):
             raise Refused(f"{shown(start)} is not the beginning of a Location header")
-    return [[header_value(start), header_value(to)] for start, to in value.items()]
+    if not all(isinstance(to, str) and to for to in value.values()):
+        raise Refused(f"{shown(value)} has a beginning of Location without anything in its place")
+    return [[header_value(start), sent_header(to)] for start, to in value.items()]
 
 
 def log_file(value: object) -> str:
     """Accept the path of a log, or ``off``."""
-    return "off" if value in ("off", False) else folder(value)
+    if value in ("off", False):
+        return "off"
+    checked = folder(value)
+    if checked.endswith("/"):
+        raise Refused(f"{shown(value)} is a folder; expected the path of a file")
+    return checked
 
 
 def path(value: object) -> str:
@@ -624,7 +642,8 @@ def header_value(value: object) -> str:
 
 def _without_breaks(checked: str, value: object) -> str:
     """Refuse variables in which nginx has decoded what a client sent, and which can hold a line break therefore."""
-    broken = r"\$\{?(uri|document_uri|request_filename|request_body|ssl_client_raw_cert)\b"
+    broken = (r"\$\{?(uri|document_uri|request_filename|request_body|remote_user|ssl_server_name|ssl_client_raw_cert)"
+              r"(?![A-Za-z0-9_])")
     found = re.search(broken, checked, re.IGNORECASE)
     if found:
         raise Refused(f"{shown(value)}: ${found[1]} can hold a line break, with which a client would add headers of "

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import headers, kinds
@@ -36,6 +36,9 @@ _EDGE_HEADERS: dict[str, str | None] = {
 
 # A group of a regular expression, because nginx encodes a second time what it copies from $1.
 _REST = "websocket_proxy_rest"
+# What would lead out of what the backend has, such as /../ and /%2e%2e%2f: nginx has no say in it any more.
+_NO_DOTS = r"(?![^?]*(?:/|%2[fF])(?:\.|%2[eE]){1,2}(?:/|%2[fF]|\?|$))"
+_LOG = "/var/log/nginx/access.log"
 _LOG_FORMATS = {"combined": "combined", "websocket": "websocket_proxy_websocket"}
 
 
@@ -49,17 +52,19 @@ class Locations:
     """Compiles the locations of one site; knows what earlier ones have taken.
 
     SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its place, the
-    defaults' first. SCHEME is the variable that tells how a client came.
+    defaults' first. SCHEME is the variable that tells how a client came, and EXACT has the paths that the site says for
+    themselves.
     """
 
     def __init__(self, upstreams: Mapping[str, Upstream], site: Mapping[str, Any],
-                 layers: list[tuple[Place, Mapping[str, Any]]], scheme: str) -> None:
+                 layers: list[tuple[Place, Mapping[str, Any]]], scheme: str, exact: Collection[object]) -> None:
         self._upstream = kinds.one_name_of(upstreams, "an upstream")
         self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
         self._request = [{**_EDGE_HEADERS, "X-Forwarded-Proto": scheme}, *(headers.read_headers(
             place["request_headers"], given.get("request_headers"), headers.REQUEST) for place, given in layers)]
         self._response = [headers.read_headers(place["response_headers"], given.get("response_headers"),
                                                headers.RESPONSE) for place, given in layers]
+        self._exact = exact
         self._paths: dict[str, Place] = {}
         self._sticky: list[tuple[Upstream, Place]] = []
 
@@ -68,17 +73,27 @@ class Locations:
         self._paths["prefix /"] = place["upstream"]
         return self._compile(place, {"path": "/", "upstream": upstream}, ["/"])
 
+    def for_other_paths(self, place: Place) -> list[Location]:
+        """Compile what becomes of paths that no location has."""
+        if "prefix /" in self._paths:
+            return []
+        return self._compile(place, {}, ["/"])
+
     def location(self, place: Place, raw: object) -> list[Location]:
         """Compile one location of the inventory, which may become two."""
         given = read_keys(place, LOCATION, raw)
         if given is None:
             return []
-        match = given.get("match", LOCATION["match"].default)
+        said = place.said(raw, LOCATION)
+        # With a match that is none, nobody knows what the path has to be.
+        match = given.get("match", "regex" if "match" in said else LOCATION["match"].default)
         kind = kinds.regular_expression if match == "regex" else kinds.path
         path = place["path"].read(kind, given["path"]) if "path" in given else None
         if path:
             place["path"].once(self._paths, f"{match} {path}", f"{shown(path)} is already the path of")
-        self._check_purpose(place, given, place.said(raw, LOCATION))
+        self._check_purpose(place, given, said)
+        if "buffers" in given and not given.get("buffer_size", self._inherited["buffer_size"] or "buffer_size" in said):
+            place["buffers"].refuse("this is the number of buffers of buffer_size, which is not there")
         words = {"prefix": [path or ""], "exact": ["=", path or ""], "regex": ["~", path or ""]}[match]
         if not given.get("strip_prefix"):
             return self._compile(place, given, words)
@@ -86,10 +101,9 @@ class Locations:
             place["strip_prefix"].refuse('this needs a prefix that ends with "/", such as /app/')
             return []
         whole = (path or "/").rstrip("/")
-        compiled = self._compile(place, given, words, f"^{re.escape(whole)}(?<{_REST}>/.*)$")
+        compiled = self._compile(place, given, words, f"^{re.escape(whole)}(?<{_REST}>{_NO_DOTS}/.*)$")
         # Without its "/", nginx would redirect the client to the prefix, which no handshake can follow.
-        if whole and f"exact {whole}" not in self._paths:
-            self._paths[f"exact {whole}"] = place["path"]
+        if whole and whole not in self._exact:
             redirects = given.get("proxy_redirect", self._inherited["proxy_redirect"]) or [["/", f"{whole}/"]]
             compiled += self._compile(place, {**given, "rewrite_to": "/", "proxy_redirect": redirects}, ["=", whole])
         return compiled
@@ -120,7 +134,7 @@ class Locations:
         if upstream and upstream.servers:
             proxy = self._proxy(place, upstream, given, values, match, prefix, list(response))
         elif "root" in given:
-            files = Files(given["root"].rstrip("/") or "/", given.get("try_files"), match[0] != "=")
+            files = Files(given["root"].rstrip("/"), given.get("try_files"))
         elif "redirect" in given:
             said = with_defaults(REDIRECT, read_keys(place["redirect"], REDIRECT, given["redirect"]) or {})
             answer = Answer(said["status"], said["to"] or "", None)
@@ -128,15 +142,18 @@ class Locations:
             said = with_defaults(RESPOND, read_keys(place["respond"], RESPOND, given["respond"]) or {})
             answer = Answer(said["status"], said["body"], said["content_type"])
         else:
-            answer = Answer(503, "", None)
-        log = values["access_log"]
+            # An upstream without servers; or no location at all.
+            answer = Answer(503 if "upstream" in given else 404, "", None)
+        log, log_format = values["access_log"], values["access_log_format"]
+        if not log and log_format != INHERITED["access_log_format"].default:
+            log = _LOG
         return [Location(
             match=match, maintenance=values["maintenance"], websocket_only=given.get("websocket_only", False),
             proxy=proxy, files=files, answer=answer,
             response_headers=[Header(name, value) for name, value in response.items() if value is not None],
             new_cookie=upstream.new_cookie if upstream else None, expires=given.get("expires"),
             extra_config=extra_config(place, given),
-            access_log=[log, _LOG_FORMATS[values["access_log_format"]]] if log and log != "off" else log and [log],
+            access_log=[log, _LOG_FORMATS[log_format]] if log and log != "off" else log and [log],
             **{name: values[name] for name in ("client_max_body_size", "client_body_timeout", "client_send_timeout",
                                                "keepalive_timeout", "gzip")})]
 
@@ -164,12 +181,11 @@ class Locations:
         elif passed and not redirects:
             redirects = [["off"]]
         size, number = values["buffer_size"], values["buffers"]
-        if "buffers" in given and not size:
-            place["buffers"].refuse("this is the number of buffers of buffer_size, which is not there")
         return Proxy(
             proxy_pass=f"http://{upstream.name}{passed}", prefix=prefix, proxy_bind=upstream.proxy_bind,
             request_headers=[Header(name, value or "") for name, value in request.items()],
-            headers_hash_bucket_size=bucket_size(request), headers_hash_max_size=max_size(len(request)),
+            headers_hash_bucket_size=bucket_size([*request, *hidden]),
+            headers_hash_max_size=max_size(len(request) + len(hidden)),
             hidden_headers=hidden, redirects=redirects, buffering=values["buffering"], buffer_size=size,
             buffers=[str(number or 8), size] if size else None, busy_buffers_size=_twice(size) if size else None,
             next_upstream=values["next_upstream"] or ["off"],

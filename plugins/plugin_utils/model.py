@@ -104,11 +104,10 @@ class Proxy:
 
 @dataclass(frozen=True)
 class Files:
-    """Files of the host's; ``hides_dotfiles`` where a location can be nested that does."""
+    """Files of the host's."""
 
     root: str
     try_files: list[str] | None
-    hides_dotfiles: bool
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,6 @@ class Site:
     trusted_proxies: list[str]
     real_ip_header: str
     reject_other_upgrades: bool
-    refuse_other_paths: bool
     extra_config: ExtraConfig | None
     locations: list[Location]
 

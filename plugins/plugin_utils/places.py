@@ -72,12 +72,13 @@ class Place:
             self.refuse(str(reason))
             return None
 
-    def once(self, first: dict[str, Place], what: str, refusal: str) -> None:
-        """Note this place as the FIRST of WHAT, or refuse it with the place that was."""
+    def once(self, first: dict[str, Place], what: str, refusal: str) -> bool:
+        """Note this place as the FIRST of WHAT, or refuse it with the place that was; tell which."""
         if what in first:
             self.refuse(f"{refusal} {first[what].path}")
-        else:
-            first[what] = self
+            return False
+        first[what] = self
+        return True
 
     def items(self, value: object, of: str) -> Iterator[tuple[Place, object]]:
         """Go through VALUE, which is to be a list OF something; an absent value is an empty list."""

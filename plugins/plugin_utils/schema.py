@@ -199,7 +199,9 @@ LOCATION = {
 
 # What a location can be, and the keys that go with that alone.
 PURPOSES = {
-    "upstream": ("websocket_only", "strip_prefix", "rewrite_to"),
+    "upstream": ("websocket_only", "strip_prefix", "rewrite_to", "request_headers", "read_timeout", "send_timeout",
+                 "connect_timeout", "next_upstream", "next_upstream_tries", "next_upstream_timeout", "host",
+                 "buffering", "buffer_size", "buffers", "proxy_redirect"),
     "root": ("try_files",),
     "redirect": (),
     "respond": (),

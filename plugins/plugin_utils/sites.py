@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
+from ansible_collections.wsedge.nginx.plugins.plugin_utils import headers, kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.locations import Locations, extra_config
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Location, Site, Trusted, Upstream
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, shown
@@ -53,7 +53,16 @@ class Sites:
     def compile(self, raw: object, defaults_place: Place, defaults: object) -> list[Site]:
         """Return the sites; what the DEFAULTS say holds for each that does not say it itself."""
         keys = {name: key for name, key in SITE.items() if name not in OWN}
-        self._defaults = defaults_place, read_keys(defaults_place, keys, defaults) or {}
+        given = read_keys(defaults_place, keys, defaults) or {}
+        for name, reserved in (("request_headers", headers.REQUEST), ("response_headers", headers.RESPONSE)):
+            headers.read_headers(defaults_place[name], given.get(name), reserved)
+        listen = given.get("listen")
+        for where, item in defaults_place["listen"].items(listen if isinstance(listen, list) else None, "sockets"):
+            if isinstance(item, Mapping) and item.get("default_server"):
+                where["default_server"].refuse("there is one for each socket, so the site itself has to say this")
+                del given["listen"]
+                break
+        self._defaults = defaults_place, given
         sites = [self._site(where, item) for where, item in self._place.items(raw, "sites")]
         return [site for site in sites if site]
 
@@ -80,27 +89,30 @@ class Sites:
                                          given.get("listen", SITE["listen"].default))
         for name, at in server_names.items():
             for words in listen:
-                at.once(self._served, f"{words[0]} {name}", f"{shown(name)} on {words[0]} is already")
+                if not at.once(self._served, f"{words[0]} {name}", f"{shown(name)} on {words[0]} is already"):
+                    break
         name = given.get("name") or self._default_name(place, list(server_names))
         hint = "" if "name" in given else 'give the site a "name", because '
         place["name"].once(self._names, name.lower(), f"{hint}{shown(name)} is already the name of")
-        if "buffers" in given and "buffer_size" not in given:
-            said["buffers"]["buffers"].refuse("this is the number of buffers of buffer_size, which is not there")
-        networks, scheme = self._trusted(said.get("trusted_proxies", place)["trusted_proxies"],
-                                         given.get("trusted_proxies"))
-        if True in protocols and not networks:
+        networks = self._networks(said.get("trusted_proxies", place)["trusted_proxies"], given.get("trusted_proxies"))
+        # A balancer that speaks the PROXY protocol hands a client's own headers on.
+        scheme = "$scheme" if True in protocols or not networks else self._scheme(networks)
+        if True in protocols and not given.get("trusted_proxies"):
             place.refuse("with proxy_protocol, trusted_proxies has to name those whose word is taken for a client's "
                          "address")
         if len(protocols) > 1:
             place.refuse("the site listens with proxy_protocol and without, and a client's address comes from one of "
                          "both; make it two sites")
         layers: list[tuple[Place, Mapping[str, Any]]] = [(elsewhere, defaults), (place, own)]
-        locations = self._locations(Locations(self._upstreams, given, layers, scheme), layers, given)
+        exact = [item.get("path") for item in given.get("locations") or []
+                 if isinstance(item, Mapping) and item.get("match") == "exact"] \
+            if isinstance(given.get("locations"), list) else []
+        locations = self._locations(Locations(self._upstreams, given, layers, scheme, exact), layers, given)
         return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
                     trusted_proxies=networks, extra_config=extra_config(place, own),
                     real_ip_header="proxy_protocol" if True in protocols else "X-Forwarded-For",
                     reject_other_upgrades=given.get("other_upgrades", self._other_upgrades) == "reject",
-                    refuse_other_paths=all(location.match != ["/"] for location in locations), locations=locations)
+                    locations=locations)
 
     @staticmethod
     def _locations(compiler: Locations, layers: list[tuple[Place, Mapping[str, Any]]],
@@ -111,7 +123,7 @@ class Sites:
             compiled += compiler.for_all_paths(place, given["upstream"])
         for where, item in layers[-1][0]["locations"].items(given.get("locations"), "locations"):
             compiled += compiler.location(where, item)
-        return compiled
+        return compiled + compiler.for_other_paths(layers[-1][0])
 
     @staticmethod
     def _default_name(place: Place, server_names: list[str]) -> str:
@@ -176,12 +188,12 @@ class Sites:
         protocol = options.get("proxy_protocol", False)
         socket = self._sockets.setdefault(name, _Socket(place, protocol))
         if socket.proxy_protocol != protocol:
-            place.refuse(f"all sites on {name} have proxy_protocol or none has, and {socket.place.path} "
+            place.refuse(f"all sites on a port have proxy_protocol or none has, and {socket.place.path} "
                          f"{'has' if socket.proxy_protocol else 'has not'}")
         words = []
         if options.get("default_server"):
             if socket.default_server:
-                place["default_server"].refuse(f"{socket.default_server.path} is the default server of {name} already")
+                place["default_server"].refuse(f"{socket.default_server.path} is the default server there already")
             socket.default_server = socket.default_server or place
             words.append("default_server")
         if protocol:
@@ -192,13 +204,13 @@ class Sites:
                 continue
             first = socket.options.setdefault(key, (value, place))
             if first[0] != value:
-                place[key].refuse(f"{first[1].path} says {shown(first[0])} of the same socket, {name}")
+                place[key].refuse(f"{first[1].path} says {shown(first[0])} of the same socket")
             elif first[1] is place:
                 words.append(key if value is True else f"{key}={value}")
         return words
 
-    def _trusted(self, place: Place, raw: object) -> tuple[list[str], str]:
-        """Return the networks, and the variable that has the scheme by which their clients came."""
+    @staticmethod
+    def _networks(place: Place, raw: object) -> list[str]:
         first: dict[str, Place] = {}
         networks = []
         for where, item in place.items(raw, "addresses"):
@@ -206,12 +218,14 @@ class Sites:
             if network:
                 where.once(first, network, f"{shown(item)} is already")
                 networks.append(network)
-        if not networks:
-            return [], "$scheme"
+        return networks
+
+    def _scheme(self, networks: list[str]) -> str:
+        """Return the variable that has the scheme by which the clients of trusted proxies came."""
         for trusted in self.trusted:
             if trusted.networks == networks:
-                return networks, trusted.scheme
+                return trusted.scheme
         number = len(self.trusted) + 1
         self.trusted.append(Trusted(networks, f"$websocket_proxy_trusted_{number}",
                                     f"$websocket_proxy_scheme_{number}"))
-        return networks, self.trusted[-1].scheme
+        return self.trusted[-1].scheme

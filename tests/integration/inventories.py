@@ -47,22 +47,26 @@ TIME = (st.integers(1, 315360000) | st.builds("{}{}".format, st.integers(1, 9), 
     ["ms", "s", "m", "h", "d", "w", "M", "y", ""]))).filter(is_duration)
 SEGMENT = st.text(st.sampled_from(LETTERS + "~!&'()*+,=:@-"), min_size=1, max_size=12)
 PATH = st.builds("/{}{}".format, st.lists(SEGMENT, max_size=4).map("/".join), st.sampled_from(["", ".x"]))
-DECODED = {"uri", "document_uri", "request_filename", "request_body", "ssl_client_raw_cert"}
+DECODED = {"uri", "document_uri", "request_filename", "request_body", "remote_user", "ssl_server_name",
+           "ssl_client_raw_cert"}
 VALUE = (st.text(st.sampled_from("abc \"'\\;{}#=%,"), min_size=1, max_size=30).map(str.strip).filter(bool)
          | st.sampled_from(sorted(NAMES - DECODED)).map("a ${{{}}};".format) | st.integers(0, 10**9) | st.none())
-RESERVED = {"upgrade", "connection", "host", "content-length", "transfer-encoding", "content-type",
+RESERVED = {"server", "date", "upgrade", "connection", "host", "content-length", "transfer-encoding", "content-type",
             "sec-websocket-accept"}
 HEADERS = st.lists(NAME.filter(lambda name: name[0] != "_" and name.lower() not in RESERVED), max_size=8,
                    unique_by=str.lower).flatmap(
     lambda names: st.fixed_dictionaries(dict.fromkeys(names, VALUE)))
 SIZE = st.builds("{}{}".format, st.integers(4, 512), st.sampled_from("kK"))
 TEXT = st.sampled_from(["", "# nothing\n", "limit_rate 5k;", "if ($arg_x) {\n    return 404;\n}"])
-OPTIONAL = {
-    "response_headers": HEADERS, "host": st.sampled_from(["$host", "$http_host"]) | LABEL,
-    "buffering": st.booleans(), "buffer_size": SIZE, "client_max_body_size": SIZE | st.just(0),
-    "client_body_timeout": TIME, "client_send_timeout": TIME, "keepalive_timeout": TIME | st.just(0),
-    "gzip": st.booleans(), "access_log": st.sampled_from(["off", "/var/log/nginx/x.log"]),
+# For every answer, and for what goes to an upstream alone.
+OWN = {
+    "response_headers": HEADERS, "client_max_body_size": SIZE | st.just(0), "client_body_timeout": TIME,
+    "client_send_timeout": TIME, "keepalive_timeout": TIME | st.just(0), "gzip": st.booleans(),
+    "access_log": st.sampled_from(["off", "/var/log/nginx/x.log"]),
     "access_log_format": st.sampled_from(["combined", "websocket"]), "maintenance": st.booleans(),
+}
+OPTIONAL = {
+    **OWN, "host": st.sampled_from(["$host", "$http_host"]) | LABEL, "buffering": st.booleans(), "buffer_size": SIZE,
     "proxy_redirect": st.sampled_from(["default", "off", {"http://": "https://"}, {"/": "/x/", "a;b": "c{$host}"}]),
     "read_timeout": TIME, "send_timeout": TIME, "connect_timeout": TIME, "request_headers": HEADERS,
     "next_upstream": st.lists(st.sampled_from(NEXT_UPSTREAM), unique=True),
@@ -137,14 +141,14 @@ def inventories(draw: st.DrawFn) -> Example:
     """Draw an inventory; one in five is changed somewhere afterwards."""
     labels = draw(st.lists(NAME, min_size=1, max_size=5, unique_by=str.lower))
     proxied = st.fixed_dictionaries({"upstream": st.sampled_from(labels)}, optional={
-        "websocket_only": st.booleans(), "rewrite_to": PATH})
+        **OPTIONAL, "websocket_only": st.booleans(), "rewrite_to": PATH})
     stripped = st.fixed_dictionaries({"upstream": st.sampled_from(labels), "strip_prefix": st.just(True),
                                       "path": PATH.filter(lambda path: "." not in path).map(
                                           lambda path: f"{path.rstrip('/')}/")})
     place = st.fixed_dictionaries({"path": PATH}, optional={"match": st.sampled_from(["prefix", "exact"])}) \
         | st.fixed_dictionaries({"path": EXPRESSION, "match": st.just("regex")})
     keys = st.fixed_dictionaries({}, optional={
-        **OPTIONAL, "expires": st.sampled_from(["1h", "max", "epoch", "off"]), "extra_config": TEXT})
+        **OWN, "expires": st.sampled_from(["1h", "max", "epoch", "off"]), "extra_config": TEXT})
     location = st.builds(lambda *parts: {key: value for part in parts for key, value in part.items()},
                          place, keys, proxied | proxied | PURPOSE) | stripped
     sites = []

@@ -84,6 +84,14 @@ def test_any_number_of_server_names_is_accepted(edge: Edge, count: int, wildcard
         assert (longest, edge.test()) == (longest, "")
 
 
+@pytest.mark.parametrize("count", [1, 32, 128, 500])
+def test_any_number_of_response_headers_is_accepted(edge: Edge, count: int) -> None:
+    for length in (10, 60, 100):
+        headers = {f"x{number:04}" + long_name(length - 5, number).replace(".", "-"): "a" for number in range(count)}
+        edge.put({**RECIPE, "sites": [{**RECIPE["sites"][0], "response_headers": headers}]})
+        assert (length, edge.test()) == (length, "")
+
+
 @EVERY
 @pytest.mark.parametrize("count", [10, 20, 50, 300])
 def test_any_number_of_cookies_and_source_addresses_is_accepted(edge: Edge, count: int) -> None:

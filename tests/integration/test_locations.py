@@ -129,10 +129,18 @@ def test_strip_prefix_takes_the_prefix_away_and_leaves_the_rest_as_it_was_sent(s
     assert setup.get("/apple").status == 404
 
 
-@pytest.mark.parametrize("path", ["/%61pp/x", "//app/x", "/./app/x", "/y/../app/x"])
-def test_strip_prefix_refuses_a_prefix_that_is_written_in_another_way(setup: Setup, path: str) -> None:
+@pytest.mark.parametrize("path", [
+    "/%61pp/x", "//app/x", "/./app/x", "/y/../app/x", "/app/%2e%2e/app/x", "/app/..%2fapp/x", "/app/x/./y", "/app/x/..",
+    "/app/%2E%2e%2Fapp/x?y"])
+def test_strip_prefix_refuses_a_path_that_is_not_written_plainly(setup: Setup, path: str) -> None:
     setup.serve({"path": "/app/", "upstream": "tell", "strip_prefix": True})
     assert setup.get(path).status == 400
+
+
+@pytest.mark.parametrize("path", ["/app/.x", "/app/..x/y..", "/app/x?y=/../z", "/app/..."])
+def test_strip_prefix_leaves_dots_alone_that_mean_nothing(setup: Setup, path: str) -> None:
+    setup.serve({"path": "/app/", "upstream": "tell", "strip_prefix": True})
+    assert setup.heard(path) == path.removeprefix("/app")
 
 
 def test_strip_prefix_redirects_no_handshake(setup: Setup) -> None:
@@ -176,6 +184,7 @@ def test_a_plain_request_to_a_websocket_is_told_to_upgrade(setup: Setup) -> None
         answer = setup.get("/ws", *headers)
         assert (answer.status, answer.headers["upgrade"], answer.headers["sec-websocket-version"]) == (
             426, "websocket", "13")
+        assert answer.headers["x-site"] == "a"
         with Client(setup.address) as client:
             client.send("a", "/ws", headers)
             head = b""
@@ -207,6 +216,20 @@ def test_maintenance_refuses_what_is_new_and_leaves_open_websockets(setup: Setup
 
 
 # --- files
+
+
+def test_a_site_in_maintenance_is_so_for_paths_that_it_does_not_have(setup: Setup) -> None:
+    setup.serve({"path": "/x", "upstream": "tell"}, maintenance=True, response_headers={"X-Site": "a"})
+    for path in ("/x", "/other"):
+        answer = setup.get(path)
+        assert (answer.status, answer.headers["retry-after"], answer.headers["x-site"]) == (503, "120", "a")
+
+
+def test_hidden_files_are_no_matter_of_other_locations(setup: Setup) -> None:
+    setup.serve({"path": "/", "root": FOLDER}, {"path": "^/api/", "match": "regex", "respond": {"status": 203}},
+                {"path": "/.env", "match": "exact", "root": FOLDER})
+    assert (setup.get("/api/.hidden").status, setup.get("/.git/config").status, setup.get("/.env").status) == (
+        203, 404, 404)
 
 
 def test_files_are_served_and_nothing_hidden_or_outside(setup: Setup) -> None:
@@ -285,6 +308,7 @@ def test_response_headers_are_added_replaced_and_removed_on_every_answer(setup: 
     for path, headers in (("/own", []), ("/ws", UPGRADE)):
         answer = setup.get(path, *headers)
         assert answer.status in (404, 101)
+        assert "x-kept" not in answer.headers
         assert (answer.headers["x-two"], answer.headers["x-frame-options"]) == ("site", "DENY")
 
 
@@ -313,24 +337,27 @@ def test_client_max_body_size_is_each_locations_own(setup: Setup) -> None:
                 client_max_body_size="2k")
     assert [post(setup, path, length) for path, length in (("/small", 1024), ("/small", 1025), ("/site", 2048),
                                                            ("/site", 2049))] == [200, 413, 200, 413]
-    assert setup.get("/any", ("Content-Length", "0"), method="POST").status == 200
+    assert post(setup, "/any", 2 << 20) == 200
 
 
 def test_gzip_is_each_locations_own(setup: Setup) -> None:
     accept = ("Accept-Encoding", "gzip")
     setup.edge.container.write({f"{FOLDER}/long.html": "x" * 4096})
-    setup.serve({"path": "/", "root": FOLDER}, {"path": "/long.html", "match": "exact", "root": FOLDER, "gzip": False})
     setup.edge.container.write({f"{FOLDER}/other.html": "x" * 4096})
-    assert setup.get("/other.html", accept).headers.get("content-encoding") == "gzip"
-    assert setup.get("/long.html", accept).headers.get("content-encoding") is None
+    for site, one in ((None, False), (False, True)):
+        setup.serve({"path": "/", "root": FOLDER},
+                    {"path": "/long.html", "match": "exact", "root": FOLDER, "gzip": one}, gzip=site)
+        encodings = [setup.get(path, accept).headers.get("content-encoding") for path in ("/other.html", "/long.html")]
+        assert encodings == (["gzip", None] if one is False else [None, "gzip"])
 
 
 def test_each_location_has_its_own_log_in_the_format_that_it_says(setup: Setup) -> None:
     logs = {name: f"/var/log/nginx/{name}.log" for name in ("one", "two")}
     setup.edge.container.shell("rm -f /var/log/nginx/one.log /var/log/nginx/two.log; : > /var/log/nginx/access.log")
     setup.serve({"path": "/one", "upstream": "tell", "access_log": logs["one"], "access_log_format": "websocket"},
-                {"path": "/two", "upstream": "tell", "access_log": logs["two"]},
-                {"path": "/off", "upstream": "tell", "access_log": "off"}, {"path": "/other", "upstream": "tell"})
+                {"path": "/two", "upstream": "tell", "access_log": logs["two"], "access_log_format": "combined"},
+                {"path": "/off", "upstream": "tell", "access_log": "off"}, {"path": "/other", "upstream": "tell"},
+                access_log_format="websocket")
     for path in ("/one", "/two", "/off", "/other"):
         assert setup.get(path).status == 200
     time.sleep(0.1)
@@ -338,6 +365,7 @@ def test_each_location_has_its_own_log_in_the_format_that_it_says(setup: Setup) 
     assert "host=a upgrade= seconds=0." in read(f"cat {logs['one']}")
     assert f"upstream={setup.backend.address}" in read(f"cat {logs['one']}")
     assert read(f"cut -d' ' -f6,7 {logs['two']}") == '"GET /two\n'
+    assert "host=" not in read(f"cat {logs['two']}") and "host=a" in read("cat /var/log/nginx/access.log")
     assert [line.split()[6] for line in read("cat /var/log/nginx/access.log").splitlines()] == ["/other"]
 
 

@@ -170,9 +170,11 @@ V2 = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + struct.pack("!H", 12) + socket.inet_aton
 def test_the_proxy_protocol_of_a_trusted_proxy_is_believed(setup: Setup, header: bytes) -> None:
     site = {"server_names": ["a"], "listen": [setup.listen(proxy_protocol=True)], "trusted_proxies": ["127.0.8.1"]}
     setup.serve(site, {"server_names": ["b"], "listen": [setup.other], **own(201)})
-    assert seen(setup.told(source="127.0.8.1", before=header))[:2] == ("6.6.6.6", "6.6.6.6")
-    assert seen(setup.told(("X-Forwarded-For", "7.7.7.7"), source="127.0.8.1", before=header))[0] == "6.6.6.6"
-    assert seen(setup.told(source="127.0.8.2", before=header))[:2] == ("127.0.8.2", "127.0.8.2")
+    assert seen(setup.told(source="127.0.8.1", before=header)) == ("6.6.6.6", "6.6.6.6", "http")
+    # Such a proxy hands the client's own headers on.
+    forged = [("X-Forwarded-For", "7.7.7.7"), ("X-Real-IP", "7.7.7.7"), ("X-Forwarded-Proto", "https")]
+    assert seen(setup.told(*forged, source="127.0.8.1", before=header)) == ("6.6.6.6", "6.6.6.6", "http")
+    assert seen(setup.told(*forged, source="127.0.8.2", before=header)) == ("127.0.8.2", "127.0.8.2", "http")
     with contextlib.suppress(ConnectionResetError):
         assert refused(setup.address, "a")
     assert get(setup.other, "b", "/").status == 201

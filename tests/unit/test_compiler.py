@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Header, Location, Model, Proxy, Server, Site
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
+    Answer,
+    Header,
+    Location,
+    Model,
+    Proxy,
+    Server,
+    Site,
+)
 
 HOST = Host(ipv6=True, nginx_version=(1, 26, 3))
 RECIPE: dict[str, Any] = {
@@ -47,7 +55,7 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
     assert model.sites == [Site(
         name="example.com", server_tokens_off=False, server_names=["example.com"],
         listen=[["80"], ["[::]:80"]], trusted_proxies=[], real_ip_header="X-Forwarded-For", extra_config=None,
-        reject_other_upgrades=False, refuse_other_paths=False,
+        reject_other_upgrades=False,
         locations=[Location(
             match=["/"], maintenance=False, websocket_only=False, files=None, answer=None, response_headers=[],
             new_cookie=None, expires=None, client_max_body_size=None, client_body_timeout=None,
@@ -86,7 +94,8 @@ def test_an_empty_inventory_is_an_edge_without_sites() -> None:
 
 def test_paths_that_no_location_has_are_refused() -> None:
     site = {"upstream": None, "locations": [{"path": "/socket", "upstream": "ws_node"}]}
-    assert compiled(site).sites[0].refuse_other_paths
+    (rest,) = compiled(site).sites[0].locations[1:]
+    assert (rest.match, rest.answer) == (["/"], Answer(404, "", None))
 
 
 def test_a_locations_own_time_wins_over_its_sites() -> None:

@@ -45,13 +45,29 @@ def located(**location: Any) -> dict[str, Any]:
      ".rewrite_to: strip_prefix says already what the backend gets"),
     ({"path": "x", "upstream": "u", "match": "exact"}, '.path: "x" does not begin with "/"'),
     ({"upstream": "u", "match": "longest"}, '.match: "longest" is not one of prefix, exact, regex'),
-    ({"redirect": {"to": "new"}}, '.redirect.to: "new" is neither a path that begins with "/" nor a URL'),
+    ({"redirect": {"to": "new"}}, '.redirect.to: "new" is neither a path that begins with "/" and plain text'),
+    ({"redirect": {"to": "/$request_uri"}}, ".redirect.to: \"/$request_uri\" is neither a path"),
+    ({"redirect": {"to": "/new#part"}}, "without a fragment"),
+    ({"redirect": {"to": "/y", "status": 308.0}}, ".redirect.status: 308.0 is not one of 301, 302, 307, 308"),
+    ({"upstream": "u", "request_headers": {"X-User": "$remote_user"}}, "$remote_user can hold a line break"),
+    ({"upstream": "u", "proxy_redirect": {"/": "https://x$uri"}}, "$uri can hold a line break"),
+    ({"upstream": "u", "proxy_redirect": {"/": None}}, "has a beginning of Location without anything in its place"),
+    ({"root": "/srv", "try_files": ["$urix", "=404"]}, '.try_files: "$urix" is neither $uri nor a path'),
+    ({"root": "/" + "x" * 1001}, "is longer than 1000 characters"),
+    ({"root": "/srv", "read_timeout": 5}, ".read_timeout: this goes with upstream, and here is root"),
+    ({"respond": {"body": "$" * 200}}, "is longer than a word of nginx's language may be"),
+    ({"respond": {"body": "\ud800"}}, "holds a control character"),
+    ({"upstream": "u", "access_log": "/var/log/"}, '.access_log: "/var/log/" is a folder'),
+    ({"upstream": "u", "response_headers": {"Server": "x"}}, ".response_headers.Server: nginx sets this header itself"),
+    ({"upstream": "u", "buffer_size": "16x", "buffers": 8}, '.buffer_size: "16x" is not a size'),
+    ({"upstream": "u", "match": "regexp", "path": "^/v"}, '.match: "regexp" is not one of'),
+    ({"upstream": "u", "extra_config": 'default_type a"; }  location /evil { return 200 b";'}, 'has a "}" too many'),
     ({"redirect": {"to": "//evil.example"}}, '.redirect.to: "//evil.example" is neither a path'),
     ({"redirect": {"to": "/x$uri"}}, '.redirect.to: "/x$uri": $uri can hold a line break'),
     ({"redirect": {"to": "/y", "status": 303}}, ".redirect.status: 303 is not one of 301, 302, 307, 308"),
     ({"redirect": {}}, '.redirect: "to" is missing'),
     ({"respond": {"status": 302}}, ".respond.status: 302 redirects; use redirect for that"),
-    ({"respond": {"body": "x" * 3001}}, "is longer than 3000 bytes; serve a file with root"),
+    ({"respond": {"body": "x" * 4000}}, "is longer than a word of nginx's language may be; serve a file with root"),
     ({"respond": {"content_type": "text"}}, '.respond.content_type: "text" is not a media type'),
     ({"root": "srv"}, '.root: "srv" is not an absolute path'),
     ({"root": "/srv/../etc"}, ".root: \"/srv/../etc\" is not an absolute path"),
@@ -80,6 +96,7 @@ def test_a_mistake_in_a_location_is_told_once_with_its_place(location: dict[str,
 
 @pytest.mark.parametrize("text", [
     "proxy_cache off;", "# a } comment\nproxy_cache off;\n", 'if ($host ~ "^a{2}") {\n    return 404;\n}',
+    "if ($arg_x ~ it's) { return 404; }",
     "add_header X '}';", 'add_header X "\\"}";', "set $x ${host};", "map $a $b {\n\tdefault 1;\n}", ""])
 def test_whole_directives_are_taken_as_they_are(text: str) -> None:
     assert kinds.free_text(text) == text.strip("\n")
@@ -98,16 +115,17 @@ def test_the_same_path_twice_is_refused_and_another_match_is_another_location() 
     other = [{"path": "/x", "upstream": "u"}, {"path": "/x", "match": "exact", "upstream": "u"},
              {"path": "/x", "match": "regex", "upstream": "u"}]
     assert [one.match for one in compiled({"server_names": ["a.b"], "locations": other}).sites[0].locations] == [
-        ["/x"], ["=", "/x"], ["~", "/x"]]
+        ["/x"], ["=", "/x"], ["~", "/x"], ["/"]]
 
 
 def test_a_stripped_prefix_is_served_without_its_slash_unless_the_site_says_so_itself() -> None:
     stripped = {"path": "/app/", "upstream": "u", "strip_prefix": True}
     own = {"path": "/app", "match": "exact", "redirect": {"to": "/app/"}}
     assert [one.match for one in compiled(
-        {"server_names": ["a.b"], "locations": [stripped]}).sites[0].locations] == [["/app/"], ["=", "/app"]]
-    assert [one.match for one in compiled(
-        {"server_names": ["a.b"], "locations": [own, stripped]}).sites[0].locations] == [["=", "/app"], ["/app/"]]
+        {"server_names": ["a.b"], "locations": [stripped]}).sites[0].locations] == [["/app/"], ["=", "/app"], ["/"]]
+    for said in ([own, stripped], [stripped, own]):
+        assert sorted(one.match for one in compiled(
+            {"server_names": ["a.b"], "locations": said}).sites[0].locations) == [["/"], ["/app/"], ["=", "/app"]]
     assert len(compiled({"server_names": ["a.b"], "locations": [{**stripped, "path": "/"}]}).sites[0].locations) == 1
 
 
@@ -121,7 +139,7 @@ def test_defaults_hold_where_a_site_says_nothing_and_headers_are_merged() -> Non
         site_defaults=defaults).sites
     assert (first.listen, second.listen) == ([["8080"]], [["80"]])
     assert (first.reject_other_upgrades, second.reject_other_upgrades) == (True, False)
-    assert [location.match for location in second.locations] == [["/x"]]
+    assert [location.match for location in second.locations] == [["/x"], ["/"]]
     times = [site.locations[0].proxy.read_timeout for site in (first, second) if site.locations[0].proxy]
     assert times == ["5m", "6m"]
     assert [(header.name, header.value) for header in second.locations[0].response_headers] == [
@@ -133,12 +151,44 @@ def test_a_mistake_in_the_defaults_is_told_once_and_there() -> None:
     found = problems(*sites, site_defaults={"read_timeout": "30 sec", "listen": ["70000"],
                                             "request_headers": {"Host": "x"}})
     assert [problem.split(": ")[0] for problem in found] == [
-        "websocket_proxy_site_defaults.read_timeout", "websocket_proxy_site_defaults.listen[0]",
-        "websocket_proxy_site_defaults.request_headers.Host"]
+        "websocket_proxy_site_defaults.read_timeout", "websocket_proxy_site_defaults.request_headers.Host",
+        "websocket_proxy_site_defaults.listen[0]"]
     assert problems(*sites, site_defaults={"name": "x"})[0].startswith(
         'websocket_proxy_site_defaults: "name" is not a key here')
     assert problems({"server_names": ["a.b"]}, site_defaults={"upstream": "v"})[0].startswith(
         'websocket_proxy_site_defaults.upstream: "v" is not an upstream')
+
+
+def test_a_default_server_is_not_for_all_sites() -> None:
+    assert problems(SITE, {**SITE, "server_names": ["c.d"]}, site_defaults={
+        "listen": [{"port": 80, "default_server": True}]}) == [
+        "websocket_proxy_site_defaults.listen[0].default_server: there is one for each socket, so the site itself has "
+        "to say this"]
+
+
+def test_headers_in_the_defaults_are_looked_at_without_a_site_too() -> None:
+    assert len(problems(site_defaults={"response_headers": {"Upgrade": "x"}})) == 1
+
+
+def test_a_site_that_listens_on_ipv6_too_has_its_mistakes_told_once() -> None:
+    with pytest.raises(InventoryError) as found:
+        compile_model({"websocket_proxy_sites": [
+            {"server_names": ["a.b"], "locations": [{"path": "/", "respond": {}}], **keys} for keys in (
+                {"listen": [{"port": 80, "default_server": True}]},
+                {"name": "x", "listen": [{"port": 80, "default_server": True, "proxy_protocol": True}],
+                 "trusted_proxies": ["10.0.0.1"]})]}, Host(ipv6=True))
+    assert len(found.value.problems) == 3
+
+
+def test_buffers_may_be_a_sites_and_their_size_a_locations() -> None:
+    site = {**located(upstream="u", buffer_size="16k"), "buffers": 4}
+    proxy = compiled(site).sites[0].locations[0].proxy
+    assert proxy and (proxy.buffers, proxy.busy_buffers_size) == (["4", "16k"], "32k")
+
+
+def test_a_format_without_a_log_is_that_of_the_usual_log() -> None:
+    assert compiled(located(upstream="u", access_log_format="websocket")).sites[0].locations[0].access_log == [
+        "/var/log/nginx/access.log", "websocket_proxy_websocket"]
 
 
 def test_what_is_said_of_a_socket_is_said_once() -> None:
@@ -154,13 +204,14 @@ def test_what_is_said_of_a_socket_is_said_once() -> None:
 @pytest.mark.parametrize(("second", "problem"), [
     ({"port": 80, "backlog": 5}, "[1].listen[0].backlog: websocket_proxy_sites[0].listen[0] says 1024 of the same"),
     ({"port": 80, "default_server": True},
-     "[1].listen[0].default_server: websocket_proxy_sites[0].listen[0] is the default server of 80 already"),
-    ({"port": 80, "proxy_protocol": True}, "[1].listen[0]: all sites on 80 have proxy_protocol or none has, and "
+     "[1].listen[0].default_server: websocket_proxy_sites[0].listen[0] is the default server there already"),
+    ({"port": 80, "proxy_protocol": True}, "[1].listen[0]: all sites on a port have proxy_protocol or none has, and "
                                            "websocket_proxy_sites[0].listen[0] has not"),
     ({"port": 70000}, "[1].listen[0].port: 70000 is not a whole number from 1 to 65535"),
     ({"address": "127.0.0.1"}, '[1].listen[0]: "port" is missing'),
     ({"address": "localhost", "port": 80}, '[1].listen[0].address: "localhost" is not an IP address'),
     ({"port": 81, "so_keepalive": "x"}, '[1].listen[0].so_keepalive: "x" is neither true nor false, nor times'),
+    ({"port": 81, "so_keepalive": "0::"}, '[1].listen[0].so_keepalive: "0::" is neither true nor false, nor times'),
 ])
 def test_what_is_said_of_a_socket_against_another_site_is_refused(second: dict[str, Any], problem: str) -> None:
     first = {**SITE, "listen": [{"port": 80, "backlog": 1024, "default_server": True}]}

@@ -17,8 +17,11 @@ def open_some(proxy: str, site: str, count: int = 1, path: str = "/whoami", cook
     answers = []
     for _socket in range(count):
         try:
-            opened = connect(f"ws://{site}{path}", sock=socket.create_connection((proxy, 80), timeout=10),
-                             additional_headers={"Cookie": cookie} if cookie else None, proxy=None, open_timeout=10)
+            way = socket.create_connection((proxy, 80), timeout=10)
+            # Or the library would take silence for the end.
+            way.settimeout(None)
+            opened = connect(f"ws://{site}{path}", sock=way, proxy=None, open_timeout=10,
+                             additional_headers={"Cookie": cookie} if cookie else None)
         except InvalidStatus as refusal:
             answers.append((refusal.response.status_code, "", ""))
             continue

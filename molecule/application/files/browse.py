@@ -1,0 +1,51 @@
+"""Runs on the browser's host: loads a page in Chromium, waits until its script has done its work, prints what it shows.
+
+Usage: browse.py ADDRESS JAVASCRIPT; the expression's value is printed as JSON as soon as it is not null.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+
+from websockets.sync.client import connect
+
+PORT = 9222
+SECONDS = 60
+
+
+def page() -> str:
+    """Return where the page is debugged, once the browser is up."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/json", timeout=5) as answer:
+        return next(one["webSocketDebuggerUrl"] for one in json.load(answer) if one["type"] == "page")
+
+
+def main(address: str, expression: str) -> None:
+    """Ask the page again and again (Chrome DevTools Protocol, Runtime.evaluate)."""
+    browser = subprocess.Popen(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+         f"--remote-debugging-port={PORT}", "--host-resolver-rules=MAP *.example.com edge", f"http://{address}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + SECONDS
+    value = None
+    try:
+        while value is None and time.monotonic() < deadline:
+            time.sleep(0.3)
+            try:
+                with connect(page(), proxy=None, max_size=None) as debugger:
+                    debugger.send(json.dumps({"id": 1, "method": "Runtime.evaluate",
+                                              "params": {"expression": expression, "returnByValue": True}}))
+                    value = json.loads(debugger.recv(timeout=10))["result"]["result"].get("value")
+            except (OSError, StopIteration, TimeoutError):
+                continue
+    finally:
+        browser.terminate()
+        browser.wait()
+    print(json.dumps(value))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
