@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -27,7 +28,8 @@ def main(address: str, expression: str) -> None:
     """Ask the page again and again (Chrome DevTools Protocol, Runtime.evaluate)."""
     browser = subprocess.Popen(
         ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-         f"--remote-debugging-port={PORT}", "--host-resolver-rules=MAP *.example.com edge", f"http://{address}"],
+         f"--remote-debugging-port={PORT}", f"--user-data-dir={tempfile.mkdtemp()}",
+         "--host-resolver-rules=MAP *.example.com edge", f"http://{address}"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + SECONDS
     value = None
@@ -42,7 +44,7 @@ def main(address: str, expression: str) -> None:
             except (OSError, StopIteration, TimeoutError):
                 continue
     finally:
-        browser.terminate()
+        browser.kill()
         browser.wait()
     print(json.dumps(value))
 
