@@ -16,9 +16,10 @@ def recipes() -> dict[str, dict[str, Any]]:
     found = {}
     for name, text in re.findall(r"```yaml\n# ([a-z-]+)\n(.*?)```", RECIPES.read_text(), re.DOTALL):
         inventory = yaml.safe_load(text)
-        hosts = {group: content["hosts"] for group, content in inventory.items()}
+        hosts = {group: {host: {**content.get("vars", {}), **(told or {})} for host, told in content["hosts"].items()}
+                 for group, content in inventory.items()}
         found[name] = {
             "variables": inventory["websocket_proxies"]["vars"],
             "groups": {group: list(names) for group, names in hosts.items()},
-            "hostvars": {host: told or {} for names in hosts.values() for host, told in names.items()}}
+            "hostvars": {host: told for names in hosts.values() for host, told in names.items()}}
     return found
