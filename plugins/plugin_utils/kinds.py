@@ -235,6 +235,8 @@ def server_name(value: object) -> str:
     """
     if value == "":
         raise Refused("an empty server name")
+    if value == "_":
+        raise Refused('"_" is the name of no request; listen with default_server: true answers every name')
     checked = text(value).lower()
     if not checked.isascii():
         try:
@@ -601,7 +603,8 @@ def path(value: object) -> str:
     """
     checked = text(value)
     if not checked.startswith("/"):
-        raise Refused(f'{shown(value)} does not begin with "/"')
+        hint = "; a regular expression needs match: regex" if checked[0] in "^~" else ""
+        raise Refused(f'{shown(value)} does not begin with "/"{hint}')
     strange = re.search(r"[^A-Za-z0-9._~!&'()*+,=:@/-]", checked, re.ASCII)
     if strange:
         why = "; nginx compares paths after decoding" if strange[0] == "%" else ""

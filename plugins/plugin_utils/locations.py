@@ -98,7 +98,8 @@ class Locations:
         if not given.get("strip_prefix"):
             return self._compile(place, given, words)
         if match != "prefix" or (path and not path.endswith("/")):
-            place["strip_prefix"].refuse('this needs a prefix that ends with "/", such as /app/')
+            meant = f"{path}/" if match == "prefix" else "/app/"
+            place["strip_prefix"].refuse(f'this needs a prefix that ends with "/", such as {meant}')
             return []
         whole = (path or "/").rstrip("/")
         compiled = self._compile(place, given, words, f"^{re.escape(whole)}(?<{_REST}>{_NO_DOTS}/.*)$")

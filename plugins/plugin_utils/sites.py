@@ -87,13 +87,13 @@ class Sites:
         server_names = self._server_names(place["server_names"], given.get("server_names"))
         listen, protocols = self._listen(said.get("listen", place)["listen"],
                                          given.get("listen", SITE["listen"].default))
-        for name, at in server_names.items():
-            for words in listen:
-                if not at.once(self._served, f"{words[0]} {name}", f"{shown(name)} on {words[0]} is already"):
-                    break
+        # all() ends with the first that is taken: one mistake is told once.
+        free = [all(at.once(self._served, f"{words[0]} {name}", f"{shown(name)} on {words[0]} is already")
+                    for words in listen) for name, at in server_names.items()]
         name = given.get("name") or self._default_name(place, list(server_names))
-        hint = "" if "name" in given else 'give the site a "name", because '
-        place["name"].once(self._names, name.lower(), f"{hint}{shown(name)} is already the name of")
+        if "name" in given or all(free):
+            hint = "" if "name" in given else 'give the site a "name", because '
+            place["name"].once(self._names, name.lower(), f"{hint}{shown(name)} is already the name of")
         networks = self._networks(said.get("trusted_proxies", place)["trusted_proxies"], given.get("trusted_proxies"))
         # A balancer that speaks the PROXY protocol hands a client's own headers on.
         scheme = "$scheme" if True in protocols or not networks else self._scheme(networks)

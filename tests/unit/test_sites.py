@@ -40,7 +40,8 @@ def located(**location: Any) -> dict[str, Any]:
     ({"root": "/srv", "websocket_only": True}, ".websocket_only: this goes with upstream, and here is root"),
     ({"upstream": "u", "try_files": ["$uri", "=404"]}, ".try_files: this goes with root, and here is upstream"),
     ({"respond": {}, "rewrite_to": "/y"}, ".rewrite_to: this goes with upstream, and here is respond"),
-    ({"upstream": "u", "strip_prefix": True}, '.strip_prefix: this needs a prefix that ends with "/", such as /app/'),
+    ({"upstream": "u", "strip_prefix": True}, '.strip_prefix: this needs a prefix that ends with "/", such as /x/'),
+    ({"path": "^/x", "upstream": "u"}, '.path: "^/x" does not begin with "/"; a regular expression needs match: regex'),
     ({"path": "/x/", "upstream": "u", "strip_prefix": True, "rewrite_to": "/y"},
      ".rewrite_to: strip_prefix says already what the backend gets"),
     ({"path": "x", "upstream": "u", "match": "exact"}, '.path: "x" does not begin with "/"'),
@@ -236,6 +237,16 @@ def test_the_proxy_protocol_needs_somebody_who_is_believed() -> None:
 def test_a_trusted_proxy_is_an_address_or_a_network(network: str, told: str) -> None:
     (found,) = problems({**SITE, "trusted_proxies": [network]})
     assert found.startswith("[0].trusted_proxies[0]: ") and told in found
+
+
+def test_the_name_of_no_request_is_refused_with_what_is_meant() -> None:
+    assert problems({**SITE, "server_names": ["_"]}) == [
+        '[0].server_names[0]: "_" is the name of no request; listen with default_server: true answers every name']
+
+
+def test_a_server_name_that_is_taken_is_told_once() -> None:
+    assert problems(SITE, SITE) == [
+        '[1].server_names[0]: "a.b" on 80 is already websocket_proxy_sites[0].server_names[0]']
 
 
 def test_a_name_that_is_a_regular_expression_needs_a_name_for_its_site() -> None:
