@@ -14,6 +14,8 @@ from .host import NEWEST, Host, site
 
 SOCKETS = 300
 RELOADS = 10
+# Clients name the host by its address, whatever the site's name is.
+EVERY_NAME = {"port": 8091, "default_server": True}
 
 
 def test_old_workers_are_counted_by_generation_and_bounded(host: Host) -> None:
@@ -25,14 +27,14 @@ def test_old_workers_are_counted_by_generation_and_bounded(host: Host) -> None:
                 assert socket.recv(10) == "x"
 
         def change(name: str, **how: int) -> str:
-            run = host.apply(site(8091, name=name), **how)
+            run = host.apply(site(EVERY_NAME, name=name), **how)
             assert not run.error
             draining[:] = [(one["generation"], one["sockets"]) for one in run.reload["draining"]]
             assert sum(one["workers"] for one in run.reload["draining"]) == len(host.nginx().ending)
             return run.config["generation"]
 
         draining: list[tuple[str, int]] = []
-        first = host.serve(site(8091))
+        first = host.serve(site(EVERY_NAME))
         open_sockets(3)
         second = change("b")
         # A proxied WebSocket is two: the client's and the backend's.
@@ -41,7 +43,7 @@ def test_old_workers_are_counted_by_generation_and_bounded(host: Host) -> None:
         change("c")
         assert draining == [(first, 6), (second, 4)]
 
-        error = host.refuses(site(8091, name="d"), max_draining=2)
+        error = host.refuses(site(EVERY_NAME, name="d"), max_draining=2)
         for generation, count in draining:
             assert f"  {generation}: " in error and f" workers, {count} sockets" in error
         assert "websocket_proxy_max_draining_generations" in error and "worker_shutdown_timeout" in error
@@ -107,13 +109,13 @@ class Crowd:
 @NEWEST
 def test_ten_changes_under_three_hundred_websockets_lose_nothing(host: Host) -> None:
     with host.echo():
-        host.serve(site(8091, name="change-0"))
+        host.serve(site(EVERY_NAME, name="change-0"))
         crowd = Crowd(f"{host.address}:8091")
         try:
             assert crowd.ready.wait(60), crowd.problems
             for number in range(1, RELOADS + 1):
                 before = sum(crowd.received)
-                run = host.apply(site(8091, name=f"change-{number}"))
+                run = host.apply(site(EVERY_NAME, name=f"change-{number}"))
                 assert run.reload.get("how") == "reloaded", run.error
                 host.wait_until(lambda: sum(crowd.received) > before + SOCKETS)  # noqa: B023 (called at once)
         finally:

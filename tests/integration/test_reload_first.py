@@ -9,7 +9,7 @@ TAKEN = "[emerg] bind() to 0.0.0.0:80 failed (98: "
 
 def serves_debians_page(host: Host) -> bool:
     """Tell whether nginx serves what its package brought."""
-    return "Welcome to nginx" in host.shell("curl --silent http://127.0.0.1/")
+    return "Welcome to nginx" in host.run("curl --silent http://127.0.0.1/")[1]
 
 
 def test_a_first_run_with_port_80_taken_leaves_the_package_as_it_was(host: Host) -> None:
