@@ -104,9 +104,9 @@ class Sites:
             place.refuse("the site listens with proxy_protocol and without, and a client's address comes from one of "
                          "both; make it two sites")
         layers: list[tuple[Place, Mapping[str, Any]]] = [(elsewhere, defaults), (place, own)]
-        exact = [item.get("path") for item in given.get("locations") or []
-                 if isinstance(item, Mapping) and item.get("match") == "exact"] \
-            if isinstance(given.get("locations"), list) else []
+        listed = given.get("locations")
+        exact = [item.get("path") for item in (listed if isinstance(listed, list) else [])
+                 if isinstance(item, Mapping) and item.get("match") == "exact"]
         locations = self._locations(Locations(self._upstreams, given, layers, scheme, exact), layers, given)
         return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
                     trusted_proxies=networks, extra_config=extra_config(place, own),

@@ -16,6 +16,7 @@ from .backends import Backend, numbered
 from .client import HANDSHAKE, Answer, Client, get, head_of
 from .conftest import EVERY
 from .edge import Edge, free_port
+from .test_timeouts import stays_open
 
 pytestmark = EVERY
 
@@ -369,15 +370,6 @@ resolver_timeout 1s; reset_timedout_connection on; proxy_socket_keepalive on; pr
 """
 
 
-def pending(client: Client, seconds: float) -> bool:
-    """Tell whether nothing comes on a connection for so long, not even its end."""
-    client.socket.settimeout(seconds)
-    try:
-        return client.socket.recv(1) != b""
-    except TimeoutError:
-        return True
-
-
 def test_no_other_time_than_read_timeout_ends_a_handshake_that_is_not_answered(setup: Setup) -> None:
     hung, front, inner = silent(), f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     upgrade = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
@@ -396,7 +388,7 @@ def test_no_other_time_than_read_timeout_ends_a_handshake_that_is_not_answered(s
         for path, client in clients.items():
             client.send("a", path, [("Upgrade", "websocket"), *HANDSHAKE])
         assert clients["/short/"].answer().status == 504
-        assert pending(clients["/"], 2) and pending(clients["/two-hops/"], 0.1)
+        assert stays_open(clients["/"], 2) and stays_open(clients["/two-hops/"], 0.1)
     hung.close()
 
 
