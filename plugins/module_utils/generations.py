@@ -29,6 +29,9 @@ BEFORE = "before"
 # A link to the generation that nginx was last seen to run.
 PROVED = "proved"
 
+# A directive that listens on a unix socket.
+_UNIX = re.compile(rb"^[ \t]*listen[ \t]+\"?unix:([^\s\";]+)", re.MULTILINE)
+
 _NAME = re.compile(r"[0-9]{6,}-[0-9a-f]{12}")
 _UNFINISHED = re.compile(r"\.[0-9]{6,}-[0-9a-f]{12}\.(partial|removed)")
 
@@ -129,6 +132,7 @@ class Generations:
         self.main = main
         self.folder = folder
         self.before = os.path.join(folder, BEFORE)
+        self._sockets: dict[str, list[str]] = {}
         self._includes = re.compile(re.escape(folder) + "/(" + _NAME.pattern + ")/")
 
     def candidate(self, generation: str) -> str:
@@ -174,6 +178,15 @@ class Generations:
         if self.proved() != generation:
             remove_file(link)
             os.symlink(generation, link)
+
+    def sockets(self) -> list[str]:
+        """Return the paths of the unix sockets that the newest generation listens on: the one in force, or the next."""
+        for newest in self.all()[-1:]:
+            if newest not in self._sockets:
+                self._sockets[newest] = sorted({path.decode(errors="surrogateescape") for text in
+                                                self.texts(newest).values() for path in _UNIX.findall(text)})
+            return self._sockets[newest]
+        return []
 
     def texts(self, generation: str) -> dict[str, bytes]:
         """Return every file of a generation by name, the main file that went with it not among them."""

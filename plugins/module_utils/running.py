@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import stat
 
 MASTER = "nginx: master process"
 WORKER = "nginx: worker process"
@@ -37,9 +38,10 @@ def running_generation(path: str) -> str | None:
 def remove_dead_socket(path: str) -> None:
     """Remove a socket that nobody listens on any more, which would keep nginx from its own.
 
-    nginx 1.18 leaves its sockets behind after every stop, all versions do after a kill.
+    nginx 1.18 leaves its sockets behind after every stop, all versions do after a kill. What is no socket stays: a
+    connection to a file is refused as well.
     """
-    if not os.path.lexists(path):
+    if not os.path.lexists(path) or not stat.S_ISSOCK(os.lstat(path).st_mode):
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(2)

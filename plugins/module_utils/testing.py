@@ -9,7 +9,7 @@ import re
 import shlex
 import subprocess
 
-from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations
 from ansible_collections.wsedge.nginx.plugins.module_utils.running import remove_dead_socket
 
 COMMAND = "/usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'"
@@ -18,10 +18,11 @@ COMMAND = "/usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'"
 class Tester:
     """Runs COMMAND, in which %s stands for the path of a main file."""
 
-    def __init__(self, command: str, pid_file: str, socket: str | None) -> None:
+    def __init__(self, command: str, pid_file: str, socket: str | None, generations: Generations) -> None:
         self.command = shlex.split(command)
         self.pid_file = pid_file
         self.socket = socket
+        self.generations = generations
         self.warnings: list[str] = []
 
     def possible(self) -> bool:
@@ -55,11 +56,11 @@ class Tester:
         self.warnings = [line.replace(path, called) for line in lines if "[warn]" in line]
 
     def clear(self) -> None:
-        """Remove what nginx -t leaves: an empty pid file where there was none, and a socket that nobody listens on."""
+        """Remove what nginx -t leaves: an empty pid file where there was none, and sockets that nobody listens on."""
         if os.path.lexists(self.pid_file) and not os.lstat(self.pid_file).st_size:
             os.unlink(self.pid_file)
-        if self.socket:
-            remove_dead_socket(self.socket)
+        for path in [*([self.socket] if self.socket else []), *self.generations.sockets()]:
+            remove_dead_socket(path)
 
     def _make_folder(self) -> str | None:
         """Make the folder of the socket for the time of the test, where it is not there yet."""

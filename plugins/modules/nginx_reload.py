@@ -177,7 +177,7 @@ class Reload:
         self.params = params
         self.generations = Generations(params["path"], params["folder"])
         self.takeover = Takeover(self.generations, params["divert"], replace=False)
-        self.tester = Tester(params["validate"], params["pid_file"], params["socket"])
+        self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations)
         self.entry = params["entry"] or params["path"]
 
     def run(self) -> dict[str, Any]:
@@ -199,22 +199,23 @@ class Reload:
 
     def _bring_into_force(self) -> dict[str, Any]:
         os.makedirs(os.path.dirname(self.params["socket"]), mode=0o700, exist_ok=True)
-        running.remove_dead_socket(self.params["socket"])
+        self.tester.clear()
         master = running.master(self.params["pid_file"])
         if master is None and self.wanted is None:
             return self.result("tested", changed=False)
         if master is None:
             self.start()
             return self.result("started")
-        if running.lost_socket(self.params["socket"], master):
-            return self._without_socket(master)
+        for path in [self.params["socket"], *self.generations.sockets()]:
+            if running.lost_socket(path, master):
+                return self._without_socket(path, master)
         before = self._workers(master)
         self._bound_draining(master)
         self._remember(before)
         self._signal(master)
         if self._proved(before):
             return self.result("reloaded")
-        running.remove_dead_socket(self.params["socket"])
+        self.tester.clear()
         return self._instead_of_reload(master)
 
     # --- ways to bring it into force
@@ -249,11 +250,12 @@ class Reload:
             f"nginx was reloaded and does not run {self.wanted or 'without the role'}:",
             *(errors or [f"within {self.params['timeout']} seconds, and it wrote no error"]), *remedies, done]))
 
-    def _without_socket(self, master: int) -> dict[str, Any]:
+    def _without_socket(self, path: str, master: int) -> dict[str, Any]:
         if self.params["allow_restart"]:
             self._restart(master)
             return self.result("restarted")
-        raise Failure(f"Somebody has removed {self.params['socket']}, on which nginx is asked what it runs:\n"
+        what = "is asked what it runs" if path == self.params["socket"] else "serves"
+        raise Failure(f"Somebody has removed {path}, on which nginx {what}:\n"
                       f"{_RESTART}\n{self.restore()}")
 
     def _restart(self, master: int) -> None:
@@ -265,11 +267,11 @@ class Reload:
         deadline = time.monotonic() + self.params["timeout"]
         while running.title(master).startswith(running.MASTER) and time.monotonic() < deadline:
             time.sleep(0.05)
-        running.remove_dead_socket(self.params["socket"])
+        self.tester.clear()
         try:
             self.start()
         except Failure as failure:
-            running.remove_dead_socket(self.params["socket"])
+            self.tester.clear()
             systemctl("reset-failed", self.params["service"])
             again = systemctl("start", self.params["service"]).returncode == 0
             raise Failure(f"{failure}\n{'It was started again' if again else 'It does not start either'}") from None

@@ -306,16 +306,29 @@ def _host_and_port(value: object, expected: str) -> tuple[str, int]:
         raise Refused(f"{shown(value)}: {shown(found[2])} is not a port from 1 to 65535") from None
 
 
-def listen(value: object) -> tuple[str, int]:
-    """Accept a port, or ``address:port``; return the address ("" for every one, IPv6 in brackets) and the port.
+def unix_socket(value: object) -> str:
+    """Accept ``unix:`` with the absolute path of a socket, which the kernel takes up to 107 bytes of (unix(7))."""
+    checked = text(value)
+    if not re.fullmatch(r"unix:(/[A-Za-z0-9_.@+-]+)+", checked, re.ASCII) or len(checked) > 5 + 107:
+        raise Refused(f"{shown(value)} is not the path of a socket: "
+                      "letters, digits and any of _.@+- between slashes, at most 107")
+    return checked
+
+
+def listen(value: object) -> tuple[str, int | None]:
+    """Accept a port, ``address:port`` or ``unix:/path``.
+
+    Return the address ("" for every one, IPv6 in brackets) and the port, which a unix socket does not have.
 
     Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#listen
     """
-    expected = "a port or address:port, such as 80, 192.0.2.1:80 or [2001:db8::1]:80"
+    expected = "a port, address:port or unix:/path, such as 80, 192.0.2.1:80, [2001:db8::1]:80 or unix:/run/edge.sock"
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise Refused(f"{shown(value)} is not {expected}")
     if isinstance(value, int) or ":" not in value:
         return "", port(value)
+    if value.startswith("unix:"):
+        return _listening_socket(value), None
     host, number = _host_and_port(value, expected)
     if host == "*":
         return "0.0.0.0", number
@@ -327,29 +340,40 @@ def listen(value: object) -> tuple[str, int]:
         raise Refused(f"{shown(value)} is not {expected}") from None
 
 
+def _listening_socket(value: str) -> str:
+    checked = unix_socket(value)
+    if checked.startswith("unix:/run/websocket_proxy/"):
+        raise Refused(f"{shown(value)} lies in a folder of the role's own, which only root can enter")
+    return checked
+
+
 def listen_address(value: object) -> str:
-    """Accept the address of a listening socket as ``listen`` gives it: ``*`` or IPv4, or IPv6 in brackets."""
+    """Accept the address of a listening socket as ``listen`` gives it: ``*`` or IPv4, IPv6 in brackets, a socket."""
+    if isinstance(value, str) and value.startswith("unix:"):
+        return _listening_socket(value)
     bare = value[1:-1] if isinstance(value, str) and value.startswith("[") else value
     host = f"[{bare}]" if isinstance(bare, str) and ":" in bare else value
     try:
         return listen(f"{host}:1")[0]
     except Refused:
-        raise Refused(f"{shown(value)} is not an IP address") from None
+        raise Refused(f"{shown(value)} is neither an IP address nor unix:/path") from None
 
 
 def network(value: object) -> str:
-    """Accept an IP address or a network of them in CIDR form.
+    """Accept an IP address, a network of them in CIDR form, or ``unix:`` for all that come through a unix socket.
 
     Source: https://nginx.org/en/docs/http/ngx_http_realip_module.html#set_real_ip_from
     """
     checked = text(value)
+    if checked == "unix:":
+        return checked
     try:
         found = ipaddress.ip_network(checked)
     except ValueError:
         try:
             meant = f"; did you mean {ipaddress.ip_network(checked, strict=False)}?"
         except ValueError:
-            meant = "; expected one such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32"
+            meant = "; expected one such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32, or unix:"
         raise Refused(f"{shown(value)} is neither an IP address nor a network{meant}") from None
     if getattr(found.network_address, "scope_id", None):
         raise Refused(f"{shown(value)} is the address of one link alone")
@@ -399,10 +423,7 @@ def server_address(value: object) -> str:
         raise Refused(f"{shown(value)} is not {expected}")
     checked = text(value)
     if checked.startswith("unix:"):
-        if not re.fullmatch(r"(/[A-Za-z0-9_.@+-]+)+", checked[5:], re.ASCII) or len(checked) > 5 + 107:
-            raise Refused(f"{shown(value)} is not the path of a socket: "
-                          "letters, digits and any of _.@+- between slashes, at most 107")
-        return checked
+        return unix_socket(checked)
     host, number = _host_and_port(value, expected)
     if host.startswith("["):
         return f"[{_address(host[1:-1], value, 6)}]:{number}"

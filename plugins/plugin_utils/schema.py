@@ -238,7 +238,7 @@ OWN = ("name", "server_names", "locations", "extra_config")
 
 LISTEN = {
     "address": Key("str", kinds.listen_address),
-    "port": Key("int", kinds.port, required=True),
+    "port": Key("int", kinds.port),
     "default_server": Key("bool", kinds.boolean, False),
     "proxy_protocol": Key("bool", kinds.boolean, False),
     "backlog": Key("int", kinds.whole(1, 1000000)),
@@ -248,6 +248,9 @@ LISTEN = {
 
 # What belongs to a socket, and is said once for all sites that listen there.
 SOCKET_OPTIONS = ("backlog", "reuseport", "so_keepalive")
+
+# What of that is TCP's, and no unix socket has.
+TCP_OPTIONS = ("port", "reuseport", "so_keepalive")
 
 SERVER_NAME = {
     "regex": Key("str", kinds.regular_expression, required=True),

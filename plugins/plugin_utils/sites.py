@@ -18,6 +18,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     SERVER_NAME,
     SITE,
     SOCKET_OPTIONS,
+    TCP_OPTIONS,
     read_keys,
 )
 
@@ -162,9 +163,9 @@ class Sites:
         for where, item in place.items(raw, "ports and addresses"):
             if isinstance(item, Mapping):
                 options = read_keys(where, LISTEN, item)
-                if options is None or "port" not in options:
+                if options is None or not self._complete(where, item, options):
                     continue
-                address, port = options.get("address", ""), options["port"]
+                address, port = options.get("address", ""), options.get("port")
             else:
                 listen = where.read(kinds.listen, item)
                 if not listen:
@@ -174,7 +175,7 @@ class Sites:
                 where.refuse(f"{shown(item)}: the host can open no IPv6 socket")
             addresses = [address] if address else ["0.0.0.0", "[::]"] if self._ipv6 else ["0.0.0.0"]
             for one in addresses:
-                socket = f"{port}" if one == "0.0.0.0" else f"{one}:{port}"
+                socket = one if port is None else f"{port}" if one == "0.0.0.0" else f"{one}:{port}"
                 if socket not in own:
                     directives.append([socket, *self._parameters(where, socket, options)])
                 where.once(own, socket, f"{shown(item)} listens where already does")
@@ -182,6 +183,18 @@ class Sites:
         if raw == []:
             place.refuse("the list is empty; leave it out to listen on port 80")
         return directives, protocols
+
+    @staticmethod
+    def _complete(place: Place, item: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
+        """Tell whether the OPTIONS of a socket name one; refuse what a unix socket does not have."""
+        if str(item.get("address")).startswith("unix:"):
+            for key in TCP_OPTIONS:
+                if options.get(key):
+                    place[key].refuse("a unix socket has none of this, which is TCP's")
+            return "address" in options and "port" not in options
+        if "port" not in place.said(item, LISTEN):
+            place.refuse('"port" is missing')
+        return "port" in options
 
     def _parameters(self, place: Place, name: str, options: Mapping[str, Any]) -> list[str]:
         """Return what is said of a socket and was not before; refuse what goes against that."""
@@ -222,6 +235,8 @@ class Sites:
 
     def _scheme(self, networks: list[str]) -> str:
         """Return the variable that has the scheme by which the clients of trusted proxies came."""
+        # What is no address, as that of a unix socket's peer, is this one to geo (ngx_http_geo_module.c).
+        networks = ["255.255.255.255" if network == "unix:" else network for network in networks]
         for trusted in self.trusted:
             if trusted.networks == networks:
                 return trusted.scheme

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,7 +55,10 @@ class Edge:
 
     def put(self, variables: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
         """Write the configuration for VARIABLES, and files of OTHERS', by their names in conf.d."""
-        files = rendered(self.compiled(variables))
+        self._put(self.compiled(variables), others)
+
+    def _put(self, model: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
+        files = rendered(model)
         self.container.shell("rm -rf /etc/nginx/websocket_proxy /etc/nginx/conf.d/* /etc/nginx/sites-enabled/default")
         self.container.write({**files, **{f"/etc/nginx/conf.d/{name}": text for name, text in (others or {}).items()}})
 
@@ -84,11 +88,20 @@ class Edge:
     def start(self, variables: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
         """Serve VARIABLES, with one worker, so that all requests share its idle connections."""
         variables = {"worker_processes": 1, **variables}
-        self.put(variables, others)
-        self.container.shell("nginx")
+        self.start_model(self.compiled(variables), others)
         # A worker has its master's title until it sets its own.
         while len(self.workers()) != variables["worker_processes"]:
             time.sleep(0.02)
+
+    def start_model(self, model: Mapping[str, Any], others: Mapping[str, str] | None = None) -> str:
+        """Serve what the role's compiler made, as it is; return what nginx says against it."""
+        self._put(model, others)
+        return self.container.shell("nginx")
+
+    def asked(self, questions: Sequence[Mapping[str, Any]], backends: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Return the answers to questions that are asked inside the container, with BACKENDS there meanwhile."""
+        self.container.write({"/tmp/wanted.json": json.dumps({"questions": questions, "backends": backends})})
+        return list(json.loads(self.container.shell("python3 /integration/around.py < /tmp/wanted.json")))
 
     def reload(self, variables: Mapping[str, Any]) -> None:
         """Serve other VARIABLES, which is so when no worker of before takes connections any more."""

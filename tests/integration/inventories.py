@@ -42,7 +42,7 @@ PORT = st.integers(1, 65535)
 SERVER = (st.builds("127.0.0.{}:{}".format, st.integers(1, 254), PORT) | st.builds("[::1]:{}".format, PORT)
           | st.builds("localhost:{}".format, PORT) | st.builds("unix:/run/{}/{}.sock".format, WORD, WORD))
 LISTEN = PORT | PORT.map(str) | st.builds("127.0.0.{}:{}".format, st.integers(1, 254), PORT) | st.builds(
-    "*:{}".format, PORT)
+    "*:{}".format, PORT) | st.builds("unix:/run/{}.sock".format, WORD)
 TIME = (st.integers(1, 315360000) | st.builds("{}{}".format, st.integers(1, 9), st.sampled_from(
     ["ms", "s", "m", "h", "d", "w", "M", "y", ""]))).filter(is_duration)
 SEGMENT = st.text(st.sampled_from(LETTERS + "~!&'()*+,=:@-"), min_size=1, max_size=12)
@@ -84,7 +84,7 @@ PURPOSE = st.one_of(
     st.fixed_dictionaries({"respond": st.fixed_dictionaries({}, optional={
         "status": st.sampled_from([200, 204, 404, 599]), "body": BODY,
         "content_type": st.sampled_from(["text/plain", 'a/b; c="d"', "text/html; charset=utf-8"])})}))
-PROXIES = st.sampled_from(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1"])
+PROXIES = st.sampled_from(["unix:", "10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1"])
 SECONDS = st.integers(1, 100000) | st.builds("{}{}".format, st.integers(1, 9), st.sampled_from("smhd"))
 RARELY = st.sampled_from([False] * 4 + [True])
 OPTIONS = {"weight": st.integers(1, 256), "max_conns": st.integers(0, 2000), "max_fails": st.integers(0, 1000000),

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.nginx_variables import NAMES, PREFIXES
-from tests.recipes import recipes
 
 from .conftest import EVERY
 from .container import Container
@@ -40,15 +39,6 @@ def long_name(length: int, number: int = 0) -> str:
 def test_the_recipe_is_accepted(edge: Edge) -> None:
     edge.put(RECIPE)
     assert edge.test() == ""
-
-
-@EVERY
-def test_every_recipe_of_the_documentation_is_accepted(edge: Edge) -> None:
-    for name, recipe in recipes().items():
-        # nginx looks the names of backends up.
-        edge.container.shell("".join(f"echo '192.0.2.1 {host}' >> /etc/hosts; " for host in recipe["hostvars"]))
-        variables = {key.removeprefix("websocket_proxy_"): value for key, value in recipe["variables"].items()}
-        assert (name, edge.tests([edge.compiled(variables, recipe["groups"], recipe["hostvars"])])) == (name, [""])
 
 
 def test_a_broken_configuration_would_be_noticed(edge: Edge) -> None:

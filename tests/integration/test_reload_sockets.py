@@ -92,3 +92,61 @@ def test_what_ran_before_stays_on_disk_when_it_cannot_be_proved_again(host: Host
     else:
         assert host.apply(site(8092)).error
     assert host.tree() == tree
+
+
+# --- the sites' own unix sockets
+
+LOCAL = "/run/local.sock"
+
+
+def serves(host: Host) -> bool:
+    """Tell whether nginx serves on the site's unix socket."""
+    return host.run(f"curl --silent --max-time 5 --unix-socket {LOCAL} http://a/ -o /dev/null")[0] == 0
+
+
+@pytest.mark.parametrize("end", ["systemctl stop nginx", KILL], ids=["stopped", "killed"])
+def test_a_unix_socket_of_a_site_never_keeps_nginx_from_starting(host: Host, end: str) -> None:
+    host.shell(f"rm -f {LOCAL}")
+    generation = host.serve(site(f"unix:{LOCAL}"))
+    assert serves(host)
+    host.shell(f"{end}\nsystemctl start nginx")
+    assert host.answer() == generation and serves(host)
+    host.shell(end)
+    assert host.apply(site(f"unix:{LOCAL}")).reload["how"] == "started"
+    assert serves(host)
+
+
+def test_unix_sockets_come_and_go_with_reloads_and_rollbacks(host: Host) -> None:
+    host.shell(f"rm -f {LOCAL}")
+    host.serve(site(8091))
+    master = host.nginx().master
+    host.serve(site(8091, f"unix:{LOCAL}"))
+    assert serves(host)
+    assert not host.apply(site(8091, f"unix:{LOCAL}")).changed
+    host.serve(site(8092, f"unix:{LOCAL}"))
+    assert serves(host)
+    host.serve(site(8091))
+    assert host.run(f"test -e {LOCAL}")[0] != 0
+    # Left behind by a generation that is to come back.
+    host.shell(f"{KILL} python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"{LOCAL}\")'")
+    host.serve(site(8092, f"unix:{LOCAL}"))
+    assert serves(host) and host.nginx().master != master
+
+
+def test_what_is_no_socket_at_the_path_of_one_stays(host: Host) -> None:
+    host.shell(f"rm -f {LOCAL}; echo theirs > {LOCAL}")
+    host.serve(site(8091))
+    error = host.refuses(site(8091, f"unix:{LOCAL}"))
+    assert f"bind() to unix:{LOCAL} failed (98: Address already in use)" in error
+    assert host.shell(f"cat {LOCAL}") == "theirs\n"
+    host.shell(f"rm {LOCAL}")
+
+
+def test_a_unix_socket_of_a_site_that_somebody_removed_is_told(host: Host) -> None:
+    host.shell(f"rm -f {LOCAL}")
+    host.serve(site(8091, f"unix:{LOCAL}"))
+    host.shell(f"rm {LOCAL}")
+    error = host.refuses(site(8092, f"unix:{LOCAL}"))
+    assert f"Somebody has removed {LOCAL}, on which nginx serves" in error
+    assert host.apply(site(8092, f"unix:{LOCAL}"), allow_restart=True).reload["how"] == "restarted"
+    assert serves(host)

@@ -128,6 +128,46 @@ def test_each_worker_has_a_queue_of_its_own_with_reuseport(setup: Setup) -> None
     assert get(setup.address, "a", "/").status == 200
 
 
+# --- a socket of the host's own
+
+LOCAL = "unix:/run/edge/local.sock"
+
+
+@pytest.fixture(name="local")
+def local_(setup: Setup) -> Setup:
+    """Give the edge, and the folder of its unix socket anew."""
+    setup.edge.container.shell("rm -rf /run/edge && mkdir /run/edge")
+    return setup
+
+
+def test_sites_listen_on_a_unix_socket(local: Setup) -> None:
+    local.serve({"server_names": ["a"], "listen": [LOCAL, local.address]},
+                {"server_names": ["b"], "listen": [{"address": LOCAL, "backlog": 7}], **own(202)})
+    asked = local.edge.asked([{"to": LOCAL, "host": host, "path": "/"} for host in ("a", "b", "other")])
+    assert [answer["status"] for answer in asked] == [200, 202, 0]
+    assert "X-Real-IP: unix:\r\n" in asked[0]["body"] and "X-Forwarded-Proto: http\r\n" in asked[0]["body"]
+    assert get(local.address, "a", "/").status == 200
+    assert refused(local.address, "b")
+    local.serve({"server_names": ["b"], "listen": [{"address": LOCAL, "default_server": True}], **own(202)})
+    assert [answer["status"] for answer in local.edge.asked([{"to": LOCAL, "host": "other", "path": "/"}])] == [202]
+
+
+def test_who_connects_to_a_unix_socket_is_believed_where_the_site_says_so(local: Setup) -> None:
+    local.serve({"server_names": ["a"], "listen": [LOCAL, local.address], "trusted_proxies": ["unix:"]})
+    headers = "".join(f"{name}: {value}\r\n" for name, value in FORGED)
+    (answer,) = local.edge.asked([{"to": LOCAL, "host": "a", "path": "/", "headers": headers}])
+    for told in ("X-Real-IP: 6.6.6.6", "X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https"):
+        assert f"{told}\r\n" in answer["body"]
+    assert seen(local.told(*FORGED)) == ("127.0.0.1", "127.0.0.1", "http")
+
+
+def test_the_proxy_protocol_comes_through_a_unix_socket(local: Setup) -> None:
+    local.serve({"server_names": ["a"], "listen": [{"address": LOCAL, "proxy_protocol": True}],
+                 "trusted_proxies": ["unix:"]})
+    (answer,) = local.edge.asked([{"to": LOCAL, "host": "a", "path": "/", "before": V1.decode()}])
+    assert "X-Real-IP: 6.6.6.6\r\n" in answer["body"]
+
+
 # --- who the client is
 
 FORGED = [("X-Forwarded-For", "6.6.6.6"), ("X-Real-IP", "6.6.6.6"), ("X-Forwarded-Proto", "https")]
@@ -206,8 +246,9 @@ def test_a_mistake_in_extra_config_is_told_with_its_place_in_the_inventory(
                     "sites": [{"server_names": ["a"], "listen": [setup.address], "locations": [location],
                                **({"extra_config": text} if where == "site" else {})}],
                     **({"extra_config": text} if where == "http" else {})})
-    program = ("from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND, Tester; "
-               'Tester(COMMAND, "/run/nginx.pid", None).test("/etc/nginx/nginx.conf", "x", "y")')
+    program = ("from ansible_collections.wsedge.nginx.plugins.module_utils.testing import *; "
+               'tester = Tester(COMMAND, "/run/nginx.pid", None, Generations("/x", "/x")); '
+               'tester.test("/etc/nginx/nginx.conf", "x", "y")')
     told = setup.edge.container.run(f"python3 -c '{program}' 2>&1")[1]
     assert 'unknown directive "no_such_thing"' in told
     assert f"    no_such_thing on;\n    which is line {line} of {place}\n" in told

@@ -184,6 +184,16 @@ def test_a_broken_file_of_somebody_elses_is_red_until_it_is_repaired(box: Sandbo
     assert (result["changed"], result["generation"]) == (False, generation)
 
 
+@pytest.mark.parametrize(("listen", "error"), [
+    ("80 default_server", "a duplicate default server for 0.0.0.0:80"),
+    ("80 backlog=7", "duplicate listen options for 0.0.0.0:80")])
+def test_a_socket_of_which_somebody_else_says_the_same_is_told_with_their_file(
+        box: Sandbox, listen: str, error: str) -> None:
+    box.write({"/etc/nginx/sites-enabled/theirs": f"server {{\n    listen {listen};\n}}\n"})
+    ours = arguments(files=[{"name": "site.conf", "content": "server {\n    listen 80 default_server backlog=7;\n}\n"}])
+    assert f"{error} in /etc/nginx/sites-enabled/theirs:2\n    listen {listen};" in told(box, ours)
+
+
 def test_what_does_not_go_together_with_the_default_site_takes_its_place(box: Sandbox) -> None:
     box.commit(arguments())
     assert "listen 80 default_server" in box.dump()

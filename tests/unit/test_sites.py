@@ -202,6 +202,17 @@ def test_what_is_said_of_a_socket_is_said_once() -> None:
     assert compiled(SITE).refusing == [["80"]]
 
 
+def test_a_unix_socket_is_one_socket_however_it_is_written() -> None:
+    first = {**SITE, "listen": ["unix:/run/edge.sock", 81]}
+    second = {**SITE, "server_names": ["c.d"], "listen": [{"address": "unix:/run/edge.sock", "backlog": 7}]}
+    model = compiled(first, second)
+    assert [site.listen for site in model.sites] == [[["unix:/run/edge.sock"], ["81"]],
+                                                     [["unix:/run/edge.sock", "backlog=7"]]]
+    assert model.refusing == [["unix:/run/edge.sock"], ["81"]]
+    assert problems(first, {**SITE, "name": "x", "listen": ["unix:/run/edge.sock"]}) == [
+        '[1].server_names[0]: "a.b" on unix:/run/edge.sock is already websocket_proxy_sites[0].server_names[0]']
+
+
 @pytest.mark.parametrize(("second", "problem"), [
     ({"port": 80, "backlog": 5}, "[1].listen[0].backlog: websocket_proxy_sites[0].listen[0] says 1024 of the same"),
     ({"port": 80, "default_server": True},
@@ -210,7 +221,10 @@ def test_what_is_said_of_a_socket_is_said_once() -> None:
                                            "websocket_proxy_sites[0].listen[0] has not"),
     ({"port": 70000}, "[1].listen[0].port: 70000 is not a whole number from 1 to 65535"),
     ({"address": "127.0.0.1"}, '[1].listen[0]: "port" is missing'),
-    ({"address": "localhost", "port": 80}, '[1].listen[0].address: "localhost" is not an IP address'),
+    ({"address": "localhost", "port": 80}, '[1].listen[0].address: "localhost" is neither an IP address nor '),
+    ({"address": "unix:/run/x", "port": 80}, "[1].listen[0].port: a unix socket has none of this, which is TCP's"),
+    ({"address": "unix:/run/x", "reuseport": True}, "[1].listen[0].reuseport: a unix socket has none of this"),
+    ({"address": "unix:x"}, '[1].listen[0].address: "unix:x" is not the path of a socket'),
     ({"port": 81, "so_keepalive": "x"}, '[1].listen[0].so_keepalive: "x" is neither true nor false, nor times'),
     ({"port": 81, "so_keepalive": "0::"}, '[1].listen[0].so_keepalive: "0::" is neither true nor false, nor times'),
 ])

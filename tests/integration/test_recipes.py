@@ -1,0 +1,146 @@
+"""The inventories of the documentation, served as they stand there and asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from tests.recipes import recipes
+
+from .conftest import EVERY
+from .container import Container
+from .edge import Edge
+
+# Where nginx is asked, and where the balancer of one recipe and some other client ask from.
+EDGE, BALANCER, CLIENT = "127.0.0.1:80", "10.0.0.99", "192.0.2.99"
+Ask = Callable[[str, Sequence[dict[str, Any]]], list[dict[str, Any]]]
+
+
+@pytest.fixture(name="ask", scope="module")
+def ask_(image: str) -> Iterator[Ask]:
+    """Give a way to serve a recipe and ask it."""
+    container = Container(image, "none", "--cap-add", "NET_ADMIN")
+    edge = Edge(container)
+    container.write({"/srv/example/index.html": "the page", "/srv/example/assets/app.js": "a script",
+                     "/srv/example/.env": "a secret"})
+    container.shell(f"for address in {BALANCER} {CLIENT} 10.0.0.12 10.0.0.13 10.0.1.1 10.0.1.2; "
+                    "do ip address add $address/32 dev lo; done")
+
+    def ask(name: str, questions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        recipe = recipes()[name]
+        hosts = [host for group, names in recipe["groups"].items() if group != "websocket_proxies" for host in names]
+        container.shell("".join(f"echo '127.0.1.{number} {host}' >> /etc/hosts; "
+                                for number, host in enumerate(hosts, start=1)))
+        model = edge.compiled({key.removeprefix("websocket_proxy_"): value
+                               for key, value in recipe["variables"].items()}, recipe["groups"], recipe["hostvars"])
+        backends = [server["address"] for file in model["files"] if file["name"] == "upstreams.conf"
+                    for upstream in file["vars"]["upstreams"] for server in upstream["servers"]]
+        assert edge.start_model(model) == ""
+        try:
+            return edge.asked([{"to": EDGE, **question} for question in questions], backends)
+        finally:
+            edge.stop()
+            container.shell("rm -f /run/*.sock")
+
+    yield ask
+    container.remove()
+
+
+def told(answer: dict[str, Any]) -> tuple[str, str, str]:
+    """Return which backend was asked for what, and for which Host."""
+    server, request, *headers = answer["body"].split("\r\n")
+    return server, request.split()[1], next(line[6:] for line in headers if line.startswith("Host: "))
+
+
+def statuses(answers: list[dict[str, Any]]) -> list[int]:
+    """Return the statuses of answers."""
+    return [answer["status"] for answer in answers]
+
+
+@EVERY
+def test_a_socket_beside_a_page(ask: Ask) -> None:
+    host = "app.example.com"
+    answers = ask("socket-beside-a-page", [
+        {"host": host, "path": "/socket?room=1", "upgrade": True}, {"host": host, "path": "/api?a=%2F"},
+        {"host": host, "path": "/socket"}, {"host": host, "path": "/healthz"}, {"host": "x", "path": "/"}])
+    assert statuses(answers) == [101, 200, 426, 200, 0]
+    assert [told(answer) for answer in answers[:2]] == [
+        ("127.0.0.1:3000", "/socket?room=1", host), ("127.0.0.1:3000", "/api?a=%2F", host)]
+    assert answers[2]["headers"]["upgrade"] == "websocket" and answers[3]["body"] == "ok\n"
+
+
+@EVERY
+def test_several_applications(ask: Ask) -> None:
+    tools = "tools.example.com"
+    answers = ask("several-applications", [
+        {"host": "chat.example.com", "path": "/", "upgrade": True},
+        {"host": f"{tools}:8080", "path": "/grafana/api/live/ws", "upgrade": True},
+        {"host": tools, "path": "/jupyter/api/kernels", "upgrade": True}, {"host": tools, "path": "/"},
+        {"host": tools, "path": "/grafana/", "headers": "Upgrade: h2c\r\n"}, {"host": tools, "path": "/other"}])
+    assert statuses(answers) == [101, 101, 101, 302, 400, 404]
+    assert [told(answer) for answer in answers[:3]] == [
+        ("127.0.0.1:3000", "/", "chat.example.com"), ("127.0.0.1:3001", "/api/live/ws", f"{tools}:8080"),
+        ("unix:/run/jupyter.sock", "/jupyter/api/kernels", tools)]
+    assert answers[3]["headers"]["location"] == "/grafana/"
+    assert answers[5]["headers"]["x-content-type-options"] == "nosniff"
+
+
+@EVERY
+def test_several_hosts(ask: Ask) -> None:
+    rooms = [{"host": "rooms.example.com", "path": f"/?room={room}", "upgrade": True} for room in range(24)]
+    answers = ask("several-hosts", [*rooms, *rooms])
+    assert set(statuses(answers)) == {101}
+    servers = [told(answer)[0] for answer in answers]
+    assert set(servers) == {"rooms1.example.com:3000", "10.0.0.12:3000"}
+    assert servers[:24] == servers[24:]
+
+
+@EVERY
+def test_socketio_on_several_hosts(ask: Ask) -> None:
+    path = "/socket.io/?EIO=4&transport=polling"
+    (first,) = ask("socketio-on-several-hosts", [{"host": "chat.example.com", "path": path}])
+    cookie = first["headers"]["set-cookie"].split(";")[0]
+    assert cookie.startswith("route=")
+    answers = ask("socketio-on-several-hosts", [
+        {"host": "chat.example.com", "path": path, "headers": f"Cookie: {cookie}\r\n", "upgrade": upgrade}
+        for upgrade in (False, True) * 5])
+    assert statuses(answers) == [200, 101] * 5
+    assert {told(answer)[0] for answer in answers} == {told(first)[0]}
+
+
+@EVERY
+def test_behind_a_load_balancer(ask: Ask) -> None:
+    forwarded = "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: %s\r\n"
+    balanced = {"host": "app.example.com", "source": BALANCER}
+    answers = ask("behind-a-load-balancer", [
+        {**balanced, "path": "/chat", "headers": forwarded % "https", "upgrade": True},
+        {**balanced, "path": "/chat", "headers": forwarded % "http"},
+        {**balanced, "path": "/chat", "headers": forwarded % "https", "upgrade": True, "source": CLIENT},
+        {"host": "10.0.0.5", "path": "/healthz", "source": BALANCER}])
+    assert statuses(answers) == [101, 308, 101, 200]
+    assert "X-Real-IP: 203.0.113.7\r\n" in answers[0]["body"] and f"X-Real-IP: {CLIENT}\r\n" in answers[2]["body"]
+    assert "X-Forwarded-Proto: https\r\n" in answers[0]["body"]
+    assert "X-Forwarded-Proto: http\r\n" in answers[2]["body"]
+    assert {told(answer)[0] for answer in (answers[0], answers[2])} <= {"10.0.1.1:8080", "10.0.1.2:8080"}
+    assert answers[1]["headers"]["location"] == "https://app.example.com/chat"
+
+
+@EVERY
+def test_a_static_site_with_a_socket(ask: Ask) -> None:
+    paths = ["/", "/some/route", "/assets/app.js", "/assets/none.js", "/.env", "/robots.txt", "/live"]
+    answers = ask("static-site-with-a-socket", [
+        *({"host": "www.example.com", "path": path} for path in paths),
+        {"host": "example.com", "path": "/live?token=1", "upgrade": True}])
+    assert statuses(answers) == [200, 200, 200, 404, 404, 200, 426, 101]
+    assert [answer["body"] for answer in answers[:3]] == ["the page", "the page", "a script"]
+    assert answers[0]["headers"]["cache-control"] == "no-cache"
+    assert answers[2]["headers"]["cache-control"] == "max-age=315360000"
+    assert answers[0]["headers"]["x-frame-options"] == "DENY"
+    assert told(answers[7]) == ("127.0.0.1:3000", "/socket/websocket?token=1", "example.com")
+
+
+def test_every_recipe_is_asked() -> None:
+    asked = {name.removeprefix("test_").removeprefix("a_").replace("_", "-") for name in globals()}
+    assert set(recipes()) <= asked
