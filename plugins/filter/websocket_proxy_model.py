@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.tls import contents
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inventory
 
 DOCUMENTATION = r"""
@@ -73,6 +74,18 @@ _value:
       description: The other files, as O(wsedge.nginx.nginx_config#module:files) takes them.
       type: list
       elements: dict
+    certificates:
+      description: The certificates of the sites, as M(wsedge.nginx.nginx_certificates) takes them, without contents.
+      type: list
+      elements: dict
+    references:
+      description: The files on the host that nginx reads with its configuration.
+      type: list
+      elements: str
+    packages:
+      description: The Debian packages that the host needs beside nginx's.
+      type: list
+      elements: str
 """
 
 
@@ -87,17 +100,25 @@ def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
     sites = model.pop("sites")
     upstreams = {name: model.pop(name) for name in ("routes", "sources", "upstreams")}
     http = {name: model.pop(name) for name in ("trusted", "extra")}
+    http["tls"] = any(site["tls"] for site in sites)
     refusing = model.pop("refusing")
+    host_needs = {name: model.pop(name) for name in ("certificates", "references", "packages")}
     files = [
         {"name": "http.conf", "template": "http.conf.j2", "vars": http},
         {"name": "status.conf", "template": "status.conf.j2", "vars": {}},
         {"name": "upstreams.conf", "template": "upstreams.conf.j2", "vars": upstreams},
     ]
     if refusing:
-        files.append({"name": "refuse.conf", "template": "refuse.conf.j2", "vars": {"listen": refusing}})
+        files.append({"name": "refuse.conf", "template": "refuse.conf.j2", "vars": {"refusing": refusing}})
     files += [{"name": f"site-{site['name']}.conf", "template": "site.conf.j2", "vars": {"site": site}}
               for site in sites]
-    return {"problems": [], "main": model, "files": files}
+    return {"problems": [], "main": model, "files": files, **host_needs}
+
+
+def websocket_proxy_certificates(certificates: Sequence[Mapping[str, Any]],
+                                 variables: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the model's CERTIFICATES with what the VARIABLES hold of them, keys included."""
+    return list(contents(certificates, variables))
 
 
 class FilterModule:
@@ -106,4 +127,5 @@ class FilterModule:
     @staticmethod
     def filters() -> dict[str, Callable[..., Any]]:
         """Return the filters of this file."""
-        return {"websocket_proxy_model": websocket_proxy_model}
+        return {"websocket_proxy_model": websocket_proxy_model,
+                "websocket_proxy_certificates": websocket_proxy_certificates}

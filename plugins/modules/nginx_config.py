@@ -118,6 +118,12 @@ options:
     description: The command that tests a main file; C(%s) in it stands for the file's path. It is not run by a shell.
     type: str
     default: /usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'
+  test:
+    description:
+      - Whether a check tests the configuration with O(validate). V(false) is for a check of a configuration that refers
+        to files that only the run itself would place; a run tests in any case.
+    type: bool
+    default: true
   pid_file:
     description: The pid file of nginx, as its C(pid) directive names it.
     type: str
@@ -366,7 +372,7 @@ class Transaction:
 
     def _test(self, candidate: str, links: list[str]) -> None:
         """Test the candidate as it will run: from within the main file that includes it, and without the LINKS."""
-        if self.check and not self.tester.possible():
+        if self.check and not (self.params["test"] and self.tester.possible()):
             return
         if self.entry == self.main and not links:
             self.tester.test(candidate, self.main, UNCHANGED)
@@ -459,6 +465,7 @@ def main() -> None:
             "references": {"type": "list", "elements": "str", "default": []},
             "socket": {"type": "str"},
             "validate": {"type": "str", "default": COMMAND},
+            "test": {"type": "bool", "default": True},
             "pid_file": {"type": "str", "default": "/run/nginx.pid"},
             "keep": {"type": "int", "default": 5},
             "divert": {"type": "bool", "default": False},

@@ -10,8 +10,8 @@ short_description: Tell what a host has, or would get, as nginx
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Reads the state of a Debian package of nginx, of its service and of given files, whether IPv6 sockets can be
-    opened, and from which addresses and how many ports connections can be. It changes nothing.
+  - Reads the state of a Debian package of nginx, of its service, of given files, folders and further packages, whether
+    IPv6 sockets can be opened, and from which addresses and how many ports connections can be. It changes nothing.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -37,6 +37,16 @@ options:
     default: []
   addresses:
     description: IP addresses of which it is wanted whether the host has them.
+    type: list
+    elements: str
+    default: []
+  packages:
+    description: Further Debian packages of which it is wanted whether they are installed.
+    type: list
+    elements: str
+    default: []
+  folders:
+    description: Folders whose entries are wanted.
     type: list
     elements: str
     default: []
@@ -73,7 +83,8 @@ stale:
   type: bool
   returned: success
 files:
-  description: The SHA-256 of each of O(files); empty for one that is not there, or is not root's with mode 0644.
+  description: The SHA-256 of each of O(files); empty for one that is not there, or is not root's
+    with mode 0644 or 0755.
   type: dict
   returned: success
 ipv6:
@@ -84,6 +95,19 @@ addresses:
   description:
     - For each of O(addresses) whether a connection can be opened from it. An address of another host counts where
       C(net.ipv4.ip_nonlocal_bind) allows it.
+  type: dict
+  returned: success
+openssl_version:
+  description: The version of OpenSSL that nginx runs with, empty where nginx is not installed.
+  type: str
+  returned: success
+  sample: 3.5.4
+packages:
+  description: For each of O(packages) whether it is installed and configured.
+  type: dict
+  returned: success
+folders:
+  description: The names of what is in each of O(folders); none for one that is not there.
   type: dict
   returned: success
 local_ports:
@@ -105,19 +129,41 @@ import subprocess
 from ansible.module_utils.basic import AnsibleModule
 
 
-def output(*command: str) -> str:
-    """Return what a command prints; nothing where it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                          env=dict(os.environ, LC_ALL="C"), check=False)
+def output(*command: str, both: bool = False) -> str:
+    """Return what a command prints, BOTH to its output and as its errors; nothing where it fails."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT if both else subprocess.DEVNULL,
+                              text=True, env=dict(os.environ, LC_ALL="C"), check=False)
+    except FileNotFoundError:
+        return ""
     return done.stdout if done.returncode == 0 else ""
 
 
+def openssl_version() -> str:
+    """Return the version of the OpenSSL that nginx runs with; nginx tells it where it is not what it was built with."""
+    found = re.search(r"built with OpenSSL (\S+).*?(?:\(running with OpenSSL (\S+)|$)",
+                      output("/usr/sbin/nginx", "-V", both=True).replace("\n", " "))
+    return (found[2] or found[1]) if found else ""
+
+
+def installed(packages: list[str]) -> dict[str, bool]:
+    """Return for each package whether it is installed; dpkg-query fails where it does not know one."""
+    told = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+    return {package: f"{package} installed" in told.splitlines() for package in packages}
+
+
+def entries(folder: str) -> list[str]:
+    """Return the names of what is in a folder, none where there is no folder."""
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
 def sha256(path: str) -> str:
-    """Return the checksum of a regular file of root's with mode 0644, and nothing for any other."""
+    """Return the checksum of a regular file of root's with mode 0644 or 0755, and nothing for any other."""
     try:
         found = os.lstat(path)
-        if (stat.S_IFMT(found.st_mode), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) != (
-                stat.S_IFREG, 0o644, 0, 0):
+        if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) not in (0o644, 0o755) \
+                or (found.st_uid, found.st_gid) != (0, 0):
             return ""
         with open(path, "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()
@@ -162,18 +208,22 @@ def main() -> None:
             "service": {"type": "str", "default": "nginx.service"},
             "files": {"type": "list", "elements": "str", "default": []},
             "addresses": {"type": "list", "elements": "str", "default": []},
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "folders": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
     package, service = module.params["package"], module.params["service"]
     module.get_bin_path("apt-get", required=True)
     status, _space, version = output("dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", package).partition(" ")
-    installed = status == "installed"
-    if not installed:
+    is_installed = status == "installed"
+    if not is_installed:
         candidate = re.search(r"Candidate: (\S+)", output("apt-cache", "policy", package))
         version = "" if not candidate or candidate[1] == "(none)" else candidate[1]
     module.exit_json(
-        changed=False, installed=installed, version=version, ipv6=can_open_ipv6(),
+        changed=False, installed=is_installed, version=version, openssl_version=openssl_version(),
+        packages=installed(module.params["packages"]) if module.params["packages"] else {},
+        folders={folder: entries(folder) for folder in module.params["folders"]}, ipv6=can_open_ipv6(),
         local_ports=local_ports(), addresses={address: has_address(address) for address in module.params["addresses"]},
         enabled=output("systemctl", "is-enabled", service).strip() == "enabled",
         active=output("systemctl", "is-active", service).strip() == "active",

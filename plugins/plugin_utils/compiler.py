@@ -10,7 +10,14 @@ from typing import Any
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.hash_sizes import bucket_size, max_size, variables_max_size
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import AptRepository, ExtraConfig, Model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
+    AptRepository,
+    ExtraConfig,
+    Model,
+    Refusal,
+    Site,
+    Upstream,
+)
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, nearest
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     APT_REPOSITORY,
@@ -60,9 +67,10 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                           resolver if resolver or not role[PREFIX + "resolver"] else None)
     groups = upstreams.compile(role[PREFIX + "upstreams"])
     sites = Sites(Place(PREFIX + "sites", problems), {group.label: group for group in groups if group.label},
-                  role[PREFIX + "other_upgrades"], host.ipv6, drop_in)
+                  role[PREFIX + "other_upgrades"], host, drop_in)
     compiled = sites.compile(role[PREFIX + "sites"], Place(PREFIX + "site_defaults", problems),
                              role[PREFIX + "site_defaults"])
+    refusing = sites.refusing()
     if problems:
         # Two upstreams of one group of hosts find the same problems.
         raise InventoryError(list(dict.fromkeys(problems)))
@@ -76,8 +84,29 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                  variables_hash_max_size=variables_max_size(
                      2 * len(upstreams.routes) + len(upstreams.sources) + 2 * len(sites.trusted)),
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups, trusted=sites.trusted,
-                 refusing=sites.refusing(), sites=compiled,
+                 refusing=refusing, sites=compiled, certificates=sites.certificates.all,
+                 references=_references(groups, compiled, refusing), packages=_packages(groups, sites),
                  extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None)
+
+
+def _references(upstreams: list[Upstream], sites: list[Site], refusing: list[Refusal]) -> list[str]:
+    """Return the files on the host that nginx reads with its configuration."""
+    found: set[str | None] = set()
+    for tls in (site.tls for site in sites if site.tls):
+        client = tls.client_certificate
+        found |= {tls.certificate, tls.certificate_key, *((client.ca, client.crl) if client else ())}
+    for backend in (upstream.tls for upstream in upstreams if upstream.tls):
+        found |= {backend.ca if backend.verify else None, backend.certificate, backend.certificate_key}
+    for certificate in (one.certificate for one in refusing if one.certificate):
+        found |= {certificate.certificate, certificate.certificate_key}
+    return sorted(path for path in found if path)
+
+
+def _packages(upstreams: list[Upstream], sites: Sites) -> list[str]:
+    """Return the packages that the host needs beside nginx's."""
+    certificates = sites.certificates.all
+    return [*(["openssl"] if certificates else []), *(["certbot"] if any(one.lineage for one in certificates) else []),
+            *(["ca-certificates"] if any(upstream.tls for upstream in upstreams) else [])]
 
 
 def _apt_repository(place: Place, raw: object) -> AptRepository | None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+LINEAGES = "/etc/letsencrypt/live"
+
 
 @dataclass(frozen=True)
 class Host:
@@ -16,21 +18,31 @@ class Host:
 
     ``nginx_version`` is None where not even apt knows it yet. ``local_ports`` is how many connections one address can
     open to another one's port. ``addresses`` tells of addresses, as the inventory has them, whether the host has them.
+    ``openssl_version`` is that of nginx's, empty where it is not known. ``lineages`` are the certificates that certbot
+    keeps, each in a folder of that name in LINEAGES.
     """
 
     ipv6: bool = False
     nginx_version: tuple[int, ...] | None = None
     local_ports: int = 28232
     addresses: Mapping[str, bool] = field(default_factory=dict)
+    openssl_version: tuple[int, ...] = ()
+    lineages: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Host:
         """Make a host of nginx_info's result; what is missing there has the defaults."""
-        version = re.match(r"(?:[0-9]+:)?([0-9]+(?:\.[0-9]+)+)", found.get("version") or "")
-        return cls(ipv6=found.get("ipv6", False),
-                   nginx_version=tuple(int(part) for part in version[1].split(".")) if version else None,
+        return cls(ipv6=found.get("ipv6", False), nginx_version=_numbers(found.get("version")) or None,
+                   openssl_version=_numbers(found.get("openssl_version")),
+                   lineages=frozenset((found.get("folders") or {}).get(LINEAGES, ())),
                    local_ports=found.get("local_ports") or cls.local_ports, addresses=found.get("addresses") or {})
 
     def has(self, *version: int) -> bool | None:
         """Tell whether nginx is of that VERSION or newer, None where that is not known."""
         return None if self.nginx_version is None else self.nginx_version >= version
+
+
+def _numbers(version: str | None) -> tuple[int, ...]:
+    """Return the numbers of a version, without its epoch; none where there is no version."""
+    found = re.match(r"(?:[0-9]+:)?([0-9]+(?:\.[0-9]+)+)", version or "")
+    return tuple(int(part) for part in found[1].split(".")) if found else ()

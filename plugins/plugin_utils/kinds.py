@@ -159,6 +159,76 @@ def public_key(value: object) -> str:
     return "\n".join(lines) + "\n"
 
 
+def pem(value: object) -> str:
+    """Accept text in PEM form (RFC 7468); it is never shown. What it holds is checked on the host."""
+    if not isinstance(value, str) or not re.match(r"\s*-----BEGIN [A-Z0-9 ]+-----\s", value):
+        raise Refused("this is not the text of a PEM file, which begins with -----BEGIN")
+    _check_lines(value.replace("\r\n", "\n"))
+    return value.replace("\r\n", "\n").strip() + "\n"
+
+
+def private_key(value: object) -> str:
+    """Accept a private key in PEM form without a password; it is never shown."""
+    checked = pem(value)
+    if not re.match(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n|-----BEGIN EC PARAMETERS-----\n", checked):
+        raise Refused("this is not a private key without a password, which begins with -----BEGIN PRIVATE KEY-----")
+    return checked
+
+
+def file(value: object) -> str:
+    """Accept the absolute path of a file on the host."""
+    checked = folder(value)
+    if checked.endswith("/"):
+        raise Refused(f"{shown(value)} is a folder; expected the path of a file")
+    return checked
+
+
+def email(value: object) -> str:
+    """Accept an address for messages from a CA (RFC 8555 7.3)."""
+    checked = text(value)
+    local, _at, domain = checked.rpartition("@")
+    if not re.fullmatch(r"[A-Za-z0-9._%+-]{1,64}", local, re.ASCII) or not _host_name(domain) or "." not in domain:
+        raise Refused(f"{shown(value)} is not an address; expected one such as admin@example.com")
+    return checked
+
+
+def directory_url(value: object) -> str:
+    """Accept the address of an ACME server's directory (RFC 8555 7.1.1)."""
+    checked = text(value)
+    found = re.fullmatch(r"https://([^/:@\s]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~/%?=-]*)?", checked, re.ASCII)
+    if not found or not _host_name(found[1]):
+        raise Refused(f"{shown(value)} is not the directory of an ACME server; expected one such as "
+                      "https://acme-v02.api.letsencrypt.org/directory")
+    return checked
+
+
+def tls_name(value: object) -> str:
+    """Accept the name that a server is asked for and that its certificate has to have (RFC 6066 3)."""
+    checked = server_name(value)
+    if checked.startswith(("*", "[")) or re.fullmatch(r"[0-9.]+", checked, re.ASCII):
+        raise Refused(f"{shown(value)} is not a host name, and nginx can find nothing else in a certificate")
+    return checked
+
+
+def verify(value: object) -> str:
+    """Accept whether a client needs a certificate: ``on`` or ``optional``."""
+    if value is True or value == "on":
+        return "on"  # as YAML reads the word
+    if value != "optional":
+        raise Refused(f"{shown(value)} is neither on nor optional; without client_certificate none is asked for")
+    return "optional"
+
+
+def redirect_status(value: object) -> int | bool:
+    """Accept the status of a redirect, or false for none."""
+    if value is False or value in ("false", "no"):
+        return False
+    try:
+        return number_of(301, 302, 307, 308)(value)
+    except Refused as reason:
+        raise Refused(f"{reason}, or false for no redirect") from None
+
+
 def duration(value: object) -> str:
     """Accept a time of nginx's: seconds as a number, or a number with ms, s, m, h, d or w; not zero.
 
@@ -609,12 +679,7 @@ def proxy_redirect(value: object) -> list[list[str]]:
 
 def log_file(value: object) -> str:
     """Accept the path of a log, or ``off``."""
-    if value in ("off", False):
-        return "off"
-    checked = folder(value)
-    if checked.endswith("/"):
-        raise Refused(f"{shown(value)} is a folder; expected the path of a file")
-    return checked
+    return "off" if value in ("off", False) else file(value)
 
 
 def path(value: object) -> str:

@@ -51,19 +51,22 @@ def extra_config(place: Place, given: Mapping[str, Any]) -> ExtraConfig | None:
 class Locations:
     """Compiles the locations of one site; knows what earlier ones have taken.
 
+    OWN has the headers for the backend and the client that come from the site itself.
+
     SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its place, the
     defaults' first. SCHEME is the variable that tells how a client came, and EXACT has the paths that the site says for
     themselves.
     """
 
     def __init__(self, upstreams: Mapping[str, Upstream], site: Mapping[str, Any],
-                 layers: list[tuple[Place, Mapping[str, Any]]], scheme: str, exact: Collection[object]) -> None:
+                 layers: list[tuple[Place, Mapping[str, Any]]], scheme: str, exact: Collection[object],
+                 own: tuple[Mapping[str, str | None], Mapping[str, str | None]]) -> None:
         self._upstream = kinds.one_name_of(upstreams, "an upstream")
         self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
-        self._request = [{**_EDGE_HEADERS, "X-Forwarded-Proto": scheme}, *(headers.read_headers(
+        self._request = [{**_EDGE_HEADERS, "X-Forwarded-Proto": scheme, **own[0]}, *(headers.read_headers(
             place["request_headers"], given.get("request_headers"), headers.REQUEST) for place, given in layers)]
-        self._response = [headers.read_headers(place["response_headers"], given.get("response_headers"),
-                                               headers.RESPONSE) for place, given in layers]
+        self._response = [own[1], *(headers.read_headers(place["response_headers"], given.get("response_headers"),
+                                                headers.RESPONSE) for place, given in layers)]
         self._exact = exact
         self._paths: dict[str, Place] = {}
         self._sticky: list[tuple[Upstream, Place]] = []
@@ -183,7 +186,8 @@ class Locations:
             redirects = [["off"]]
         size, number = values["buffer_size"], values["buffers"]
         return Proxy(
-            proxy_pass=f"http://{upstream.name}{passed}", prefix=prefix, proxy_bind=upstream.proxy_bind,
+            proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}", tls=upstream.tls,
+            prefix=prefix, proxy_bind=upstream.proxy_bind,
             request_headers=[Header(name, value or "") for name, value in request.items()],
             headers_hash_bucket_size=bucket_size([*request, *hidden]),
             headers_hash_max_size=max_size(len(request) + len(hidden)),

@@ -50,6 +50,17 @@ class Sources:
 
 
 @dataclass(frozen=True)
+class UpstreamTls:
+    """TLS to servers; ``name`` is what they are asked for and what their certificate has to have."""
+
+    verify: bool
+    ca: str
+    name: str | None
+    certificate: str | None
+    certificate_key: str | None
+
+
+@dataclass(frozen=True)
 class Upstream:
     """``name`` is nginx's, ``label`` the inventory's.
 
@@ -72,6 +83,7 @@ class Upstream:
     cookie: str | None
     cookie_path: str | None
     new_cookie: str | None
+    tls: UpstreamTls | None
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,7 @@ class Proxy:
     """
 
     proxy_pass: str
+    tls: UpstreamTls | None
     prefix: str | None
     proxy_bind: str | None
     host: str
@@ -162,6 +175,80 @@ class Trusted:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """A certificate of a site's, and what it is to be; the site of the one for unknown names has no name.
+
+    ``source`` is one of schema.CERTIFICATES. ``lineage`` is certbot's name for it.
+    """
+
+    place: str
+    site: str
+    source: str
+    certificate: str
+    certificate_key: str
+    names: list[str]
+    key_type: str
+    lineage: str | None = None
+    email: str | None = None
+    directory_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How TLS is spoken, after Mozilla's guidelines of a version."""
+
+    name: str
+    guidelines: str
+    protocols: list[str]
+    ciphers: str
+    groups: str
+
+
+@dataclass(frozen=True)
+class ClientCertificate:
+    """What clients have to show; ``verify`` is a value of nginx's ssl_verify_client."""
+
+    ca: str
+    verify: str
+    depth: int
+    crl: str | None
+
+
+@dataclass(frozen=True)
+class Tls:
+    """TLS of a server; ``http2`` tells whether there is a directive for it. ``misdirected`` is a variable."""
+
+    certificate: str
+    certificate_key: str
+    profile: Profile
+    http2: bool
+    client_certificate: ClientCertificate | None
+    misdirected: str
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """The server that sends clients to TLS; ``port`` is empty for that of https itself."""
+
+    listen: list[list[str]]
+    status: int
+    port: str
+    acme: bool
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Sockets on which unknown names are not answered; those with TLS have a profile.
+
+    Without a ``certificate``, nginx ends a handshake by itself.
+    """
+
+    listen: list[list[str]]
+    profile: Profile | None
+    certificate: Certificate | None
+
+
+@dataclass(frozen=True)
 class Site:
     """A server of nginx's; ``listen`` holds complete parameters of the listen directive, in words."""
 
@@ -169,6 +256,8 @@ class Site:
     server_tokens_off: bool
     server_names: list[str]
     listen: list[list[str]]
+    tls: Tls | None
+    redirect: Redirect | None
     trusted_proxies: list[str]
     real_ip_header: str
     reject_other_upgrades: bool
@@ -203,6 +292,7 @@ class Model:
     keep_generations: int
     max_draining_generations: int
     allow_restart: bool
+    certificate_warn_days: int
     server_names_hash_bucket_size: int | None
     server_names_hash_max_size: int | None
     variables_hash_max_size: int | None
@@ -210,6 +300,9 @@ class Model:
     sources: list[Sources]
     upstreams: list[Upstream]
     trusted: list[Trusted]
-    refusing: list[list[str]]
+    refusing: list[Refusal]
     extra: ExtraConfig | None
     sites: list[Site]
+    certificates: list[Certificate]
+    references: list[str]
+    packages: list[str]

@@ -17,11 +17,16 @@ class Refused(ValueError):
 
 
 def shown(value: object) -> str:
-    """Return VALUE as an error message shows it: as JSON, control characters escaped, cut after 80 characters."""
+    """Return VALUE as an error message shows it: as JSON, control characters escaped, cut after 80 characters.
+
+    A private key is never shown, wherever it stands.
+    """
     try:
         text = json.dumps(value, default=str)
     except (TypeError, ValueError):
         text = json.dumps(repr(value))  # YAML has mappings with other keys than JSON
+    if "PRIVATE KEY" in text:
+        return "what holds a private key"
     return text if len(text) <= 80 else text[:77] + "..."
 
 

@@ -73,6 +73,7 @@ ROLE = {
     "websocket_proxy_allow_restart": Key("bool", kinds.boolean, False),
     "websocket_proxy_other_upgrades": Key("str", kinds.one_of(*OTHER_UPGRADES), "ignore", choices=OTHER_UPGRADES),
     "websocket_proxy_resolver": Key("list", default=[], elements="str"),
+    "websocket_proxy_certificate_warn_days": Key("int", kinds.whole(0, 1000), 21),
     "websocket_proxy_server": Key("dict", default={}),
     "websocket_proxy_site_defaults": Key("dict", default={}),
     "websocket_proxy_extra_config": Key("str", kinds.free_text, ""),
@@ -91,6 +92,15 @@ APT_REPOSITORY = {
     "key": Key("str", kinds.public_key, required=True),
 }
 
+# TLS to an upstream's servers.
+UPSTREAM_TLS = {
+    "verify": Key("bool", kinds.boolean, True),
+    "ca": Key("str", kinds.file, "/etc/ssl/certs/ca-certificates.crt"),
+    "server_name": Key("str", kinds.tls_name),
+    "certificate": Key("str", kinds.file),
+    "certificate_key": Key("str", kinds.file),
+}
+
 UPSTREAM = {
     "name": Key("str", kinds.name, required=True),
     "servers": Key("list", default=[], elements="raw"),
@@ -104,6 +114,7 @@ UPSTREAM = {
     "keepalive_time": Key("str", kinds.duration),
     "resolve": Key("bool", kinds.boolean, False),
     "proxy_bind": Key("list", default=[], elements="str"),
+    "tls": Key("dict"),
 }
 
 # An element of an upstream's servers, and what a backend's own variable says of it.
@@ -220,10 +231,57 @@ RESPOND = {
     "content_type": Key("str", kinds.content_type, "text/plain"),
 }
 
+KEY_TYPES = ("ecdsa", "rsa")
+PROFILES = ("intermediate", "modern")
+
+# Where a certificate may come from, and the keys that say so together.
+CERTIFICATES = {
+    "certificate": ("certificate", "certificate_key"),
+    "certificate_content": ("certificate_content", "certificate_key_content"),
+    "self_signed": ("self_signed",),
+    "acme": ("acme",),
+}
+
+TLS = {
+    "certificate": Key("str", kinds.file),
+    "certificate_key": Key("str", kinds.file),
+    "certificate_content": Key("str", kinds.pem),
+    "certificate_key_content": Key("str", kinds.private_key),
+    "self_signed": Key("bool", kinds.boolean, False),
+    "acme": Key("dict"),
+    "key_type": Key("str", kinds.one_of(*KEY_TYPES), "ecdsa", choices=KEY_TYPES),
+    "profile": Key("str", kinds.one_of(*PROFILES), "intermediate", choices=PROFILES),
+    "http2": Key("bool", kinds.boolean, True),
+    "redirect": Key("raw", kinds.redirect_status, 308),
+    "redirect_listen": Key("list", default=["80"], elements="raw"),
+    "hsts": Key("dict"),
+    "client_certificate": Key("dict"),
+}
+
+ACME = {
+    "email": Key("str", kinds.email),
+    "directory_url": Key("str", kinds.directory_url, "https://acme-v02.api.letsencrypt.org/directory"),
+    "agree_tos": Key("bool", kinds.boolean, required=True),
+}
+
+HSTS = {
+    "max_age": Key("str", kinds.seconds, "730d"),
+    "include_subdomains": Key("bool", kinds.boolean, False),
+    "preload": Key("bool", kinds.boolean, False),
+}
+
+CLIENT_CERTIFICATE = {
+    "ca": Key("str", kinds.file, required=True),
+    "verify": Key("raw", kinds.verify, "on"),
+    "depth": Key("int", kinds.whole(1, 10), 1),
+    "crl": Key("str", kinds.file),
+}
+
 SITE = {
     "name": Key("str", kinds.name),
     "server_names": Key("list", required=True, elements="raw"),
     "listen": Key("list", default=["80"], elements="raw"),
+    "tls": Key("raw"),
     "upstream": Key("str"),
     "locations": Key("list", default=[], elements="dict"),
     "other_upgrades": Key("str", kinds.one_of(*OTHER_UPGRADES), choices=OTHER_UPGRADES),

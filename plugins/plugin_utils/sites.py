@@ -9,8 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import headers, kinds
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.locations import Locations, extra_config
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Location, Site, Trusted, Upstream
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
+    Location,
+    Redirect,
+    Refusal,
+    Site,
+    Trusted,
+    Upstream,
+)
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     LISTEN,
@@ -21,6 +29,16 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     TCP_OPTIONS,
     read_keys,
 )
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.tls import (
+    IDENTITY,
+    REJECT_HANDSHAKE,
+    Certificates,
+    SiteTls,
+    hsts_header,
+    listen_words,
+    profile_of,
+    read_tls,
+)
 
 
 @dataclass
@@ -29,6 +47,7 @@ class _Socket:
 
     place: Place
     proxy_protocol: bool
+    tls: SiteTls | None
     default_server: Place | None = None
     options: dict[str, tuple[Any, Place]] = field(default_factory=dict)
 
@@ -36,16 +55,17 @@ class _Socket:
 class Sites:
     """Compiles the sites in their order; knows what earlier ones have taken.
 
-    ``trusted`` is what the sites refer to.
+    ``trusted`` and ``certificates`` are what the sites refer to.
     """
 
-    def __init__(self, place: Place, upstreams: Mapping[str, Upstream], other_upgrades: str | None, ipv6: bool,
+    def __init__(self, place: Place, upstreams: Mapping[str, Upstream], other_upgrades: str | None, host: Host,
                  drop_in: bool) -> None:
         self.trusted: list[Trusted] = []
+        self.certificates = Certificates(host)
         self._place = place
         self._upstreams = upstreams
         self._other_upgrades = other_upgrades
-        self._ipv6 = ipv6
+        self._host = host
         self._drop_in = drop_in
         self._names: dict[str, Place] = {}
         self._served: dict[str, Place] = {}
@@ -64,13 +84,24 @@ class Sites:
                 del given["listen"]
                 break
         self._defaults = defaults_place, given
+        self._identities = any(isinstance(one, Mapping) and isinstance(one.get("tls"), Mapping)
+                               and one["tls"].get("client_certificate")
+                               for one in [given, *(raw if isinstance(raw, list) else [])])
         sites = [self._site(where, item) for where, item in self._place.items(raw, "sites")]
         return [site for site in sites if site]
 
-    def refusing(self) -> list[list[str]]:
-        """Return the sockets, as parameters of listen, that have no site for the names that no site has."""
-        return [[name, *(["proxy_protocol"] if socket.proxy_protocol else [])]
-                for name, socket in self._sockets.items() if not socket.default_server]
+    def refusing(self) -> list[Refusal]:
+        """Return the sockets that have no site for the names that no site has, those of one kind together."""
+        kinds_of: dict[str, list[list[str]]] = {}
+        for name, socket in self._sockets.items():
+            if not socket.default_server:
+                words = [name, *(["proxy_protocol"] if socket.proxy_protocol else []),
+                         *(listen_words(socket.tls.values["http2"], self._host) if socket.tls else [])]
+                kinds_of.setdefault(socket.tls.values["profile"] if socket.tls else "", []).append(words)
+        needs_one = self._host.has(*REJECT_HANDSHAKE) is False
+        return [Refusal(listen, profile_of(profile, self._host) if profile else None,
+                        self.certificates.unknown() if profile and needs_one else None)
+                for profile, listen in kinds_of.items()]
 
     def _site(self, place: Place, raw: object) -> Site | None:
         own = read_keys(place, SITE, raw)
@@ -85,9 +116,11 @@ class Sites:
         if "upstream" not in given and given.get("locations", []) == [] \
                 and not {"upstream", "locations"} & place.misspelt(raw, SITE):
             place.refuse('"upstream" or "locations" is missing')
+        layers: list[tuple[Place, Mapping[str, Any]]] = [(elsewhere, defaults), (place, own)]
         server_names = self._server_names(place["server_names"], given.get("server_names"))
-        listen, protocols = self._listen(said.get("listen", place)["listen"],
-                                         given.get("listen", SITE["listen"].default))
+        tls = read_tls(layers)
+        listen, protocols = self._listen(said.get("listen", place)["listen"], given.get(
+            "listen", ["443"] if tls else SITE["listen"].default), tls)
         # all() ends with the first that is taken: one mistake is told once.
         free = [all(at.once(self._served, f"{words[0]} {name}", f"{shown(name)} on {words[0]} is already")
                     for words in listen) for name, at in server_names.items()]
@@ -104,12 +137,19 @@ class Sites:
         if len(protocols) > 1:
             place.refuse("the site listens with proxy_protocol and without, and a client's address comes from one of "
                          "both; make it two sites")
-        layers: list[tuple[Place, Mapping[str, Any]]] = [(elsewhere, defaults), (place, own)]
         listed = given.get("locations")
         exact = [item.get("path") for item in (listed if isinstance(listed, list) else [])
                  if isinstance(item, Mapping) and item.get("match") == "exact"]
-        locations = self._locations(Locations(self._upstreams, given, layers, scheme, exact), layers, given)
+        identity: Mapping[str, str | None] = {}
+        if self._identities:
+            identity = IDENTITY if tls and tls.values["client_certificate"] else dict.fromkeys(IDENTITY)
+        own_headers = identity, hsts_header(tls) if tls else {}
+        locations = self._locations(Locations(self._upstreams, given, layers, scheme, exact, own_headers), layers,
+                                    given)
         return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
+                    tls=self.certificates.compile(tls, name, list(server_names), any(
+                        "default_server" in words for words in listen)) if tls else None,
+                    redirect=self._redirect(tls, server_names, listen) if tls else None,
                     trusted_proxies=networks, extra_config=extra_config(place, own),
                     real_ip_header="proxy_protocol" if True in protocols else "X-Forwarded-For",
                     reject_other_upgrades=given.get("other_upgrades", self._other_upgrades) == "reject",
@@ -153,7 +193,27 @@ class Sites:
             place.refuse("the list is empty; a site needs at least one server name")
         return names
 
-    def _listen(self, place: Place, raw: object) -> tuple[list[list[str]], set[bool]]:
+    def _redirect(self, tls: SiteTls, server_names: Mapping[str, Place], listen: list[list[str]]) -> Redirect | None:
+        if not tls.values["redirect"]:
+            return None
+        place = tls["redirect_listen"]
+        sockets, protocols = self._listen(place, tls.values["redirect_listen"], None)
+        if True in protocols:
+            place.refuse("the redirect asks nobody for a client's address, so proxy_protocol has no use here; leave "
+                         "the redirect to what speaks it, with redirect: false")
+        for name, at in server_names.items():
+            for words in sockets:
+                taken = self._served.get(f"{words[0]} {name}")
+                if taken:
+                    place.refuse(f"{shown(name)} on {words[0]} is already {taken.path}, and the redirect from there to "
+                                 "TLS would need it; redirect: false leaves that out")
+                self._served.setdefault(f"{words[0]} {name}", at)
+        ports = [words[0].rpartition(":")[2] for words in listen if not words[0].startswith("unix:")]
+        port = ports[0] if ports else "443"
+        return Redirect(listen=sockets, status=tls.values["redirect"], port="" if port == "443" else f":{port}",
+                        acme=bool(tls.values["acme"]))
+
+    def _listen(self, place: Place, raw: object, tls: SiteTls | None) -> tuple[list[list[str]], set[bool]]:
         """Return the parameters of the listen directives, and whether they have the PROXY protocol.
 
         A bare port is every address, of IPv6 where there is any.
@@ -171,17 +231,17 @@ class Sites:
                 if not listen:
                     continue
                 (address, port), options = listen, {}
-            if address.startswith("[") and not self._ipv6:
+            if address.startswith("[") and not self._host.ipv6:
                 where.refuse(f"{shown(item)}: the host can open no IPv6 socket")
-            addresses = [address] if address else ["0.0.0.0", "[::]"] if self._ipv6 else ["0.0.0.0"]
+            addresses = [address] if address else ["0.0.0.0", "[::]"] if self._host.ipv6 else ["0.0.0.0"]
             for one in addresses:
                 socket = one if port is None else f"{port}" if one == "0.0.0.0" else f"{one}:{port}"
                 if socket not in own:
-                    directives.append([socket, *self._parameters(where, socket, options)])
+                    directives.append([socket, *self._parameters(where, socket, options, tls)])
                 where.once(own, socket, f"{shown(item)} listens where already does")
             protocols.add(options.get("proxy_protocol", False))
         if raw == []:
-            place.refuse("the list is empty; leave it out to listen on port 80")
+            place.refuse(f"the list is empty; leave it out to listen on port {443 if tls else 80}")
         return directives, protocols
 
     @staticmethod
@@ -196,13 +256,14 @@ class Sites:
             place.refuse('"port" is missing')
         return "port" in options
 
-    def _parameters(self, place: Place, name: str, options: Mapping[str, Any]) -> list[str]:
+    def _parameters(self, place: Place, name: str, options: Mapping[str, Any], tls: SiteTls | None) -> list[str]:
         """Return what is said of a socket and was not before; refuse what goes against that."""
         protocol = options.get("proxy_protocol", False)
-        socket = self._sockets.setdefault(name, _Socket(place, protocol))
+        socket = self._sockets.setdefault(name, _Socket(place, protocol, tls))
         if socket.proxy_protocol != protocol:
             place.refuse(f"all sites on a port have proxy_protocol or none has, and {socket.place.path} "
                          f"{'has' if socket.proxy_protocol else 'has not'}")
+        self._check_tls(place, name, socket, tls)
         words = []
         if options.get("default_server"):
             if socket.default_server:
@@ -211,6 +272,8 @@ class Sites:
             words.append("default_server")
         if protocol:
             words.append("proxy_protocol")
+        if tls:
+            words += listen_words(tls.values["http2"], self._host)
         for key in SOCKET_OPTIONS:
             value = options.get(key)
             if value is None or value is False:
@@ -221,6 +284,20 @@ class Sites:
             elif first[1] is place:
                 words.append(key if value is True else f"{key}={value}")
         return words
+
+    @staticmethod
+    def _check_tls(place: Place, name: str, socket: _Socket, tls: SiteTls | None) -> None:
+        """Refuse what cannot differ on one socket: nginx knows a client's site after that has been settled."""
+        first = socket.tls
+        if (first is None) != (tls is None):
+            ways = ("without", "with") if first is None else ("with", "without")
+            place.refuse(f"{socket.place.path} listens on {name} {ways[0]} TLS, and this {ways[1]}; one socket has one "
+                         "of both")
+            return
+        for key in ("profile", "http2"):
+            if tls and first and tls.values[key] != first.values[key]:
+                tls[key].refuse(f"{shown(tls.values[key])}, and {first.place.path} has {shown(first.values[key])} on "
+                                f"the same socket, {name}: it is settled before a client says which site it wants")
 
     @staticmethod
     def _networks(place: Place, raw: object) -> list[str]:

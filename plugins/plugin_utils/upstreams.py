@@ -13,13 +13,21 @@ from jinja2 import TemplateError
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Route, Server, Share, Sources, Upstream
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
+    Route,
+    Server,
+    Share,
+    Sources,
+    Upstream,
+    UpstreamTls,
+)
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, nearest, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     METHODS,
     PLAIN_METHODS,
     SERVER,
     UPSTREAM,
+    UPSTREAM_TLS,
     read_keys,
     with_defaults,
 )
@@ -112,7 +120,24 @@ class Upstreams:
             keepalive_time=values["keepalive_time"],
             resolver=[*(self._resolver or []), *([] if self._host.ipv6 else ["ipv6=off"])] if values["resolve"] else [],
             proxy_bind=self._source(bind), new_cookie=route.new_cookie if route else None,
-            cookie=options.get("cookie"), cookie_path=options.get("path"))
+            cookie=options.get("cookie"), cookie_path=options.get("path"),
+            tls=self._tls(place["tls"], given.get("tls"), members))
+
+    def _tls(self, place: Place, raw: object, members: list[_Member]) -> UpstreamTls | None:
+        given = None if raw is None else read_keys(place, UPSTREAM_TLS, raw)
+        if given is None:
+            return None
+        said = with_defaults(UPSTREAM_TLS, given)
+        for one, other in (("certificate", "certificate_key"), ("certificate_key", "certificate")):
+            if one in given and other not in place.said(raw, UPSTREAM_TLS):
+                place.refuse(f'"{other}" is missing')
+        hosts = {member.address.rpartition(":")[0] for member in members}
+        names = [host for host in hosts if _is_name(f"{host}:1")]
+        name = said["server_name"] or (names[0] if len(names) == len(hosts) == 1 else None)
+        if said["verify"] and not name and members and "server_name" not in place.said(raw, UPSTREAM_TLS):
+            place.refuse('"server_name" is missing: the name that the servers\' certificates have to have, where not '
+                         "all servers are one host name")
+        return UpstreamTls(said["verify"], said["ca"], name, said["certificate"], said["certificate_key"])
 
     # --- who the servers are
 

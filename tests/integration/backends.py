@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,10 +22,15 @@ SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnectio
 
 
 class Backend:
-    """A server on a free port of 127.0.0.1, one thread for each connection."""
+    """A server on a free port of 127.0.0.1, one thread for each connection; with a context it speaks TLS."""
 
-    def __init__(self, serve_one: Callable[[Backend, socket.socket], None]) -> None:
+    def __init__(self, serve_one: Callable[[Backend, socket.socket], None],
+                 context: ssl.SSLContext | None = None) -> None:
         self._serve = serve_one
+        self._context = context
+        self.asked_for: list[str] = []
+        if context:
+            context.sni_callback = lambda _socket, name, _context: self.asked_for.append(name)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.heads: list[bytes] = []
@@ -42,7 +48,7 @@ class Backend:
 
     def _one(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
-            self._serve(self, connection)
+            self._serve(self, self._context.wrap_socket(connection, server_side=True) if self._context else connection)
         self.open.discard(connection)
 
     def forget(self) -> None:
@@ -61,9 +67,9 @@ def _tell(backend: Backend, connection: socket.socket) -> None:
         connection.sendall(PLAIN % (len(head), head))
 
 
-def telling() -> Backend:
+def telling(context: ssl.SSLContext | None = None) -> Backend:
     """Make a backend that answers each request with its head, and never switches protocols."""
-    return Backend(_tell)
+    return Backend(_tell, context)
 
 
 def _switch(backend: Backend, connection: socket.socket) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.rendering import Rend
 from .container import CHECKOUT, HERE, Container
 
 GENERATION = "000001-000000000000"
+CERTIFICATES = "/etc/nginx/websocket_proxy_certificates"
 FOLDER = f"/etc/nginx/websocket_proxy/{GENERATION}"
 RENDERER = Renderer([str(CHECKOUT / "roles/websocket_proxy/templates"), str(HERE / "templates")])
 MAIN = "/etc/nginx/nginx.conf"
@@ -58,6 +59,10 @@ class Edge:
         self._put(self.compiled(variables), others)
 
     def _put(self, model: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
+        if model["certificates"]:
+            placed = self.container.module("nginx_certificates", {
+                "certificates": model["certificates"], "folder": CERTIFICATES, "generations": FOLDER})
+            assert not placed.get("failed"), placed
         files = rendered(model)
         self.container.shell("rm -rf /etc/nginx/websocket_proxy /etc/nginx/conf.d/* /etc/nginx/sites-enabled/default")
         self.container.write({**files, **{f"/etc/nginx/conf.d/{name}": text for name, text in (others or {}).items()}})

@@ -150,8 +150,10 @@ class Host(Container):
                   for key, value in task.items() if key.startswith("wsedge.nginx.")]
         places = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__websocket_proxy_places"]
         native = NativeEnvironment()
-        return {key: native.from_string(value).render(__websocket_proxy_place=places["own"], **values)
-                if isinstance(value, str) else value for key, value in called[which].items()}
+        native.tests["changed"] = lambda result: bool(result.get("changed"))
+        values = {"ansible_check_mode": False, "__websocket_proxy_place": places["own"], **values}
+        return {key: native.from_string(value).render(**values) if isinstance(value, str) else value
+                for key, value in called[which].items()}
 
     def configure(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None,
                   **others: Any) -> dict[str, Any]:

@@ -18,7 +18,8 @@ DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults/main.yml").read_text
 SCHEMAS = {"main": schema.ROLE, "apt_repository": schema.APT_REPOSITORY, "upstream": schema.UPSTREAM,
            "server": schema.SERVER, **schema.METHODS,
            "site": schema.SITE, "location": schema.LOCATION, "redirect": schema.REDIRECT, "respond": schema.RESPOND,
-           "listen": schema.LISTEN, "server_name": schema.SERVER_NAME}
+           "tls": schema.TLS, "acme": schema.ACME, "hsts": schema.HSTS, "upstream_tls": schema.UPSTREAM_TLS,
+           "client_certificate": schema.CLIENT_CERTIFICATE, "listen": schema.LISTEN, "server_name": schema.SERVER_NAME}
 
 
 def test_each_entry_point_is_one_level_of_the_inventory() -> None:

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Model, Refusal
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused
 
 SITE = {"server_names": ["a.b"], "upstream": "u"}
@@ -199,7 +199,7 @@ def test_what_is_said_of_a_socket_is_said_once() -> None:
     assert [site.listen for site in model.sites] == [
         [["80", "default_server", "backlog=1024", "so_keepalive=30m::10"]], [["80"]]]
     assert model.refusing == []
-    assert compiled(SITE).refusing == [["80"]]
+    assert compiled(SITE).refusing == [Refusal([["80"]], None, None)]
 
 
 def test_a_unix_socket_is_one_socket_however_it_is_written() -> None:
@@ -208,7 +208,7 @@ def test_a_unix_socket_is_one_socket_however_it_is_written() -> None:
     model = compiled(first, second)
     assert [site.listen for site in model.sites] == [[["unix:/run/edge.sock"], ["81"]],
                                                      [["unix:/run/edge.sock", "backlog=7"]]]
-    assert model.refusing == [["unix:/run/edge.sock"], ["81"]]
+    assert model.refusing == [Refusal([["unix:/run/edge.sock"], ["81"]], None, None)]
     assert problems(first, {**SITE, "name": "x", "listen": ["unix:/run/edge.sock"]}) == [
         '[1].server_names[0]: "a.b" on unix:/run/edge.sock is already websocket_proxy_sites[0].server_names[0]']
 
@@ -242,7 +242,8 @@ def test_the_proxy_protocol_needs_somebody_who_is_believed() -> None:
     assert problems({**SITE, "listen": [*listen, 81], "trusted_proxies": ["10.0.0.1"]}) == [
         "[0]: the site listens with proxy_protocol and without, and a client's address comes from one of both; make it "
         "two sites"]
-    assert compiled({**SITE, "listen": listen, "trusted_proxies": ["10.0.0.1"]}).refusing == [["80", "proxy_protocol"]]
+    assert compiled({**SITE, "listen": listen, "trusted_proxies": ["10.0.0.1"]}).refusing == [
+        Refusal([["80", "proxy_protocol"]], None, None)]
 
 
 @pytest.mark.parametrize(("network", "told"), [

@@ -1,0 +1,294 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A reload of nginx with the proof that it came true, and what becomes of it when it did not.
+
+Hosts get a copy of this and of what it imports, for a reload without Ansible; so it needs nothing but Python.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.module_utils import running
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations, lock, number, read
+from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover
+from ansible_collections.wsedge.nginx.plugins.module_utils.testing import Tester
+
+_RESTART = ("A reload cannot do this, a restart can, and drops every open WebSocket: allow it with "
+            "websocket_proxy_allow_restart: true")
+
+
+def systemctl(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run systemctl; its exit status is the caller's to judge."""
+    return subprocess.run(["systemctl", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+
+
+# What keeps a configuration from running is an emergency of no connection's; those have a number, such as *17.
+_REASON = re.compile(r"[0-9/]+ [0-9:]+ \[emerg\] [0-9]+#[0-9]+: (?!\*)(.*\S)")
+
+
+class ErrorLog:
+    """What nginx writes to its error log from now on."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.position = os.path.getsize(path) if os.path.isfile(path) else 0
+
+    def errors(self) -> list[str]:
+        """Return the new lines that tell why a configuration does not run, without their time and repetitions."""
+        try:
+            with open(self.path, encoding="utf-8", errors="replace") as file:
+                file.seek(self.position)
+                found = [_REASON.match(line) for line in file]
+        except OSError:
+            return []
+        return list(dict.fromkeys(f"[emerg] {line[1]}" for line in found if line))
+
+
+class Reload:
+    """One reload with its proof."""
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self.params = params
+        self.generations = Generations(params["path"], params["folder"])
+        self.takeover = Takeover(self.generations, params["divert"], replace=False)
+        self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations)
+        self.entry = params["entry"] or params["path"]
+
+    def run(self) -> dict[str, Any]:
+        """Do what the module promises; return its result."""
+        lock(os.path.dirname(self.params["folder"]))
+        self.wanted = self.generations.current()
+        self.log = ErrorLog(self.params["error_log"])
+        self.ran = running.running_generation(self.params["socket"])
+        try:
+            self.tester.test(self.entry, self.entry, "it is the one on disk")
+        except Failure as failure:
+            raise Failure(f"{failure}\n{self.restore()}") from None
+        if not self.params["reload"]:
+            return self.result("tested", changed=False)
+        try:
+            return self._bring_into_force()
+        except OSError as error:
+            raise Failure(f"{error}\n{self.restore()}") from None
+
+    def _bring_into_force(self) -> dict[str, Any]:
+        os.makedirs(os.path.dirname(self.params["socket"]), mode=0o700, exist_ok=True)
+        self.tester.clear()
+        master = running.master(self.params["pid_file"])
+        if master is None and self.wanted is None:
+            return self.result("tested", changed=False)
+        if master is None:
+            self.start()
+            return self.result("started")
+        for path in [self.params["socket"], *self.generations.sockets()]:
+            if running.lost_socket(path, master):
+                return self._without_socket(path, master)
+        before = self._workers(master)
+        self._bound_draining(master)
+        self._remember(before)
+        self._signal(master)
+        if self._proved(before):
+            return self.result("reloaded")
+        self.tester.clear()
+        return self._instead_of_reload(master)
+
+    # --- ways to bring it into force
+
+    def start(self) -> None:
+        """Start the service; systemd counts a start that fails, so an earlier one must not count against this one."""
+        systemctl("reset-failed", self.params["service"])
+        done = systemctl("start", self.params["service"])
+        if done.returncode or not self._proved({}):
+            raise Failure("\n".join([f"nginx does not start with the generation {self.wanted}:",
+                                     *(self.log.errors() or [done.stdout.strip()]), *self._remedies(None),
+                                     self.restore()]))
+
+    def _signal(self, master: int) -> None:
+        """Ask nginx to reload: the service, or the master itself where it is not the service's."""
+        if systemctl("is-active", "--quiet", self.params["service"]).returncode == 0:
+            done = systemctl("reload", self.params["service"])
+            if done.returncode == 0:
+                return
+        os.kill(master, signal.SIGHUP)
+
+    def _instead_of_reload(self, master: int) -> dict[str, Any]:
+        errors, remedies = self.log.errors(), self._remedies(master)
+        if self._restart_would_do(master) and self.params["allow_restart"]:
+            self._restart(master)
+            return self.result("restarted")
+        done = self.restore()
+        if not errors:
+            # It may have come too late, and has to go then.
+            os.kill(master, signal.SIGHUP)
+        raise Failure("\n".join([
+            f"nginx was reloaded and does not run {self.wanted or 'without the role'}:",
+            *(errors or [f"within {self.params['timeout']} seconds, and it wrote no error"]), *remedies, done]))
+
+    def _without_socket(self, path: str, master: int) -> dict[str, Any]:
+        if self.params["allow_restart"]:
+            self._restart(master)
+            return self.result("restarted")
+        what = "is asked what it runs" if path == self.params["socket"] else "serves"
+        raise Failure(f"Somebody has removed {path}, on which nginx {what}:\n"
+                      f"{_RESTART}\n{self.restore()}")
+
+    def _restart(self, master: int) -> None:
+        """Stop nginx and start it; where the new configuration does not start, what ran before has to."""
+        systemctl("stop", self.params["service"])
+        if running.title(master).startswith(running.MASTER):
+            # It is not the service's.
+            os.kill(master, signal.SIGTERM)
+        deadline = time.monotonic() + self.params["timeout"]
+        while running.title(master).startswith(running.MASTER) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.tester.clear()
+        try:
+            self.start()
+        except Failure as failure:
+            self.tester.clear()
+            systemctl("reset-failed", self.params["service"])
+            again = systemctl("start", self.params["service"]).returncode == 0
+            raise Failure(f"{failure}\n{'It was started again' if again else 'It does not start either'}") from None
+
+    # --- proof
+
+    def _workers(self, master: int) -> dict[int, str]:
+        """Return the workers that serve, each with when it started, so that a pid in use again is not mistaken."""
+        return {pid: running.started(pid) for pid, ending in running.workers(master).items() if not ending}
+
+    def _proved(self, before: dict[int, str]) -> bool:
+        """Wait until no worker of BEFORE serves and nginx answers with the generation on disk."""
+        deadline = time.monotonic() + self.params["timeout"]
+        while time.monotonic() < deadline:
+            serving = [pid for pid, start in before.items() if running.started(pid) == start
+                       and not running.title(pid).startswith(running.SHUTTING_DOWN)]
+            if not serving and running.running_generation(self.params["socket"]) == self.wanted:
+                if self.wanted:
+                    self.generations.prove(self.wanted)
+                return True
+            if self._final(self.log.errors()):
+                return False
+            time.sleep(0.05)
+        return False
+
+    @staticmethod
+    def _final(errors: list[str]) -> bool:
+        """Tell whether nginx has given up: it tries again for some three seconds when an address is in use."""
+        return any("bind() to" not in error or "still could not bind" in error or "(98:" not in error
+                   for error in errors)
+
+    # --- when the proof does not come
+
+    def _restart_would_do(self, master: int) -> bool:
+        errors = self.log.errors()
+        ours = {pid for pid, parent in running.processes().items() if master in (pid, parent)}
+        ports = self._ports_in_use(errors)
+        return any("while previously" in error or "conflicts with" in error for error in errors) or (
+            bool(ports) and all(set() < running.holders(port) <= ours for port in ports))
+
+    @staticmethod
+    def _ports_in_use(errors: list[str]) -> list[int]:
+        return sorted({int(found[1]) for error in errors
+                       for found in [re.search(r"bind\(\) to \S+:([0-9]+) failed \(98:", error)] if found})
+
+    def _remedies(self, master: int | None) -> list[str]:
+        errors = self.log.errors()
+        if master is not None and self._restart_would_do(master):
+            return [f"{_RESTART}, or change the configuration"]
+        told = []
+        for port in self._ports_in_use(errors):
+            names = ", ".join(f"{running.title(pid)} (pid {pid})" for pid in sorted(running.holders(port)))
+            told.append(f"Port {port} is held by {names or 'another process'}: stop that, or listen elsewhere")
+        if any("(99:" in error for error in errors):
+            told.append("The host does not have that address: add it to an interface, or listen elsewhere")
+        return told
+
+    def restore(self) -> str:
+        """Put what runs back on disk, so that a restart brings it up; tell what was done, or why it cannot be."""
+        try:
+            return self._restore()
+        except (Failure, OSError) as error:
+            return f"What was there before could not be put back: {error}"
+
+    def _restore(self) -> str:
+        last = self.ran or self.generations.proved()
+        if self.wanted is None:
+            return "What was there before the role is on disk, and stays there; run again when the reason is gone"
+        if last == self.wanted:
+            return "Nothing was put back: it is what runs, or what ran last"
+        earlier = [name for name in self.generations.all() if number(name) < number(self.wanted)]
+        previous = last if last in earlier else None
+        if previous:
+            self.generations.go_back_to(previous)
+            self.generations.discard(self.wanted)
+            return f"The generation {previous} is back on disk"
+        self.takeover.give_main_back()
+        self.generations.discard(self.wanted)
+        return "What was there before is back on disk"
+
+    # --- workers that drain
+
+    def _record(self) -> str:
+        return os.path.join(os.path.dirname(self.params["socket"]), "draining.json")
+
+    def _remembered(self) -> dict[str, str]:
+        try:
+            return dict(json.loads(read(self._record()) or b"{}"))
+        except ValueError:
+            return {}
+
+    def _remember(self, workers: dict[int, str]) -> None:
+        """Note which generation workers run, as long as they do; their titles do not tell."""
+        known = {key: generation for key, generation in self._remembered().items()
+                 if running.started(int(key.split("@")[0])) == key.split("@")[1]}
+        known.update((f"{pid}@{start}", self.ran or "unknown") for pid, start in workers.items())
+        path = self._record()
+        with open(path + ".new", "w", encoding="ascii") as file:
+            json.dump(known, file)
+        os.rename(path + ".new", path)
+
+    @staticmethod
+    def _ending(master: int) -> dict[str, int | None]:
+        """Return the workers that shut down with their sockets; one that holds none is given a moment to end."""
+        deadline = time.monotonic() + 1
+        while True:
+            found = {pid: running.open_sockets(pid) for pid, ending in running.workers(master).items() if ending}
+            if 0 not in found.values() or time.monotonic() > deadline:
+                return {f"{pid}@{running.started(pid)}": sockets for pid, sockets in found.items()
+                        if running.started(pid)}
+            time.sleep(0.05)
+
+    def draining(self, master: int | None) -> list[dict[str, Any]]:
+        """Return the workers that shut down, by generation."""
+        known = self._remembered()
+        found: dict[str, dict[str, Any]] = {}
+        for worker, sockets in (self._ending(master) if master else {}).items():
+            generation = known.get(worker, "unknown")
+            one = found.setdefault(generation, {"generation": generation, "workers": 0, "sockets": 0})
+            one["workers"] += 1
+            one["sockets"] = None if sockets is None or one["sockets"] is None else one["sockets"] + sockets
+        return sorted(found.values(), key=lambda one: one["generation"])
+
+    def _bound_draining(self, master: int) -> None:
+        draining = self.draining(master)
+        if len(draining) < self.params["max_draining"] or self.ran == self.wanted:
+            return
+        told = [f"  {one['generation']}: {one['workers']} workers"
+                + (f", {one['sockets']} sockets" if one["sockets"] is not None else "") for one in draining]
+        raise Failure("\n".join([
+            f"{len(draining)} generations still have workers that live on for their last WebSockets; one more is one "
+            f"too many:", *told, "Wait for their ends, shorten websocket_proxy_worker_shutdown_timeout, raise "
+            "websocket_proxy_max_draining_generations, or end the oldest workers (kill -TERM PID)", self.restore()]))
+
+    def result(self, how: str, changed: bool = True) -> dict[str, Any]:
+        """Return what the module tells."""
+        return {"changed": changed, "how": how, "generation": self.wanted or "",
+                "draining": self.draining(running.master(self.params["pid_file"]))}

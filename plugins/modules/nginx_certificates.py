@@ -1,0 +1,426 @@
+#!/usr/bin/python
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nginx_certificates
+short_description: Check the certificates that nginx is to show, and place those that are not on the host yet
+version_added: 0.1.0
+author: wsedge contributors (@wsedge)
+description:
+  - Checks for each certificate that its key belongs to it and has no password, that it has the names that it is to
+    have, that what follows it in its file vouches for it, and that it is in time. Nothing is placed while anything is
+    wrong.
+  - Certificates from the controller, and self-signed ones, are placed under the paths given. A path is expected to be
+    another one whenever its content is another one, so a file that nginx may have read is never changed.
+  - Files in O(folder) that are not wanted any more are removed, as soon as no generation in O(generations) names them.
+notes:
+  - A key is never shown or logged. On the host only root can read it.
+requirements:
+  - openssl on the host, for certificates that are self-signed
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  platform:
+    platforms: Debian, Ubuntu
+options:
+  certificates:
+    description: The certificates.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      place:
+        description: Where the inventory says this, for messages.
+        type: str
+        required: true
+      site:
+        description: The site that shows it.
+        type: str
+        default: ""
+      source:
+        description:
+          - V(certificate) is a file of somebody else's on the host, V(certificate_content) comes with this call, and
+            V(self_signed) is made here.
+          - V(acme) is one of certbot's, which is reported in RV(issue) where it is not fit; or a self-signed one in its
+            place as long as certbot has none.
+        type: str
+        choices: [certificate, certificate_content, self_signed, acme]
+        required: true
+      certificate:
+        description: Absolute path of the certificate.
+        type: str
+        required: true
+      certificate_key:
+        description: Absolute path of its key.
+        type: str
+        required: true
+      names:
+        description: The names and IP addresses that it is to have.
+        type: list
+        elements: str
+        default: []
+      key_type:
+        description: The kind of key of a certificate that is made here.
+        type: str
+        choices: [ecdsa, rsa]
+        default: ecdsa
+      lineage:
+        description: certbot's name for it.
+        type: str
+      email:
+        description: An address for messages from the CA, for certbot.
+        type: str
+      directory_url:
+        description: The ACME directory of the CA, for certbot.
+        type: str
+      certificate_content:
+        description: The text of the certificate.
+        type: str
+      certificate_key_content:
+        description: The text of its key.
+        type: str
+  folder:
+    description: The folder for what is placed here. It belongs to this module alone.
+    type: str
+    required: true
+  generations:
+    description: As O(wsedge.nginx.nginx_config#module:folder).
+    type: str
+    required: true
+  warn_days:
+    description:
+      - From how many days before its end on a certificate is warned of; one that lives less than three times as long,
+        from the last third of its life on.
+    type: int
+    default: 21
+"""
+
+EXAMPLES = r"""
+- name: The certificate of a site is on the host and fit
+  wsedge.nginx.nginx_certificates:
+    folder: /etc/nginx/edge_certificates
+    generations: /etc/nginx/edge
+    certificates:
+      - place: my_certificate
+        source: certificate
+        certificate: /etc/ssl/certs/example.com.pem
+        certificate_key: /etc/ssl/private/example.com.key
+        names: [example.com, "*.example.com"]
+"""
+
+RETURN = r"""
+issue:
+  description: The certificates of certbot's that are missing, or not fit any more, as they were given, with a reason.
+  type: list
+  elements: dict
+  returned: success
+"""
+
+import ipaddress
+import os
+import re
+import ssl
+import stat
+import subprocess
+import tempfile
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, lock, read
+
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_DAY = 86400
+
+# Ten years: nobody is to believe it, so nothing is gained by a shorter life.
+_DAYS = 3650
+
+
+class _Password(Exception):
+    """A key has a password."""
+
+
+def _refuse() -> str:
+    raise _Password
+
+
+def decoded(path: str) -> dict[str, Any]:
+    """Return the first certificate of a file, as SSLSocket.getpeercert() has it.
+
+    :raises ssl.SSLError: there is none
+    """
+    # Python shows a certificate that it has not verified in no other way, and verifying takes what is to be found out.
+    return dict(ssl._ssl._test_decode_cert(path))  # type: ignore[attr-defined]
+
+
+def _names(certificate: dict[str, Any]) -> set[str]:
+    names = set()
+    for kind, value in certificate.get("subjectAltName", ()):
+        names.add(str(ipaddress.ip_address(value.strip())) if kind == "IP Address" else value.lower())
+    return names
+
+
+def _has(names: set[str], name: str) -> bool:
+    """Tell whether a certificate with these names is one for a name; ``*`` stands for one label (RFC 6125 6.4.3)."""
+    if ":" in name or re.fullmatch(r"[0-9.]+", name):
+        return str(ipaddress.ip_address(name)) in names
+    return name in names or (not name.startswith("*.") and f"*.{name.partition('.')[2]}" in names)
+
+
+def _date(text: str) -> float:
+    return float(ssl.cert_time_to_seconds(text))
+
+
+def problems_of_pair(certificate: str, key: str) -> list[str]:
+    """Return what keeps nginx from loading a certificate with its key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        decoded(certificate)
+    except (ssl.SSLError, ValueError):
+        return [f"{certificate} holds no certificate in PEM form"]
+    try:
+        context.load_cert_chain(certificate, key, _refuse)
+    except _Password:
+        return [f"{key} has a password, which nginx could ask nobody for; take it off: openssl pkey -in {key}"]
+    except ssl.SSLError as error:
+        if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
+            return [f"{key} is not the key of the first certificate in {certificate}; the site's own has to come first"]
+        if error.reason in ("EE_KEY_TOO_SMALL", "CA_MD_TOO_WEAK", "CA_KEY_TOO_SMALL"):
+            return [f"{certificate} is too weak for this host's OpenSSL: {error.reason}"]
+        return [f"{certificate} and {key} cannot be loaded: {error.reason or error}"]
+    return []
+
+
+def problems_of_chain(certificate: str) -> list[str]:
+    """Return what is wrong with the certificates that follow the first one of a file."""
+    texts = _CERTIFICATE.findall((read(certificate) or b"").decode(errors="replace"))
+    first = decoded(certificate)
+    if len(texts) < 2 or first["issuer"] == first["subject"]:
+        return []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cadata="\n".join(texts[1:]))
+    except ssl.SSLError as error:
+        return [f"{certificate} holds a certificate that cannot be read: {error.reason or error}"]
+    following = context.get_ca_certs()
+    if first["issuer"] not in [one["subject"] for one in following]:
+        return [f"what follows the first certificate in {certificate} is not from who issued it"]
+    return [f"{certificate} holds a CA's certificate that is over since {one['notAfter']}" for one in following
+            if _date(str(one["notAfter"])) < time.time()]
+
+
+def problems_of(certificate: str, key: str, names: list[str]) -> list[str]:
+    """Return what keeps a certificate from being shown for names, now."""
+    problems = [f"{path} is not on the host" for path in (certificate, key) if not os.path.isfile(path)]
+    if problems:
+        return problems
+    if stat.S_IMODE(os.stat(key).st_mode) & 0o007:
+        problems.append(f"anybody on the host can read {key}; chmod o= {key}")
+    problems += problems_of_pair(certificate, key)
+    try:
+        found = decoded(certificate)
+    except (ssl.SSLError, ValueError):
+        return problems
+    problems += problems_of_chain(certificate)
+    lacking = [name for name in names if not _has(_names(found), name)]
+    if lacking:
+        problems.append(f"{certificate} is not for {', '.join(lacking)}, but for "
+                        f"{', '.join(sorted(_names(found))) or 'no name at all (subjectAltName)'}")
+    if _date(found["notAfter"]) <= time.time():
+        problems.append(f"{certificate} is over since {found['notAfter']}")
+    if _date(found["notBefore"]) > time.time():
+        problems.append(f"{certificate} does not begin before {found['notBefore']}; is the host's clock right?")
+    return problems
+
+
+def warning_of(certificate: str, warn_days: int) -> str | None:
+    """Return how near the end of a certificate is, when it is near."""
+    found = decoded(certificate)
+    end = _date(found["notAfter"])
+    left = (end - time.time()) / _DAY
+    if left > min(warn_days, (end - _date(found["notBefore"])) / _DAY / 3):
+        return None
+    return f"{certificate} is over in {int(left)} days, on {found['notAfter']}"
+
+
+def make(certificate: str, key: str, names: list[str], key_type: str) -> None:
+    """Make a self-signed certificate, its key without a password.
+
+    :raises Failure: openssl does not
+    """
+    alternatives = ",".join(f"{'IP' if ':' in name or re.fullmatch(r'[0-9.]+', name) else 'DNS'}:{name}"
+                            for name in names)
+    common = next((name for name in names if len(name) <= 64), "websocket_proxy")
+    usage = "digitalSignature,keyEncipherment" if key_type == "rsa" else "digitalSignature"
+    settings = (f"[req]\nprompt=no\ndistinguished_name=subject\nx509_extensions=extensions\n[subject]\nCN={common}\n"
+                f"[extensions]\nsubjectAltName={alternatives}\nbasicConstraints=critical,CA:FALSE\n"
+                f"keyUsage=critical,{usage}\nextendedKeyUsage=serverAuth\n")
+    kind = ["rsa:2048"] if key_type == "rsa" else ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command = ["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-sha256", "-days", str(_DAYS), "-keyout", key,
+               "-out", certificate]
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(settings)
+        file.flush()
+        try:
+            done = subprocess.run([*command, "-config", file.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, check=False)
+        except FileNotFoundError:
+            raise Failure("openssl is not there to make a certificate with; install it") from None
+    if done.returncode:
+        raise Failure(f"openssl makes no certificate: {done.stdout.strip().splitlines()[-1]}")
+
+
+class Certificates:
+    """One call: what is wanted against what is on the host."""
+
+    def __init__(self, params: dict[str, Any], check: bool) -> None:
+        self.params = params
+        self.check = check
+        self.changed = False
+        self.problems: list[str] = []
+        self.warnings: list[str] = []
+        self.issue: list[dict[str, Any]] = []
+
+    def run(self) -> None:
+        """Do what the module promises.
+
+        :raises Failure: a certificate is not fit
+        """
+        folder = self.params["folder"]
+        made_here = {one[key] for one in self.params["certificates"] for key in ("certificate", "certificate_key")
+                     if os.path.dirname(one[key]) == folder}
+        if not self.check:
+            lock(os.path.dirname(folder))
+            if made_here and not os.path.isdir(folder):
+                os.mkdir(folder, 0o700)
+        # Where nobody else can look, and nothing is left by a check.
+        with tempfile.TemporaryDirectory(dir=None if self.check or not made_here else folder) as self.aside:
+            ready = [pair for one in self.params["certificates"] for pair in self._one(one)]
+            if self.problems:
+                raise Failure("\n".join(["The certificates cannot be used; nothing was changed:", *self.problems]))
+            self.changed = bool(ready)
+            for new, path in ready if not self.check else []:
+                os.rename(new, path)
+        self._remove(made_here)
+
+    def _one(self, one: dict[str, Any]) -> list[tuple[str, str]]:
+        """Check a certificate; return the files that are to be renamed, each with its path."""
+        certificate, key, names = one["certificate"], one["certificate_key"], one["names"]
+        if one["source"] == "certificate":
+            self._judge(one, problems_of(certificate, key, names))
+            return []
+        if one["source"] == "acme":
+            if os.path.dirname(certificate) != self.params["folder"]:
+                self._judge_lineage(one)
+                return []
+            self.issue.append({**self._shown(one), "reason": "there is none yet"})
+        if one["source"] == "certificate_content":
+            return self._from_content(one)
+        if os.path.isfile(certificate) and not problems_of(certificate, key, names):
+            if one["source"] == "self_signed":
+                self._judge(one, [])
+            return []
+        new_certificate, new_key = self._aside(certificate), self._aside(key)
+        if not self.check:
+            make(new_certificate, new_key, names, one["key_type"])
+        return [(new_key, key), (new_certificate, certificate)]
+
+    def _judge(self, one: dict[str, Any], found: list[str]) -> None:
+        self.problems += [f"{one['place']}: {text}" for text in found]
+        warning = None if found else warning_of(one["certificate"], self.params["warn_days"])
+        if warning:
+            self.warnings.append(f"{one['place']}: {warning}")
+
+    def _judge_lineage(self, one: dict[str, Any]) -> None:
+        """Have a new certificate issued where this one is not fit; nginx itself can start with any that it can load."""
+        found = problems_of(one["certificate"], one["certificate_key"], one["names"])
+        if found:
+            self.issue.append({**self._shown(one), "reason": "; ".join(found)})
+        self._judge(one, found and problems_of_pair(one["certificate"], one["certificate_key"]))
+
+    def _from_content(self, one: dict[str, Any]) -> list[tuple[str, str]]:
+        given = {one["certificate_key"]: one["certificate_key_content"], one["certificate"]: one["certificate_content"]}
+        different = [path for path, text in given.items() if read(path) != text.encode()]
+        for path in different:
+            with open(os.open(self._aside(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w",
+                      encoding="utf-8") as file:
+                file.write(given[path])
+        now = {path: self._aside(path) if path in different else path for path in given}
+        found = problems_of(now[one["certificate"]], now[one["certificate_key"]], one["names"])
+        for key in ("certificate_key", "certificate"):
+            found = [text.replace(now[one[key]], f"{key}_content") for text in found]
+        self._judge({**one, "certificate": now[one["certificate"]]}, found)
+        return [(now[path], path) for path in different]
+
+    def _aside(self, path: str) -> str:
+        return os.path.join(self.aside, os.path.basename(path))
+
+    @staticmethod
+    def _shown(one: dict[str, Any]) -> dict[str, Any]:
+        return {key: one[key] for key in ("place", "site", "names", "key_type", "lineage", "email", "directory_url")}
+
+    def _remove(self, wanted: set[str]) -> None:
+        """Remove what is in our folder, is not wanted, and is named by no generation."""
+        folder = self.params["folder"]
+        left = {os.path.join(folder, name) for name in os.listdir(folder)} - wanted if os.path.isdir(folder) else set()
+        if not left:
+            return
+        named = set()
+        for parent, _folders, names in os.walk(self.params["generations"]):
+            for name in names:
+                text = read(os.path.join(parent, name)) or b""
+                named.update(re.findall(re.escape(folder) + r"/[A-Za-z0-9_.-]+", text.decode(errors="replace")))
+        for path in sorted(left - named):
+            self.changed = True
+            if not self.check:
+                os.unlink(path)
+        if not self.check and not os.listdir(folder):
+            os.rmdir(folder)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "certificates": {"type": "list", "elements": "dict", "required": True, "options": {
+                "place": {"type": "str", "required": True},
+                "site": {"type": "str", "default": ""},
+                "source": {"type": "str", "required": True,
+                           "choices": ["certificate", "certificate_content", "self_signed", "acme"]},
+                "certificate": {"type": "str", "required": True},
+                "certificate_key": {"type": "str", "required": True, "no_log": False},
+                "names": {"type": "list", "elements": "str", "default": []},
+                "key_type": {"type": "str", "choices": ["ecdsa", "rsa"], "default": "ecdsa", "no_log": False},
+                "lineage": {"type": "str"},
+                "email": {"type": "str"},
+                "directory_url": {"type": "str"},
+                "certificate_content": {"type": "str"},
+                "certificate_key_content": {"type": "str", "no_log": True},
+            }},
+            "folder": {"type": "str", "required": True},
+            "generations": {"type": "str", "required": True},
+            "warn_days": {"type": "int", "default": 21},
+        },
+        supports_check_mode=True,
+    )
+    os.umask(0o077)
+    certificates = Certificates(module.params, module.check_mode)
+    try:
+        certificates.run()
+    except (Failure, OSError) as error:
+        module.fail_json(msg=str(error))
+    for warning in certificates.warnings:
+        module.warn(warning)
+    module.exit_json(changed=certificates.changed, issue=certificates.issue)
+
+
+if __name__ == "__main__":
+    main()

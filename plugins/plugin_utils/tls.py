@@ -1,0 +1,242 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""TLS of a site: which certificate it shows, how it speaks, and what becomes of clients that come without."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import LINEAGES, Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Certificate, ClientCertificate, Profile, Tls
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
+    ACME,
+    CERTIFICATES,
+    CLIENT_CERTIFICATE,
+    HSTS,
+    TLS,
+    read_keys,
+    with_defaults,
+)
+
+# Certificates that the role itself places. Each name holds a checksum of what the file is made of, so that none ever
+# changes: what an earlier generation refers to is there as long as the generation is.
+FOLDER = "/etc/nginx/websocket_proxy_certificates"
+
+# What nginx 1.19.4 brought: an end of the handshake for names that nobody has, without a certificate to show.
+REJECT_HANDSHAKE = (1, 19, 4)
+_HTTP2_DIRECTIVE = (1, 25, 1)
+_HYBRID_GROUP = (3, 5)
+
+# Source: https://ssl-config.mozilla.org/guidelines/6.0.json
+_GUIDELINES = "6.0"
+_CIPHERS = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
+            "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305"]
+_GROUPS = ["X25519", "prime256v1", "secp384r1"]
+
+# Preloading is for good, and its list asks for both. Source: https://hstspreload.org
+_YEAR = 31536000
+
+# What the backend is told of a client's certificate; from anybody else it is removed.
+IDENTITY = {"X-SSL-Client-Verify": "$ssl_client_verify", "X-SSL-Client-S-DN": "$ssl_client_s_dn",
+            "X-SSL-Client-I-DN": "$ssl_client_i_dn", "X-SSL-Client-Serial": "$ssl_client_serial",
+            "X-SSL-Client-Fingerprint": "$ssl_client_fingerprint"}
+
+
+@dataclass(frozen=True)
+class SiteTls:
+    """What ``tls`` of a site and of the defaults say together, each key with its place.
+
+    ``said`` has the keys as well whose values were refused.
+    """
+
+    place: Place
+    places: Mapping[str, Place]
+    values: Mapping[str, Any]
+    said: frozenset[str]
+
+    def __getitem__(self, key: str) -> Place:
+        """Return the place where a key is said."""
+        return self.places.get(key, self.place)[key]
+
+
+def read_tls(layers: list[tuple[Place, Mapping[str, Any]]]) -> SiteTls | None:
+    """Read ``tls`` of the LAYERS, the defaults' first: a later one's keys win; false switches it off."""
+    merged: dict[str, Any] = {}
+    places: dict[str, Place] = {}
+    said: set[str] = set()
+    found = None
+    for place, layer in layers:
+        raw = layer.get("tls")
+        if raw is None:
+            continue
+        where = place["tls"]
+        if raw is False:
+            found, merged, places, said = None, {}, {}, set()
+            continue
+        given = read_keys(where, TLS, raw)
+        if given is None:
+            continue
+        found = where
+        own = where.said(raw, TLS)
+        if own & _SOURCES.keys():
+            # A certificate of the site's own takes the place of whatever the defaults have.
+            merged = {key: value for key, value in merged.items() if key not in _SOURCES}
+            said -= _SOURCES.keys()
+        merged.update(given)
+        places.update(dict.fromkeys(given, where))
+        said |= own
+    return SiteTls(found, places, with_defaults(TLS, merged), frozenset(said)) if found else None
+
+
+# Where a certificate comes from, by its keys; those of one source come together.
+_SOURCES = {key: source for source, keys in CERTIFICATES.items() for key in keys}
+
+
+def profile_of(name: str, host: Host) -> Profile:
+    """Return what one of Mozilla's configurations says, as far as the host's OpenSSL knows it."""
+    hybrid = ["X25519MLKEM768"] if host.openssl_version >= _HYBRID_GROUP else []
+    modern = name == "modern"
+    return Profile(name=name, guidelines=_GUIDELINES, protocols=["TLSv1.3"] if modern else ["TLSv1.2", "TLSv1.3"],
+                   ciphers="" if modern else ":".join(_CIPHERS), groups=":".join([*hybrid, *_GROUPS]))
+
+
+def listen_words(http2: bool, host: Host) -> list[str]:
+    """Return the parameters of listen for TLS; before 1.25.1 the socket says whether HTTP/2 is spoken."""
+    return ["ssl", *(["http2"] if http2 and host.has(*_HTTP2_DIRECTIVE) is False else [])]
+
+
+class Certificates:
+    """Compiles what sites say of their certificates; ``all`` has them, and FILES all that nginx reads for TLS."""
+
+    def __init__(self, host: Host) -> None:
+        self.all: list[Certificate] = []
+        self._host = host
+
+    def compile(self, tls: SiteTls, site: str, server_names: list[str], answers_all: bool) -> Tls:
+        """Compile the TLS of a SITE; ANSWERS_ALL tells that it answers clients that name no server as well."""
+        values = tls.values
+        certificate = self._certificate(tls, site, server_names)
+        if certificate:
+            self.all.append(certificate)
+        client = self._client(tls["client_certificate"], values["client_certificate"])
+        return Tls(certificate=certificate.certificate if certificate else "",
+                   certificate_key=certificate.certificate_key if certificate else "",
+                   profile=profile_of(values["profile"], self._host),
+                   http2=values["http2"] and self._host.has(*_HTTP2_DIRECTIVE) is not False,
+                   client_certificate=client,
+                   misdirected="$websocket_proxy_misdirected_if_named" if answers_all else
+                   "$websocket_proxy_misdirected")
+
+    def unknown(self) -> Certificate:
+        """Return the certificate of nobody, for an nginx that cannot reject a handshake."""
+        for one in self.all:
+            if one.site == "":
+                return one
+        certificate, key = _placed("", "invalid.invalid")
+        self.all.append(Certificate("the server for unknown names", "", "self_signed", certificate, key,
+                                    ["invalid.invalid"], "ecdsa"))
+        return self.all[-1]
+
+    def _certificate(self, tls: SiteTls, site: str, server_names: list[str]) -> Certificate | None:
+        values = tls.values
+        given = [source for source, keys in CERTIFICATES.items() if any(values.get(key) for key in keys)]
+        if len(given) != 1:
+            # What was refused has been told of.
+            if given or not (tls.said - tls.places.keys()) & _SOURCES.keys():
+                listed = f"here are {' and '.join(given)}" if given else "here is none"
+                tls.place.refuse(f"tls needs one certificate: {', '.join(CERTIFICATES)}; {listed}")
+            return None
+        (source,) = given
+        for key in CERTIFICATES[source]:
+            if not values.get(key):
+                if key not in tls.said:
+                    tls.place.refuse(f'"{key}" is missing')
+                return None
+        names = [name.strip("[]") for name in server_names if not name.startswith("~")]
+        key_type = values["key_type"]
+        at = tls[CERTIFICATES[source][0]]
+        if source == "certificate":
+            return Certificate(at.path, site, source, values["certificate"], values["certificate_key"], names, key_type)
+        if source == "certificate_content":
+            paths = _placed(site, values["certificate_content"], values["certificate_key_content"])
+            return Certificate(at.path, site, source, *paths, names, key_type)
+        if source == "self_signed":
+            if not names:
+                at.refuse("a certificate can name no regular expression; give the site a plain name, or a certificate "
+                          "of your own")
+            return Certificate(at.path, site, source, *_placed(site, *sorted(names), key_type), names, key_type)
+        return self._acme(at, tls, site, server_names, names)
+
+    def _acme(self, place: Place, tls: SiteTls, site: str, server_names: list[str],
+              names: list[str]) -> Certificate | None:
+        given = read_keys(place, ACME, tls.values["acme"])
+        if given is None:
+            return None
+        said = with_defaults(ACME, given)
+        if given.get("agree_tos") is False:
+            place["agree_tos"].refuse("no certificate is issued to who does not agree to the terms of the CA")
+        for name in server_names:
+            if name.startswith(("~", "*", "[")) or name.replace(".", "").isdigit():
+                place.refuse(f"{shown(name)} is not a plain host name, and what proves that it is yours is a request "
+                             "for it on port 80 (RFC 8555 8.3); give that name a site and a certificate of its own")
+        if tls.values["redirect"] is False:
+            tls["redirect"].refuse("the CA asks on port 80, where the redirect is what listens")
+        lineage = f"websocket_proxy_{site}"
+        # Until there is one, the site shows one that nobody believes.
+        paths = (f"{LINEAGES}/{lineage}/fullchain.pem", f"{LINEAGES}/{lineage}/privkey.pem") \
+            if lineage in self._host.lineages else _placed(site, *sorted(names), tls.values["key_type"])
+        return Certificate(place.path, site, "acme", *paths, names, tls.values["key_type"], lineage,
+                           said["email"] or "", said["directory_url"])
+
+    def _client(self, place: Place, raw: object) -> ClientCertificate | None:
+        if raw is None:
+            return None
+        given = read_keys(place, CLIENT_CERTIFICATE, raw)
+        if given is None:
+            return None
+        said = with_defaults(CLIENT_CERTIFICATE, given)
+        return ClientCertificate(said["ca"] or "", said["verify"], said["depth"], said["crl"])
+
+
+def hsts_header(tls: SiteTls) -> dict[str, str | None]:
+    """Return the header of RFC 6797 as the layer of response headers that it is."""
+    place, raw = tls["hsts"], tls.values["hsts"]
+    given = None if raw is None else read_keys(place, HSTS, raw)
+    if given is None:
+        return {}
+    said = with_defaults(HSTS, given)
+    age = kinds.in_seconds(said["max_age"])
+    if tls.values["self_signed"]:
+        place.refuse("a browser that has been told this lets nobody past a certificate that it does not believe, and "
+                     "nobody believes one that is self-signed")
+    if said["preload"] and not (said["include_subdomains"] and age >= _YEAR):
+        place["preload"].refuse("the list of preloaded names wants include_subdomains: true and a max_age of at least "
+                                "365d")
+    if said["preload"] and tls.values["redirect"] is False:
+        place["preload"].refuse("the list of preloaded names wants a redirect on port 80")
+    words = [f"max-age={age}", *(["includeSubDomains"] if said["include_subdomains"] else []),
+             *(["preload"] if said["preload"] else [])]
+    return {"Strict-Transport-Security": "; ".join(words)}
+
+
+def _placed(site: str, *made_of: str) -> tuple[str, str]:
+    """Return the paths of a certificate and its key that the role places."""
+    checksum = hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:12]
+    stem = f"{FOLDER}/{site or 'unknown-names'}-{checksum}"
+    return f"{stem}.pem", f"{stem}.key"
+
+
+def contents(certificates: Sequence[Mapping[str, Any]], variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give each of the CERTIFICATES as the module that places them takes it, with what the inventory has of it."""
+    for one in certificates:
+        raw: Any = {}
+        if one["source"] == "certificate_content":
+            variable, _dot, rest = one["place"].partition(".tls.")[0].partition("[")
+            holder = variables[variable]
+            raw = (holder[int(rest.rstrip("]"))] if rest else holder)["tls"]
+        yield {**one, **{key: kinds.pem(raw[key]) if raw else None for key in CERTIFICATES["certificate_content"]}}

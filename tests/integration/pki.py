@@ -1,0 +1,101 @@
+"""Certificates for the tests: CAs, what they issue, and their lists of what they revoked."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+DAY = datetime.timedelta(days=1)
+
+
+def _key(kind: str) -> Key:
+    return rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def key_text(key: Key, password: str = "") -> str:
+    """Return a key in PEM form."""
+    protection = serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection).decode()
+
+
+@dataclass
+class Pair:
+    """A certificate, followed by those above it, and its key, both in PEM form."""
+
+    certificate: str
+    key: str
+    private: Key
+
+    @property
+    def alone(self) -> str:
+        """The certificate without those above it."""
+        end = "-----END CERTIFICATE-----\n"
+        return self.certificate.split(end)[0] + end
+
+    @property
+    def serial(self) -> int:
+        """Its serial number."""
+        return x509.load_pem_x509_certificate(self.certificate.encode()).serial_number
+
+
+class Authority:
+    """A CA; below a PARENT it is an intermediate one."""
+
+    def __init__(self, name: str, parent: Authority | None = None, days: int = 30) -> None:
+        self._name, self._key, self._parent = _name(name), _key("ecdsa"), parent
+        issuer = parent or self
+        now = datetime.datetime.now(datetime.UTC)
+        begin = min(now, now + days * DAY) - DAY
+        certificate = (
+            x509.CertificateBuilder().subject_name(self._name).issuer_name(issuer._name)
+            .public_key(self._key.public_key()).serial_number(x509.random_serial_number())
+            .not_valid_before(begin).not_valid_after(now + days * DAY)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(x509.KeyUsage(
+                digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False,
+                key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False),
+                critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer._key.public_key()), critical=False)
+            .sign(issuer._key, hashes.SHA256()))
+        self.certificate = certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    def issue(self, *names: str, kind: str = "ecdsa", days: float = 20, begin: float = -1) -> Pair:
+        """Issue a certificate for host names and IP addresses; it is good for a server and for a client."""
+        key = _key(kind)
+        now = datetime.datetime.now(datetime.UTC)
+        alternatives = [x509.IPAddress(ipaddress.ip_address(name)) if name[0] == "[" or name.replace(".", "").isdigit()
+                        else x509.DNSName(name) for name in names]
+        certificate = (
+            x509.CertificateBuilder().subject_name(_name(names[0])).issuer_name(self._name)
+            .public_key(key.public_key()).serial_number(x509.random_serial_number())
+            .not_valid_before(now + begin * DAY).not_valid_after(now + days * DAY)
+            .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(
+                [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .sign(self._key, hashes.SHA256()))
+        text = certificate.public_bytes(serialization.Encoding.PEM).decode()
+        return Pair(text + (self.certificate if self._parent else ""), key_text(key), key)
+
+    def revoked(self, *pairs: Pair) -> str:
+        """Return the list of what was revoked."""
+        now = datetime.datetime.now(datetime.UTC)
+        builder = (x509.CertificateRevocationListBuilder().issuer_name(self._name).last_update(now - DAY)
+                   .next_update(now + 10 * DAY))
+        for pair in pairs:
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder().serial_number(pair.serial).revocation_date(now - DAY).build())
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()

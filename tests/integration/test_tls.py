@@ -1,0 +1,510 @@
+"""TLS on every nginx: what is spoken, which certificate is shown, and who gets through."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h2.config
+import h2.connection
+import h2.events
+import pytest
+
+from .backends import Backend, switching, telling, websocket_echo
+from .client import HANDSHAKE, Client, fields, get, head_of
+from .conftest import EVERY
+from .edge import Edge, free_port
+from .pki import Authority, Pair
+
+UPGRADE = [("Upgrade", "websocket"), *HANDSHAKE]
+FOLDER = "/etc/ssl/tests"
+CA, OTHER_CA = Authority("tests"), Authority("others")
+BELOW = Authority("below tests", CA)
+
+
+@dataclass
+class Setup:
+    """An edge with a TLS socket and a plain one; certificates by the names of their sites."""
+
+    edge: Edge
+    address: str
+    plain: str
+    backend: Backend
+    echo: str
+    trust: Path
+    certificates: dict[str, Pair] = field(default_factory=dict)
+
+    def tls(self, name: str, **keys: Any) -> dict[str, Any]:
+        """Return the tls of a site with a certificate for NAME."""
+        if name not in self.certificates:
+            self.certificates[name] = BELOW.issue(name)
+        pair = self.certificates[name]
+        self.edge.container.write({f"{FOLDER}/{name}.pem": pair.certificate, f"{FOLDER}/{name}.key": pair.key})
+        self.edge.container.shell(f"chmod 600 {FOLDER}/*.key")
+        return {"certificate": f"{FOLDER}/{name}.pem", "certificate_key": f"{FOLDER}/{name}.key",
+                "redirect_listen": [self.plain], **keys}
+
+    def site(self, name: str, tls: dict[str, Any] | None = None, **keys: Any) -> dict[str, Any]:
+        """Return a site with TLS."""
+        return {"server_names": [name], "tls": self.tls(name, **(tls or {})), "listen": [self.address], **keys}
+
+    def serve(self, *sites: dict[str, Any], **role: Any) -> None:
+        """Serve sites; behind them is what tells what it was asked."""
+        if self.edge.workers():
+            self.edge.stop()
+        self.edge.start({
+            "upstreams": [{"name": "tell", "servers": [self.backend.address]},
+                          {"name": "echo", "servers": [self.echo]}, *role.pop("upstreams", [])],
+            "site_defaults": {"upstream": "tell"}, "sites": list(sites), **role})
+
+    def context(self, client: Pair | None = None, **keys: Any) -> ssl.SSLContext:
+        """Return what a client believes and speaks."""
+        context = ssl.create_default_context(cafile=str(self.trust / "ca.pem"))
+        if client:
+            (self.trust / "client.pem").write_text(client.certificate + client.key)
+            context.load_cert_chain(self.trust / "client.pem")
+        for key, value in keys.items():
+            setattr(context, key, value)
+        return context
+
+    @contextmanager
+    def client(self, name: str, context: ssl.SSLContext | None = None, session: ssl.SSLSession | None = None,
+               address: str = "") -> Iterator[Client]:
+        """Give a client that has shaken hands for NAME."""
+        with Client(address or self.address) as client:
+            client.socket = (context or self.context()).wrap_socket(client.socket, server_hostname=name or None,
+                                                                    session=session)
+            yield client
+
+    def told(self, name: str, headers: Any = (), context: ssl.SSLContext | None = None) -> dict[str, str]:
+        """Return the headers that the backend gets of a request."""
+        with self.client(name, context) as client:
+            answer = client.ask(name, "/", headers)
+            assert answer.status == 200
+            return dict(fields(answer.body))
+
+    def log(self) -> str:
+        """Return nginx's error log."""
+        return self.edge.container.shell("cat /var/log/nginx/error.log")
+
+
+@pytest.fixture(name="setup", scope="module")
+def setup_(serving: Edge, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
+    """Give an edge and its backends."""
+    backend = telling()
+    trust = tmp_path_factory.mktemp("trust")
+    (trust / "ca.pem").write_text(CA.certificate)
+    with websocket_echo() as echo:
+        yield Setup(serving, f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}", backend, echo, trust)
+    if serving.workers():
+        serving.stop()
+    backend.close()
+
+
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def only(setup: Setup, version: str) -> ssl.SSLContext:
+    """Return a client that speaks one version alone."""
+    return setup.context(minimum_version=VERSIONS[version], maximum_version=VERSIONS[version])
+
+
+def refused(setup: Setup, name: str, context: ssl.SSLContext | None = None) -> bool:
+    """Tell whether a handshake comes to nothing."""
+    try:
+        with setup.client(name, context) as client:
+            client.send(name, "/")
+            return head_of(client.socket) == b""
+    except (ssl.SSLError, ConnectionResetError):
+        return True
+
+
+# --- what is spoken
+
+
+@EVERY
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
+def test_a_websocket_goes_through_tls(setup: Setup, version: str, kind: str) -> None:
+    setup.certificates["a.test"] = BELOW.issue("a.test", kind=kind)
+    setup.serve(setup.site("a.test", upstream="echo"))
+    with setup.client("a.test", only(setup, version)) as client:
+        assert client.socket.version() == f"TLSv{version}"
+        assert client.ask("a.test", "/", UPGRADE).status == 101
+        client.echo(b"hello")
+
+
+@EVERY
+def test_the_backend_is_told_that_the_client_came_with_tls(setup: Setup) -> None:
+    setup.serve(setup.site("a.test"))
+    told = setup.told("a.test", [("X-Forwarded-Proto", "http")])
+    assert (told["x-forwarded-proto"], told["x-real-ip"]) == ("https", "127.0.0.1")
+
+
+@EVERY
+@pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])
+def test_what_is_older_than_tls_1_2_is_refused(setup: Setup, version: str) -> None:
+    setup.serve(setup.site("a.test"))
+    old = setup.context(minimum_version=ssl.TLSVersion[version], maximum_version=ssl.TLSVersion[version])
+    old.set_ciphers("DEFAULT@SECLEVEL=0")
+    assert refused(setup, "a.test", old)
+
+
+@EVERY
+@pytest.mark.parametrize("ciphers", ["AES128-SHA", "ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA", "aNULL",
+                                     "DHE-RSA-AES128-GCM-SHA256"])
+def test_ciphers_without_forward_secrecy_or_authentication_are_refused(setup: Setup, ciphers: str) -> None:
+    setup.serve(setup.site("a.test"))
+    weak = only(setup, "1.2")
+    weak.set_ciphers(f"{ciphers}@SECLEVEL=0")
+    assert refused(setup, "a.test", weak)
+
+
+@EVERY
+def test_the_modern_profile_is_tls_1_3_alone(setup: Setup) -> None:
+    setup.serve(setup.site("a.test", {"profile": "modern"}))
+    assert refused(setup, "a.test", only(setup, "1.2"))
+    assert setup.told("a.test", context=only(setup, "1.3"))
+
+
+@EVERY
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_session_is_resumed_by_every_worker_and_after_a_reload(setup: Setup, version: str) -> None:
+    variables = {"sites": [setup.site("a.test", upstream="tell")], "worker_processes": 2,
+                 "upstreams": [{"name": "tell", "servers": [setup.backend.address]}]}
+    if setup.edge.workers():
+        setup.edge.stop()
+    setup.edge.start(variables)
+    context = only(setup, version)
+
+    def session(of: ssl.SSLSession | None, worker: int) -> ssl.SSLSession:
+        with setup.edge.only(worker), setup.client("a.test", context, session=of) as client:
+            assert client.ask("a.test", "/").status == 200
+            assert isinstance(client.socket, ssl.SSLSocket) and client.socket.session
+            assert client.socket.session_reused is (of is not None)
+            return client.socket.session
+
+    first, second = sorted(setup.edge.workers())
+    kept = session(session(None, first), second)
+    setup.edge.reload(variables)
+    session(kept, min(setup.edge.workers()))
+
+
+# --- HTTP/2
+
+
+class Http2:
+    """A client in HTTP/2 that sends what well-behaved ones do not."""
+
+    def __init__(self, connection: ssl.SSLSocket) -> None:
+        assert connection.selected_alpn_protocol() == "h2"
+        self._socket = connection
+        self._peer = h2.connection.H2Connection(h2.config.H2Configuration(
+            validate_outbound_headers=False, normalize_outbound_headers=False))
+        self._peer.initiate_connection()
+
+    def ask(self, headers: list[tuple[str, str]]) -> str:
+        """Send a request; return the status of the answer, or how the stream or the connection ended."""
+        stream = self._peer.get_next_available_stream_id()
+        self._peer.send_headers(stream, headers, end_stream=True)
+        self._socket.sendall(self._peer.data_to_send())
+        while data := self._socket.recv(65536):
+            for event in self._peer.receive_data(data):
+                if isinstance(event, h2.events.ResponseReceived):
+                    return {str(name): str(value) for name, value in (
+                        (_text(one), _text(other)) for one, other in event.headers)}[":status"]
+                if isinstance(event, h2.events.StreamReset | h2.events.ConnectionTerminated):
+                    return "reset"
+        return "closed"
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+@contextmanager
+def http2(setup: Setup, name: str) -> Iterator[Http2]:
+    """Give a client that has agreed on HTTP/2."""
+    context = setup.context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with setup.client(name, context) as client:
+        assert isinstance(client.socket, ssl.SSLSocket)
+        yield Http2(client.socket)
+
+
+def request(name: str, method: str = "GET", *headers: tuple[str, str]) -> list[tuple[str, str]]:
+    """Return the headers of a request in HTTP/2."""
+    return [(":method", method), (":scheme", "https"), (":path", "/"), (":authority", name), *headers]
+
+
+@EVERY
+def test_plain_requests_come_with_http_2(setup: Setup) -> None:
+    setup.serve(setup.site("a.test"))
+    setup.backend.forget()
+    with http2(setup, "a.test") as client:
+        assert client.ask(request("a.test")) == "200"
+    assert b" HTTP/1.1\r\n" in setup.backend.heads[0]
+
+
+@EVERY
+def test_http_2_is_off_where_a_site_says_so(setup: Setup) -> None:
+    setup.serve(setup.site("a.test", {"http2": False}))
+    context = setup.context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with setup.client("a.test", context) as client:
+        assert isinstance(client.socket, ssl.SSLSocket)
+        assert client.socket.selected_alpn_protocol() != "h2"
+
+
+@EVERY
+def test_http_2_opens_no_tunnel_and_makes_no_alert(setup: Setup) -> None:
+    backend = switching()
+    setup.serve(setup.site("a.test", upstream="switching"),
+                upstreams=[{"name": "switching", "servers": [backend.address]}])
+    setup.edge.container.shell(": > /var/log/nginx/error.log")
+    for offer in ("websocket", "h2c", "WebSocket"):
+        with http2(setup, "a.test") as client:
+            assert client.ask(request("a.test", "GET", ("upgrade", offer))) in ("400", "reset")
+    with http2(setup, "a.test") as client:
+        connect = [*request("a.test", "CONNECT"), ("sec-websocket-version", "13")]
+        assert client.ask([connect[0], (":protocol", "websocket"), *connect[1:]]) in ("400", "405", "reset")
+    assert backend.heads == []
+    assert "[alert]" not in setup.log() and "[crit]" not in setup.log()
+    backend.close()
+
+
+# --- names
+
+
+@EVERY
+def test_a_name_that_no_site_has_gets_no_certificate_of_any_site(setup: Setup) -> None:
+    setup.serve(setup.site("a.test"))
+    for name in ("other.test", ""):
+        context = setup.context(check_hostname=False, verify_mode=ssl.CERT_NONE)
+        if setup.edge.nginx_version >= (1, 19, 4):
+            with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"), setup.client(name, context):
+                pass
+        else:
+            with setup.client(name, context) as client:
+                assert isinstance(client.socket, ssl.SSLSocket)
+                shown = client.socket.getpeercert(binary_form=True)
+                assert shown and b"invalid.invalid" in shown
+                assert client.ask("a.test", "/").status == 421
+            with setup.client(name, context) as client:
+                client.send("other.test", "/")
+                assert head_of(client.socket) == b""
+
+
+@EVERY
+def test_a_site_answers_for_the_name_of_its_handshake_alone(setup: Setup) -> None:
+    setup.serve(setup.site("a.test"), setup.site("b.test"))
+    for asked, status in (("a.test", 200), ("A.test", 200), ("a.test.", 200), ("a.test:8443", 200), ("b.test", 421)):
+        with setup.client("a.test") as client:
+            assert (asked, client.ask(asked, "/").status) == (asked, status)
+    with setup.client("a.test") as client:
+        client.send("x.test", "/")
+        assert head_of(client.socket) == b""
+    with http2(setup, "a.test") as peer:
+        assert peer.ask(request("a.test")) == "200"
+        assert peer.ask(request("b.test")) == "421"
+
+
+@EVERY
+def test_a_default_server_answers_clients_that_name_nobody(setup: Setup) -> None:
+    host, port = setup.address.split(":")
+    site = setup.site("a.test", listen=[{"address": host, "port": int(port), "default_server": True}])
+    setup.serve(site, setup.site("b.test"))
+    unnamed = setup.context(check_hostname=False)
+    with setup.client("", unnamed) as client:
+        assert client.ask("10.0.0.1", "/").status == 200
+    with setup.client("", unnamed) as client:
+        assert client.ask("b.test", "/").status == 421
+    with setup.client("other.test", unnamed) as client:
+        assert client.ask("other.test", "/").status == 200
+
+
+# --- clients without TLS
+
+
+@EVERY
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_plain_requests_are_sent_to_tls(setup: Setup, status: int) -> None:
+    setup.serve(setup.site("a.test", {"redirect": status}))
+    answer = get(setup.plain, "a.test", "/a%2Fb?c=d&e=%20")
+    port = setup.address.split(":")[1]
+    assert (answer.status, answer.headers["location"]) == (status, f"https://a.test:{port}/a%2Fb?c=d&e=%20")
+
+
+@EVERY
+def test_a_handshake_without_tls_is_told_where_to_go(setup: Setup) -> None:
+    setup.serve(setup.site("a.test"))
+    answer = get(setup.plain, "a.test", "/chat?x=1", UPGRADE)
+    port = setup.address.split(":")[1]
+    assert (answer.status, answer.headers["content-type"]) == (403, "text/plain")
+    assert answer.body.decode() == f"WebSockets are served with TLS alone: wss://a.test:{port}/chat?x=1\n"
+
+
+@EVERY
+def test_without_a_redirect_nobody_listens_there(setup: Setup) -> None:
+    setup.serve(setup.site("a.test", {"redirect": False}))
+    with pytest.raises(ConnectionRefusedError):
+        get(setup.plain, "a.test", "/")
+
+
+@EVERY
+def test_browsers_are_told_to_come_with_tls_alone_where_a_site_says_so(setup: Setup) -> None:
+    setup.serve(setup.site("a.test", {"hsts": {"max_age": "365d", "include_subdomains": True}}), setup.site("b.test"))
+    with setup.client("a.test") as client:
+        assert client.ask("a.test", "/").headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
+    with setup.client("b.test") as client:
+        assert "strict-transport-security" not in client.ask("b.test", "/").headers
+    assert "strict-transport-security" not in get(setup.plain, "a.test", "/").headers
+
+
+# --- certificates of clients
+
+IDENTITY = ["x-ssl-client-verify", "x-ssl-client-s-dn", "x-ssl-client-i-dn", "x-ssl-client-serial",
+            "x-ssl-client-fingerprint"]
+FORGED = [(name, "forged") for name in IDENTITY]
+
+
+def asked_for(setup: Setup, **keys: Any) -> dict[str, Any]:
+    """Return the tls of a site that asks clients for a certificate."""
+    setup.edge.container.write({f"{FOLDER}/clients.pem": CA.certificate})
+    return {"client_certificate": {"ca": f"{FOLDER}/clients.pem", "depth": 2, **keys}}
+
+
+@EVERY
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_client_shows_who_it_is(setup: Setup, version: str) -> None:
+    setup.serve(setup.site("a.test", asked_for(setup)))
+    right, wrong = CA.issue("alice"), OTHER_CA.issue("alice")
+    context = setup.context(right, minimum_version=VERSIONS[version], maximum_version=VERSIONS[version])
+    told = setup.told("a.test", FORGED, context)
+    assert [told[name] for name in IDENTITY[:3]] == ["SUCCESS", "CN=alice", "CN=tests"]
+    assert int(told["x-ssl-client-serial"], 16) == right.serial and len(told["x-ssl-client-fingerprint"]) == 40
+    for pair in (wrong, None):
+        context = setup.context(pair, minimum_version=VERSIONS[version], maximum_version=VERSIONS[version])
+        with setup.client("a.test", context) as client:
+            assert client.ask("a.test", "/", UPGRADE).status == 400
+
+
+@EVERY
+def test_a_client_may_show_who_it_is(setup: Setup) -> None:
+    setup.serve(setup.site("a.test", asked_for(setup, verify="optional")))
+    told = setup.told("a.test", FORGED)
+    assert told["x-ssl-client-verify"] == "NONE" and not set(IDENTITY[1:]) & set(told)
+    assert setup.told("a.test", FORGED, setup.context(CA.issue("bob")))["x-ssl-client-s-dn"] == "CN=bob"
+    with setup.client("a.test", setup.context(OTHER_CA.issue("bob"))) as client:
+        assert client.ask("a.test", "/").status == 400
+
+
+@EVERY
+def test_a_revoked_client_is_refused(setup: Setup) -> None:
+    good, bad = CA.issue("good"), CA.issue("bad")
+    setup.edge.container.write({f"{FOLDER}/revoked.pem": CA.revoked(bad)})
+    setup.serve(setup.site("a.test", asked_for(setup, crl=f"{FOLDER}/revoked.pem")))
+    assert setup.told("a.test", context=setup.context(good))["x-ssl-client-verify"] == "SUCCESS"
+    with setup.client("a.test", setup.context(bad)) as client:
+        assert client.ask("a.test", "/").status == 400
+
+
+@EVERY
+def test_a_certificate_below_another_ca_than_the_depth_allows_is_refused(setup: Setup) -> None:
+    below = Authority("below below", BELOW).issue("deep")
+    deep = Pair(below.certificate + BELOW.certificate, below.key, below.private)
+    for depth, status in ((1, 400), (2, 200)):
+        setup.serve(setup.site("a.test", asked_for(setup, depth=depth)))
+        with setup.client("a.test", setup.context(deep)) as client:
+            assert client.ask("a.test", "/").status == status
+
+
+@EVERY
+def test_no_site_of_the_host_passes_a_forged_identity_on(setup: Setup) -> None:
+    setup.serve(setup.site("a.test", asked_for(setup)), setup.site("b.test"),
+                {"server_names": ["c.test"], "listen": [setup.plain]})
+    assert not set(IDENTITY) & set(setup.told("b.test", FORGED))
+    told = dict(fields(get(setup.plain, "c.test", "/", FORGED).body))
+    assert not set(IDENTITY) & set(told)
+
+
+@EVERY
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_session_of_another_site_is_no_certificate(setup: Setup, version: str) -> None:
+    setup.edge.container.write({f"{FOLDER}/others.pem": OTHER_CA.certificate})
+    setup.serve(setup.site("a.test", asked_for(setup)), setup.site("b.test"),
+                setup.site("c.test", {"client_certificate": {"ca": f"{FOLDER}/others.pem"}}))
+    versions = {"minimum_version": VERSIONS[version], "maximum_version": VERSIONS[version]}
+    for name, pair in (("b.test", None), ("a.test", CA.issue("alice"))):
+        context = setup.context(pair, check_hostname=False, **versions)
+        with setup.client(name, context) as client:
+            assert client.ask(name, "/").status == 200
+            assert isinstance(client.socket, ssl.SSLSocket)
+            session = client.socket.session
+        setup.backend.forget()
+        try:
+            with setup.client("c.test", context, session=session) as client:
+                assert client.ask("c.test", "/").status in (400, 421)
+        except ssl.SSLError as error:
+            assert "ACCESS_DENIED" in str(error)
+        assert setup.backend.heads == []
+
+
+# --- TLS to the backend
+
+
+@contextmanager
+def tls_backend(pair: Pair, trust: Path, clients: str = "") -> Iterator[Backend]:
+    """Run a backend with TLS that tells what it was asked; CLIENTS is the CA of those who may."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    (trust / "server.pem").write_text(pair.certificate + pair.key)
+    context.load_cert_chain(trust / "server.pem")
+    if clients:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=clients)
+    backend = telling(context)
+    try:
+        yield backend
+    finally:
+        backend.close()
+
+
+def through(setup: Setup, backend: Backend, **tls: Any) -> int:
+    """Return the status of a request that goes to a backend with TLS."""
+    setup.edge.container.write({f"{FOLDER}/ca.pem": CA.certificate, f"{FOLDER}/others.pem": OTHER_CA.certificate})
+    setup.serve({"server_names": ["a.test"], "listen": [setup.plain], "upstream": "tls"}, upstreams=[
+        {"name": "tls", "servers": [backend.address],
+         "tls": {"ca": f"{FOLDER}/ca.pem", "server_name": "backend.test", **tls}}])
+    setup.edge.container.shell(": > /var/log/nginx/error.log")
+    return get(setup.plain, "a.test", "/").status
+
+
+@EVERY
+def test_a_backend_with_tls_is_asked_for_its_name(setup: Setup) -> None:
+    with tls_backend(BELOW.issue("backend.test"), setup.trust) as backend:
+        assert through(setup, backend) == 200
+        assert backend.asked_for == ["backend.test"]
+
+
+@EVERY
+@pytest.mark.parametrize(("tls", "reason"), [
+    ({"server_name": "other.test"}, 'upstream SSL certificate does not match "other.test"'),
+    ({"ca": f"{FOLDER}/others.pem"}, "upstream SSL certificate verify error:")], ids=["name", "ca"])
+def test_another_backend_is_not_spoken_to(setup: Setup, tls: dict[str, str], reason: str) -> None:
+    with tls_backend(BELOW.issue("backend.test"), setup.trust) as backend:
+        assert through(setup, backend, **tls) == 502
+        assert backend.heads == [] and reason in setup.log()
+        assert through(setup, backend, verify=False, **tls) == 200
+
+
+@EVERY
+def test_a_backend_knows_the_proxy_by_its_certificate(setup: Setup) -> None:
+    proxy = CA.issue("proxy")
+    setup.edge.container.write({f"{FOLDER}/proxy.pem": proxy.certificate, f"{FOLDER}/proxy.key": proxy.key})
+    with tls_backend(BELOW.issue("backend.test"), setup.trust, CA.certificate) as backend:
+        assert through(setup, backend) in (400, 502)
+        assert through(setup, backend, certificate=f"{FOLDER}/proxy.pem", certificate_key=f"{FOLDER}/proxy.key") == 200
