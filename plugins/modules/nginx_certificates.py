@@ -126,6 +126,7 @@ issue:
 import ipaddress
 import os
 import re
+import shutil
 import ssl
 import stat
 import subprocess
@@ -191,7 +192,7 @@ def problems_of_pair(certificate: str, key: str) -> list[str]:
     except _Password:
         return [f"{key} has a password, which nginx could ask nobody for; take it off: openssl pkey -in {key}"]
     except ssl.SSLError as error:
-        if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
+        if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
             return [f"{key} is not the key of the first certificate in {certificate}; the site's own has to come first"]
         if error.reason in ("EE_KEY_TOO_SMALL", "CA_MD_TOO_WEAK", "CA_KEY_TOO_SMALL"):
             return [f"{certificate} is too weak for this host's OpenSSL: {error.reason}"]
@@ -301,6 +302,15 @@ class Certificates:
             lock(os.path.dirname(folder))
             if made_here and not os.path.isdir(folder):
                 os.mkdir(folder, 0o700)
+        try:
+            self._place(made_here)
+            self._remove(made_here)
+        finally:
+            if not self.check and os.path.isdir(folder) and not os.listdir(folder):
+                os.rmdir(folder)
+
+    def _place(self, made_here: set[str]) -> None:
+        folder = self.params["folder"]
         # Where nobody else can look, and nothing is left by a check.
         with tempfile.TemporaryDirectory(dir=None if self.check or not made_here else folder) as self.aside:
             ready = [pair for one in self.params["certificates"] for pair in self._one(one)]
@@ -309,7 +319,6 @@ class Certificates:
             self.changed = bool(ready)
             for new, path in ready if not self.check else []:
                 os.rename(new, path)
-        self._remove(made_here)
 
     def _one(self, one: dict[str, Any]) -> list[tuple[str, str]]:
         """Check a certificate; return the files that are to be renamed, each with its path."""
@@ -380,10 +389,13 @@ class Certificates:
                 named.update(re.findall(re.escape(folder) + r"/[A-Za-z0-9_.-]+", text.decode(errors="replace")))
         for path in sorted(left - named):
             self.changed = True
-            if not self.check:
+            if self.check:
+                continue
+            if os.path.isdir(path):
+                # Of a run that was cut off.
+                shutil.rmtree(path)
+            else:
                 os.unlink(path)
-        if not self.check and not os.listdir(folder):
-            os.rmdir(folder)
 
 
 def main() -> None:
