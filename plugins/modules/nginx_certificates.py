@@ -387,10 +387,7 @@ class Certificates:
             for name in names:
                 text = read(os.path.join(parent, name)) or b""
                 named.update(re.findall(re.escape(folder) + r"/[A-Za-z0-9_.-]+", text.decode(errors="replace")))
-        for path in sorted(left - named):
-            self.changed = True
-            if self.check:
-                continue
+        for path in left - named if not self.check else set():
             if os.path.isdir(path):
                 # Of a run that was cut off.
                 shutil.rmtree(path)

@@ -222,6 +222,7 @@ class Tls:
     certificate_key: str
     profile: Profile
     http2: bool
+    buffer_size: str
     client_certificate: ClientCertificate | None
     misdirected: str
 

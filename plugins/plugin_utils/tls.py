@@ -128,7 +128,7 @@ class Certificates:
                    certificate_key=certificate.certificate_key if certificate else "",
                    profile=profile_of(values["profile"], self._host),
                    http2=values["http2"] and self._host.has(*_HTTP2_DIRECTIVE) is not False,
-                   client_certificate=client,
+                   buffer_size=values["ssl_buffer_size"], client_certificate=client,
                    misdirected="$websocket_proxy_misdirected_if_named" if answers_all else
                    "$websocket_proxy_misdirected")
 

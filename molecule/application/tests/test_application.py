@@ -15,12 +15,13 @@ testinfra_hosts = ["ansible://browser"]
 SHOWN = ("(() => { const all = [...document.querySelectorAll('p')]; "
          "return all.length && all.every((one) => one.textContent) "
          "? Object.fromEntries(all.map((one) => [one.id, one.textContent])) : null; })()")
-BROWSE = (Path(__file__).parents[1] / "files/browse.py").read_text()
+BROWSE = (Path(__file__).parents[2] / "shared/browse.py").read_text()
 
 
 def shown(host: Host, address: str, expression: str) -> Any:
     """Return what an expression is in a page in the browser, once it is something."""
-    return json.loads(host.check_output("python3 -c %s %s %s", BROWSE, address, expression))
+    return json.loads(host.check_output("python3 -c %s %s %s %s", BROWSE, f"http://{address}", expression,
+                                        "MAP *.example.com edge"))
 
 
 def curl(host: Host, address: str, options: str = "") -> tuple[int, str, str]:

@@ -1,6 +1,7 @@
 """Runs on the browser's host: loads a page in Chromium, waits until its script has done its work, prints what it shows.
 
-Usage: browse.py ADDRESS JAVASCRIPT; the expression's value is printed as JSON as soon as it is not null.
+Usage: browse.py URL JAVASCRIPT [RULES]; the expression's value is printed as JSON as soon as it is not null. The rules
+are those of Chromium's own resolver.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ def page() -> str:
         return next(one["webSocketDebuggerUrl"] for one in json.load(answer) if one["type"] == "page")
 
 
-def main(address: str, expression: str) -> None:
+def main(url: str, expression: str, rules: str = "") -> None:
     """Ask the page again and again (Chrome DevTools Protocol, Runtime.evaluate)."""
     browser = subprocess.Popen(
         ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
          f"--remote-debugging-port={PORT}", f"--user-data-dir={tempfile.mkdtemp()}",
-         "--host-resolver-rules=MAP *.example.com edge", f"http://{address}"],
+         f"--host-resolver-rules={rules}", url],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + SECONDS
     value = None
