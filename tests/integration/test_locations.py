@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from .client import ACCEPT, HANDSHAKE, Answer, Client, fields, get
 from .edge import Edge, free_port
 
 UPGRADE = [("Upgrade", "websocket"), *HANDSHAKE]
+WHERE = pytest.mark.parametrize("where", ["site", "location"])
 FOLDER = "/srv/app"
+# More than the kernel takes of an answer on its way: up to 32 MiB for a socket that receives.
+FLOOD = 64 << 20
 FILES = {"index.html": "the page", "app.js": "the script", "style.css": "x" * 4096, ".env": "a secret",
          ".git/config": "a secret", ".well-known/security.txt": "for everybody", "sub/index.html": "another page"}
 REDIRECTING = (b"HTTP/1.1 302 Found\r\nLocation: /login?next=%2Fa\r\nX-Powered-By: PHP\r\nX-Kept: yes\r\n"
@@ -47,6 +51,14 @@ class Setup:
                           {"name": "empty", "allow_empty": True}],
             "site_defaults": {"listen": [self.address], **(defaults or {})},
             "sites": [{"server_names": ["a"], "locations": list(locations), **site}]})
+
+    def serve_one(self, where: str, said: dict[str, Any], address: str) -> None:
+        """Serve one location, with a backend at an ADDRESS; what is SAID is said there or by its site."""
+        if self.edge.workers():
+            self.edge.stop()
+        self.edge.start({"upstreams": [{"name": "one", "servers": [address]}], "sites": [{
+            "server_names": ["a"], "listen": [self.address], **(said if where == "site" else {}),
+            "locations": [{"path": "/", "upstream": "one", **(said if where == "location" else {})}]}]})
 
     def get(self, path: str, *headers: tuple[str, str], method: str = "GET") -> Answer:
         """Send a plain request."""
@@ -170,8 +182,9 @@ def test_rewrite_to_gives_the_backend_one_path_with_the_clients_arguments(setup:
     assert setup.heard("/v7") == "/v"
 
 
-def test_proxy_redirect_replaces_the_beginning_of_location(setup: Setup) -> None:
-    setup.serve({"path": "/", "upstream": "redirect", "proxy_redirect": {"/login": "https://$host/login"}})
+@WHERE
+def test_proxy_redirect_replaces_the_beginning_of_location(setup: Setup, where: str) -> None:
+    setup.serve_one(where, {"proxy_redirect": {"/login": "https://$host/login"}}, setup.redirecting.address)
     assert setup.get("/").headers["location"] == "https://a/login?next=%2Fa"
 
 
@@ -369,6 +382,18 @@ def test_each_location_has_its_own_log_in_the_format_that_it_says(setup: Setup) 
     assert [line.split()[6] for line in read("cat /var/log/nginx/access.log").splitlines()] == ["/other"]
 
 
+def test_a_site_says_where_its_locations_log(setup: Setup) -> None:
+    log, own = "/var/log/nginx/site.log", "/var/log/nginx/own.log"
+    setup.edge.container.shell(f"rm -f {log} {own}")
+    setup.serve({"path": "/one", "upstream": "tell"}, {"path": "/own", "upstream": "tell", "access_log": own},
+                access_log=log)
+    for path in ("/one", "/own", "/other"):
+        assert setup.get(path).status in (200, 404)
+    time.sleep(0.1)
+    assert [setup.edge.container.shell(f"cut -d' ' -f7 {name}").split() for name in (log, own)] == [
+        ["/one", "/other"], ["/own"]]
+
+
 def _slow(backend: Backend, connection: Any) -> None:
     backend.heads.append(connection.recv(65536))
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
@@ -376,12 +401,11 @@ def _slow(backend: Backend, connection: Any) -> None:
     connection.sendall(b"done")
 
 
+@WHERE
 @pytest.mark.parametrize(("buffering", "early"), [(False, True), (True, False)])
-def test_what_is_not_buffered_comes_as_it_is_sent(setup: Setup, buffering: bool, early: bool) -> None:
+def test_what_is_not_buffered_comes_as_it_is_sent(setup: Setup, where: str, buffering: bool, early: bool) -> None:
     slow = Backend(_slow)
-    setup.edge.stop()
-    setup.edge.start({"upstreams": [{"name": "slow", "servers": [slow.address]}], "sites": [
-        {"server_names": ["a"], "listen": [setup.address], "upstream": "slow", "buffering": buffering}]})
+    setup.serve_one(where, {"buffering": buffering}, slow.address)
     with Client(setup.address) as client:
         client.send("a", "/")
         client.socket.settimeout(0.5)
@@ -400,32 +424,58 @@ def _large(backend: Backend, connection: Any) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Large: " + b"x" * 12000 + b"\r\nContent-Length: 2\r\n\r\nok")
 
 
-def test_buffer_size_has_room_for_large_headers(setup: Setup) -> None:
+@WHERE
+def test_buffer_size_has_room_for_large_headers(setup: Setup, where: str) -> None:
     large = Backend(_large)
-    setup.edge.stop()
-    setup.edge.start({"upstreams": [{"name": "large", "servers": [{"address": large.address, "max_fails": 0}]}],
-                      "sites": [{"server_names": ["a"], "listen": [setup.address], "upstream": "large", "locations": [
-                          {"path": "/16k", "upstream": "large", "buffer_size": "16k"},
-                          {"path": "/many", "upstream": "large", "buffer_size": "16k", "buffers": 256}]}]})
-    assert [setup.get(path).status for path in ("/", "/16k", "/many")] == [502, 200, 200]
-    assert "proxy_buffers 256 16k;" in setup.edge.dump()
+    for said, status in (({}, 502), ({"buffer_size": "16k"}, 200)):
+        setup.serve_one(where, said, large.address)
+        assert setup.get("/").status == status
     large.close()
 
 
+def _flood(backend: Backend, connection: Any) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+    backend.heads.append(connection.recv(65536))
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % FLOOD)
+    for _piece in range(FLOOD >> 16):
+        connection.sendall(bytes(65536))
+
+
+@WHERE
+@pytest.mark.parametrize(("buffers", "taken"), [(8, False), (1024, True)])
+def test_so_many_buffers_take_of_an_answer_what_the_client_has_not_read(
+        setup: Setup, where: str, buffers: int, taken: bool) -> None:
+    flood = Backend(_flood)
+    setup.serve_one(where, {"buffer_size": "64k", "buffers": buffers, "extra_config": "proxy_max_temp_file_size 0;"},
+                    flood.address)
+    with Client(setup.address) as client:
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.send("a", "/")
+        deadline = time.monotonic() + (10 if taken else 1)
+        while not flood.heads or (flood.open and time.monotonic() < deadline):
+            time.sleep(0.02)
+        assert (not flood.open) is taken
+    flood.close()
+
+
+@WHERE
 @pytest.mark.parametrize(("key", "sent"), [("client_body_timeout", b"half"), ("keepalive_timeout", b"")])
-def test_a_client_that_waits_too_long_is_given_up(setup: Setup, key: str, sent: bytes) -> None:
-    setup.serve({"path": "/", "upstream": "tell", key: "1s"})
+def test_a_client_that_waits_too_long_is_given_up(setup: Setup, where: str, key: str, sent: bytes) -> None:
+    setup.serve_one(where, {key: "1s"}, setup.backend.address)
+    started = time.monotonic()
     with Client(setup.address) as client:
         if sent:
             client.send("a", "/", [("Content-Length", "100")], method="POST")
             client.socket.sendall(sent)
         else:
             assert client.ask("a", "/").status == 200
-        assert 0.9 < client.seconds_until_closed() < 3
+        client.seconds_until_closed()
+    assert 0.9 < time.monotonic() - started < 3
 
 
-def test_a_client_that_reads_nothing_is_given_up_when_client_send_timeout_ends(setup: Setup) -> None:
-    setup.serve({"path": "/", "upstream": "echo", "client_send_timeout": "1s"})
+@WHERE
+def test_a_client_that_reads_nothing_is_given_up_when_client_send_timeout_ends(setup: Setup, where: str) -> None:
+    setup.serve_one(where, {"client_send_timeout": "1s"}, setup.echo)
     with Client(setup.address) as client:
         assert client.ask("a", "/", UPGRADE).status == 101
         client.socket.settimeout(0.2)

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import OWN, SITE
+
 from .backends import Backend, telling, websocket_echo
 from .client import HANDSHAKE, Answer, Client, fields, get, head_of
-from .edge import Edge, free_port
+from .edge import FOLDER, Edge, free_port
 
 UPGRADE = [("Upgrade", "websocket"), *HANDSHAKE]
 
@@ -110,6 +112,13 @@ def test_wildcards_and_regular_expressions_are_names(setup: Setup) -> None:
         assert refused(setup.address, name)
 
 
+def test_a_site_has_a_file_of_its_name(setup: Setup) -> None:
+    setup.serve({"name": "chat", "server_names": ["a"]}, {"server_names": ["*.b.example"], **own(202)})
+    files = [part.split(":", 1)[0] for part in setup.edge.dump().split(f"# configuration file {FOLDER}/site-")[1:]]
+    assert sorted(files) == ["_.b.example.conf", "chat.conf"]
+    assert [get(setup.address, name, "/").status for name in ("a", "x.b.example")] == [200, 202]
+
+
 def test_options_of_a_socket_are_put_on_it_once(setup: Setup) -> None:
     options = {"backlog": 77, "so_keepalive": "7m:8:9"}
     setup.serve({"server_names": ["a"], "listen": [setup.listen(**options)]},
@@ -119,6 +128,9 @@ def test_options_of_a_socket_are_put_on_it_once(setup: Setup) -> None:
     assert setup.edge.container.shell(f"ss -Hltn 'sport = :{port}'").split()[2] == "77"
     assert [get(setup.address, name, "/").status for name in ("a", "b")] == [200, 201]
     assert setup.edge.dump().count("so_keepalive=7m:8:9") == 1
+    with Client(setup.address) as client:
+        assert client.ask("a", "/").status == 200
+        assert "timer:(keepalive,6min" in setup.edge.container.shell(f"ss -Htno 'sport = :{port}'")
 
 
 def test_each_worker_has_a_queue_of_its_own_with_reuseport(setup: Setup) -> None:
@@ -218,6 +230,33 @@ def test_the_proxy_protocol_of_a_trusted_proxy_is_believed(setup: Setup, header:
     with contextlib.suppress(ConnectionResetError):
         assert refused(setup.address, "a")
     assert get(setup.other, "b", "/").status == 201
+
+
+# --- defaults
+
+# In maintenance, a site says nothing of its backends any more.
+DEFAULTS = [{"maintenance": True}, {
+    "upstream": "tell", "other_upgrades": "reject", "trusted_proxies": ["127.0.8.1"],
+    "request_headers": {"X-Edge": "1"}, "response_headers": {"X-Site": "1"},
+    "read_timeout": "7s", "send_timeout": "8s", "connect_timeout": "9s",
+    "next_upstream": ["http_503"], "next_upstream_tries": 2, "next_upstream_timeout": "3s", "host": "b.example",
+    "buffering": False, "buffer_size": "16k", "buffers": 9, "proxy_redirect": "off", "client_max_body_size": "2k",
+    "client_body_timeout": "4s", "client_send_timeout": "5s", "keepalive_timeout": "6s", "gzip": False,
+    "access_log": "/var/log/nginx/site.log", "access_log_format": "websocket"}]
+
+
+@pytest.mark.parametrize("said", DEFAULTS, ids=len)
+def test_nginx_is_told_the_same_whether_the_defaults_say_it_or_each_site(setup: Setup, said: dict[str, Any]) -> None:
+    said = {"upstream": "echo", "listen": [setup.other], **said}
+    sites = [{"server_names": [name]} for name in ("a", "b")]
+    setup.serve(*sites, site_defaults=said)
+    from_defaults = setup.edge.dump()
+    setup.serve(*({**site, **said} for site in sites), site_defaults={})
+    assert setup.edge.dump() == from_defaults
+
+
+def test_every_key_of_the_defaults_is_said_there() -> None:
+    assert {"listen"}.union(*DEFAULTS) == set(SITE) - set(OWN)
 
 
 # --- nginx's own language

@@ -337,17 +337,20 @@ def test_next_upstream_says_what_is_passed_on(setup: Setup) -> None:
     assert sorted(setup.handshake().status for _try in range(4)) == [101, 101, 503, 503]
     setup.serve(*servers, site={"next_upstream": ["error", "http_503"]})
     assert setup.spread(4) == [4, 0, 0]
+    setup.serve(*servers, site={"locations": [{"path": "/own", "upstream": "u", "next_upstream": ["http_503"]}]})
+    assert setup.spread(4, path="/own") == [4, 0, 0]
     setup.serve({"address": refusing(), "max_fails": 0}, setup.addresses[0], site={"next_upstream": []})
     assert sorted(setup.handshake().status for _try in range(4)) == [101, 101, 502, 502]
     full.close()
 
 
 def test_next_upstream_tries_ends_the_passing_on(setup: Setup) -> None:
-    servers = [*({"address": refusing(), "max_fails": 0} for _server in range(2)), setup.addresses[0]]
-    setup.serve(*servers, site={"next_upstream_tries": 2})
-    assert sorted(setup.handshake().status for _try in range(3)) == [101, 101, 502]
-    setup.serve(*servers, site={"locations": [{"path": "/more", "upstream": "u", "next_upstream_tries": 3}]})
-    assert setup.spread(3, path="/more") == [3, 0, 0]
+    servers = [*({"address": refusing(), "max_fails": 0} for _server in range(2)),
+               {"address": setup.addresses[0], "backup": True}]
+    setup.serve(*servers, site={"next_upstream_tries": 2, "locations": [
+        {"path": "/more", "upstream": "u", "next_upstream_tries": 3}]})
+    assert setup.handshake().status == 502
+    assert setup.opened(path="/more") == 0
 
 
 def test_next_upstream_timeout_ends_the_passing_on(setup: Setup) -> None:
@@ -355,8 +358,10 @@ def test_next_upstream_timeout_ends_the_passing_on(setup: Setup) -> None:
     servers = [{"address": hung.address, "max_fails": 0}, {"address": setup.addresses[0], "backup": True}]
     setup.serve(*servers, site={"read_timeout": "500ms"})
     assert setup.opened() == 0
-    setup.serve(*servers, site={"read_timeout": "500ms", "next_upstream_timeout": "300ms"})
+    setup.serve(*servers, site={"read_timeout": "500ms", "next_upstream_timeout": "300ms", "locations": [
+        {"path": "/longer", "upstream": "u", "next_upstream_timeout": "10s"}]})
     assert setup.handshake().status == 504
+    assert setup.opened(path="/longer") == 0
     hung.close()
 
 
