@@ -15,7 +15,7 @@ import websockets.sync.server
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from .client import head_of
+from .client import fields, head_of
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
@@ -64,6 +64,9 @@ class Backend:
 def _tell(backend: Backend, connection: socket.socket) -> None:
     while head := head_of(connection):
         backend.heads.append(head)
+        left = int(dict(fields(head)).get("content-length", 0))
+        while left and (piece := connection.recv(min(left, 65536))):
+            left -= len(piece)
         connection.sendall(PLAIN % (len(head), head))
 
 
