@@ -75,7 +75,7 @@ _value:
       type: list
       elements: dict
     certificates:
-      description: The certificates of the sites, as M(wsedge.nginx.nginx_certificates) takes them, without contents.
+      description: The certificates of the sites, as M(wsedge.nginx.nginx_certificates) takes them.
       type: list
       elements: dict
     references:
@@ -115,10 +115,10 @@ def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
     return {"problems": [], "main": model, "files": files, **host_needs}
 
 
-def websocket_proxy_certificates(certificates: Sequence[Mapping[str, Any]],
-                                 variables: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the model's CERTIFICATES with what the VARIABLES hold of them, keys included."""
-    return list(contents(certificates, variables))
+def websocket_proxy_contents(certificates: Sequence[Mapping[str, Any]],
+                             variables: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts that the VARIABLES hold of the model's CERTIFICATES, keys included, each by its path."""
+    return dict(contents(certificates, variables))
 
 
 class FilterModule:
@@ -128,4 +128,4 @@ class FilterModule:
     def filters() -> dict[str, Callable[..., Any]]:
         """Return the filters of this file."""
         return {"websocket_proxy_model": websocket_proxy_model,
-                "websocket_proxy_certificates": websocket_proxy_certificates}
+                "websocket_proxy_contents": websocket_proxy_contents}

@@ -46,7 +46,7 @@ options:
         default: ""
       source:
         description:
-          - V(certificate) is a file of somebody else's on the host, V(certificate_content) comes with this call, and
+          - V(certificate) is a file of somebody else's on the host, V(certificate_content) comes with O(contents), and
             V(self_signed) is made here.
           - V(acme) is one of certbot's, which is reported in RV(issue) where it is not fit; or a self-signed one in its
             place as long as certbot has none.
@@ -80,12 +80,12 @@ options:
       directory_url:
         description: The ACME directory of the CA, for certbot.
         type: str
-      certificate_content:
-        description: The text of the certificate.
-        type: str
-      certificate_key_content:
-        description: The text of its key.
-        type: str
+  contents:
+    description:
+      - The texts of what comes with this call, by its path. They stand apart from the rest because Ansible keeps nothing
+        secret that stands further in than this.
+    type: dict
+    default: {}
   folder:
     description: The folder for what is placed here. It belongs to this module alone.
     type: str
@@ -356,7 +356,7 @@ class Certificates:
         self._judge(one, found and problems_of_pair(one["certificate"], one["certificate_key"]))
 
     def _from_content(self, one: dict[str, Any]) -> list[tuple[str, str]]:
-        given = {one["certificate_key"]: one["certificate_key_content"], one["certificate"]: one["certificate_content"]}
+        given = {path: self.params["contents"][path] for path in (one["certificate_key"], one["certificate"])}
         different = [path for path, text in given.items() if read(path) != text.encode()]
         for path in different:
             with open(os.open(self._aside(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w",
@@ -411,9 +411,8 @@ def main() -> None:
                 "lineage": {"type": "str"},
                 "email": {"type": "str"},
                 "directory_url": {"type": "str"},
-                "certificate_content": {"type": "str"},
-                "certificate_key_content": {"type": "str", "no_log": True},
             }},
+            "contents": {"type": "dict", "default": {}, "no_log": True},
             "folder": {"type": "str", "required": True},
             "generations": {"type": "str", "required": True},
             "warn_days": {"type": "int", "default": 21},

@@ -231,12 +231,12 @@ def _placed(site: str, *made_of: str) -> tuple[str, str]:
     return f"{stem}.pem", f"{stem}.key"
 
 
-def contents(certificates: Sequence[Mapping[str, Any]], variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give each of the CERTIFICATES as the module that places them takes it, with what the inventory has of it."""
+def contents(certificates: Sequence[Mapping[str, Any]], variables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give the path and the text of each file of the CERTIFICATES that the inventory itself holds."""
     for one in certificates:
-        raw: Any = {}
         if one["source"] == "certificate_content":
             variable, _dot, rest = one["place"].partition(".tls.")[0].partition("[")
             holder = variables[variable]
             raw = (holder[int(rest.rstrip("]"))] if rest else holder)["tls"]
-        yield {**one, **{key: kinds.pem(raw[key]) if raw else None for key in CERTIFICATES["certificate_content"]}}
+            for key, path in zip(CERTIFICATES["certificate_content"], ("certificate", "certificate_key"), strict=True):
+                yield one[path], kinds.pem(raw[key])

@@ -34,11 +34,14 @@ class Box:
         self.container.write({f"{THEIRS}/a.pem": certificate, f"{THEIRS}/a.key": key})
         self.container.shell(f"chmod {mode} {THEIRS}/a.key")
 
-    def call(self, *certificates: dict[str, Any], check: bool = False, **options: Any) -> dict[str, Any]:
-        """Call the module."""
+    def call(self, *given: dict[str, Any], check: bool = False, **options: Any) -> dict[str, Any]:
+        """Call the module; what is a certificate's content goes apart, as it has to."""
+        certificates = [dict(one) for one in given]
+        contents = {one[path]: one.pop(f"{path}_content") for one in certificates
+                    for path in ("certificate", "certificate_key") if f"{path}_content" in one}
         return self.container.module("nginx_certificates", {
-            "certificates": list(certificates), "folder": FOLDER, "generations": "/etc/nginx/websocket_proxy",
-            **options}, check=check)
+            "certificates": certificates, "folder": FOLDER, "generations": "/etc/nginx/websocket_proxy",
+            "contents": contents, **options}, check=check)
 
     def tree(self) -> str:
         """Return what is there, with modes, owners and contents."""

@@ -41,8 +41,9 @@ def everywhere(command: str) -> dict[str, str]:
 def play(*options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
     """Run the documented playbook on the proxies."""
     command = ["ansible-playbook", "-i", str(INVENTORY), "wsedge.nginx.site", *options, "-e", json.dumps(variables)]
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=300,
-                          cwd=SCENARIO, env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"})
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          timeout=300, cwd=SCENARIO,
+                          env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"})
 
 
 def played(*options: str, **variables: Any) -> str:
@@ -254,7 +255,8 @@ def test_a_site_with_another_name_gets_another_certificate(clients: Clients) -> 
 
 
 def test_no_key_is_in_any_output_log_or_list_of_processes() -> None:
-    everywhere("systemd-run --quiet --unit=watch sh -c 'while sleep 0.05; do ps axww -o args; done > /root/processes'")
+    everywhere("systemctl stop watch 2>/dev/null; systemctl reset-failed watch 2>/dev/null; "
+               "systemd-run --quiet --unit=watch sh -c 'while sleep 0.05; do ps axww -o args; done > /root/processes'")
     told = ""
     for sites in ([copied("copied")], [copied("mismatched")], [{**copied("copied"), "tls": copied("copied")["tls"][
             "certificate_key_content"]}], [site("self", self_signed=True, key_type="ecdsa")]):
@@ -290,8 +292,8 @@ OURS = {"engine_problem", "cert_revocation", "DNS_CAArecord", "scanProblem"}
 def test_a_scanner_finds_nothing() -> None:
     scans = {}
     for proxy in PROXIES:
-        command = ("testssl --quiet --color 0 --warnings batch --ip one --add-ca "
-                   "/usr/local/share/ca-certificates/tests.crt --protocols --std --fs --server-preference --server-defaults --headers --vulnerable "
+        command = ("testssl --quiet --color 0 --warnings batch --ip one --protocols --std --fs --server-preference "
+                   "--server-defaults --headers --vulnerable --add-ca /usr/local/share/ca-certificates/tests.crt "
                    f"--overwrite --jsonfile /tmp/{proxy}.json copied.{proxy}.test")
         scans[proxy] = subprocess.Popen(["docker", "exec", CONTAINERS["outside"], "sh", "-c", command],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
