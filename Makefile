@@ -12,7 +12,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
-demo: python docker ## start an edge and two backends, show WebSockets through it; they stay until demo-down
+demo: python docker ## start an edge and two backends, show WebSockets through it, over TLS with TLS=1; they stay until demo-down
 	@tests/demo/up
 demo-down: ## remove the demo's hosts
 	@tests/demo/down

@@ -1,21 +1,26 @@
 """Opens WebSockets through the demo's proxy: shows the handshake, three echoes, and how many each backend has.
 
-Usage: echo.py HOST:PORT
+Usage: echo.py URL [CERTIFICATE]
+
+URL is ws://HOST:PORT/, or wss://HOST:PORT/ with the file of the only CERTIFICATE that is believed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
+import ssl
 import sys
 import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterable
 
+# Not websockets.sync: it reads in a thread of its own, and OpenSSL wants one thread at a time for a connection.
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
-from websockets.sync.client import ClientConnection, connect
 
 TIMEOUT = 10  # seconds, for each step
 MIB = 1024 * 1024
@@ -31,6 +36,11 @@ def show(mark: str, first_line: str, headers: Iterable[tuple[str, str]]) -> None
         print(f"  {mark} {name}: {value}")
 
 
+def show_tls(socket: ClientConnection) -> None:
+    channel: ssl.SSLObject = socket.transport.get_extra_info("ssl_object")
+    print(f"\n  {channel.version()}; the certificate for {channel.server_hostname} is the one that is on the host")
+
+
 def show_handshake(socket: ClientConnection) -> None:
     request, response = socket.request, socket.response
     assert request is not None and response is not None  # both are set once it is open
@@ -39,10 +49,11 @@ def show_handshake(socket: ClientConnection) -> None:
     print()
 
 
-def echo(socket: ClientConnection, kind: str, message: str | bytes) -> None:
+async def echo(socket: ClientConnection, kind: str, message: str | bytes) -> None:
     started = time.perf_counter()
-    socket.send(message)
-    answer = socket.recv(timeout=TIMEOUT)
+    async with asyncio.timeout(TIMEOUT):
+        await socket.send(message)
+        answer = await socket.recv()
     milliseconds = (time.perf_counter() - started) * 1000
     if type(answer) is not type(message) or answer != message:
         raise DemoError(f"the echo of the {kind} message differs from what was sent")
@@ -50,38 +61,43 @@ def echo(socket: ClientConnection, kind: str, message: str | bytes) -> None:
     print(f"  {kind:<8}{size:>9,} bytes there and back in {milliseconds:7.1f} ms")
 
 
-def show_spread(address: str, count: int) -> None:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(connect(f"ws://{address}/whoami", open_timeout=TIMEOUT, proxy=None))
+async def show_spread(url: str, tls: ssl.SSLContext | None, count: int) -> None:
+    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(TIMEOUT):
+        sockets = [await stack.enter_async_context(connect(f"{url}whoami", ssl=tls, proxy=None))
                    for _socket in range(count)]
-        backends = Counter(json.loads(socket.recv(timeout=TIMEOUT))["instance"] for socket in sockets)
+        backends = Counter([json.loads(await socket.recv())["instance"] for socket in sockets])
     print(f"\n  {count} WebSockets: " + ", ".join(f"{number} at {name}" for name, number in sorted(backends.items())))
     if len(backends) < 2:
         raise DemoError("all WebSockets are at one backend")
 
 
-def check_page(url: str) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def check_page(url: str, tls: ssl.SSLContext | None) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls))
     with opener.open(url, timeout=TIMEOUT) as response:
-        if b"<title>WebSocket echo</title>" not in response.read(MIB):
+        page = response.read(MIB)
+        if b"<title>WebSocket echo</title>" not in page:
             raise DemoError(f"{url} does not answer with the page of the echo service")
+    print(f"  {'page':<8}{len(page):>9,} bytes from {url}")
 
 
-def main(address: str) -> None:
-    with connect(f"ws://{address}/", open_timeout=TIMEOUT, max_size=2 * MIB, compression=None, proxy=None) as socket:
+async def main(url: str, certificate: str | None = None) -> None:
+    tls = ssl.create_default_context(cafile=certificate) if certificate else None
+    async with connect(url, ssl=tls, open_timeout=TIMEOUT, max_size=2 * MIB, compression=None, proxy=None) as socket:
+        if tls:
+            show_tls(socket)
         show_handshake(socket)
-        echo(socket, "text", "Grüße durch nginx")
-        echo(socket, "binary", bytes(range(256)))
-        echo(socket, "1 MiB", os.urandom(MIB))
-    show_spread(address, 10)
+        await echo(socket, "text", "Grüße durch nginx")
+        await echo(socket, "binary", bytes(range(256)))
+        await echo(socket, "1 MiB", os.urandom(MIB))
+    await show_spread(url, tls, 10)
+    check_page("http" + url.removeprefix("ws"), tls)
     print()
-    check_page(f"http://{address}/")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     try:
-        main(sys.argv[1])
+        asyncio.run(main(*sys.argv[1:]))
     except (DemoError, WebSocketException, OSError) as error:
-        sys.exit(f"demo: no good echo from ws://{sys.argv[1]}/: {error or type(error).__name__}")
+        sys.exit(f"demo: no good echo from {sys.argv[1]}: {error or type(error).__name__}")
