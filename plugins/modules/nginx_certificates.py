@@ -82,8 +82,8 @@ options:
         type: str
   contents:
     description:
-      - The texts of what comes with this call, by its path. They stand apart from the rest because Ansible keeps nothing
-        secret that stands further in than this.
+      - The texts of what comes with this call, by its path. They stand apart from the rest because Ansible keeps
+        nothing secret that stands further in than this.
     type: dict
     default: {}
   folder:

@@ -205,7 +205,7 @@ def directory_url(value: object) -> str:
 def tls_name(value: object) -> str:
     """Accept the name that a server is asked for and that its certificate has to have (RFC 6066 3)."""
     checked = server_name(value)
-    if checked.startswith(("*", "[")) or re.fullmatch(r"[0-9.]+", checked, re.ASCII):
+    if checked.startswith("*") or is_address(checked):
         raise Refused(f"{shown(value)} is not a host name, and nginx can find nothing else in a certificate")
     return checked
 
@@ -329,6 +329,11 @@ def _address(given: str, value: object, version: int) -> str:
     if address is None or address.version != version or getattr(address, "scope_id", None):
         raise Refused(f"{shown(value)} holds no IPv{version} address")
     return str(address)
+
+
+def is_address(name: str) -> bool:
+    """Tell whether a server name is an IP address."""
+    return name.startswith("[") or bool(re.fullmatch(r"[0-9.]+", name, re.ASCII))
 
 
 def address(value: object) -> str:

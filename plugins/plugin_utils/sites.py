@@ -121,6 +121,11 @@ class Sites:
         tls = read_tls(layers)
         listen, protocols = self._listen(said.get("listen", place)["listen"], given.get(
             "listen", ["443"] if tls else SITE["listen"].default), tls)
+        if tls and not any("default_server" in words for words in listen):
+            for one, at in server_names.items():
+                if kinds.is_address(one):
+                    at.refuse(f"{shown(one)}: no client names an address when it shakes hands, so with TLS only a site that "
+                              "listens with default_server: true can be reached by one")
         # all() ends with the first that is taken: one mistake is told once.
         free = [all(at.once(self._served, f"{words[0]} {name}", f"{shown(name)} on {words[0]} is already")
                     for words in listen) for name, at in server_names.items()]

@@ -181,7 +181,7 @@ class Certificates:
         if given.get("agree_tos") is False:
             place["agree_tos"].refuse("no certificate is issued to who does not agree to the terms of the CA")
         for name in server_names:
-            if name.startswith(("~", "*", "[")) or name.replace(".", "").isdigit():
+            if name.startswith(("~", "*")) or kinds.is_address(name):
                 place.refuse(f"{shown(name)} is not a plain host name, and what proves that it is yours is a request "
                              "for it on port 80 (RFC 8555 8.3); give that name a site and a certificate of its own")
         if tls.values["redirect"] is False:

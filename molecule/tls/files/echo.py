@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import sys
 
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
-context = ssl.create_default_context(cafile="/usr/local/share/ca-certificates/tests.crt")
-context.minimum_version = context.maximum_version = ssl.TLSVersion[sys.argv[2]]
-with connect(f"wss://{sys.argv[1]}/", ssl=context, proxy=None) as opened:
-    opened.send("grüße")
-    print(opened.socket.version(), opened.recv(timeout=10))
+
+async def echo(name: str, version: str) -> None:
+    """Send one message and print what comes back."""
+    context = ssl.create_default_context(cafile="/usr/local/share/ca-certificates/tests.crt")
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+    async with connect(f"wss://{name}/", ssl=context, proxy=None) as opened:
+        await opened.send("grüße")
+        print(opened.transport.get_extra_info("ssl_object").version(), await asyncio.wait_for(opened.recv(), 10))
+
+
+asyncio.run(echo(*sys.argv[1:]))
