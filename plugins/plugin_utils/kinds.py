@@ -170,7 +170,7 @@ def pem(value: object) -> str:
 def private_key(value: object) -> str:
     """Accept a private key in PEM form without a password; it is never shown."""
     checked = pem(value)
-    if not re.match(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n|-----BEGIN EC PARAMETERS-----\n", checked):
+    if not re.match(r"-----BEGIN ((?!ENCRYPTED)[A-Z]+ )?PRIVATE KEY-----\n|-----BEGIN EC PARAMETERS-----\n", checked):
         raise Refused("this is not a private key without a password, which begins with -----BEGIN PRIVATE KEY-----")
     return checked
 

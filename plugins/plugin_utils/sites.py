@@ -124,8 +124,8 @@ class Sites:
         if tls and not any("default_server" in words for words in listen):
             for one, at in server_names.items():
                 if kinds.is_address(one):
-                    at.refuse(f"{shown(one)}: no client names an address when it shakes hands, so with TLS only a site that "
-                              "listens with default_server: true can be reached by one")
+                    at.refuse(f"{shown(one)}: no client names an address when it shakes hands, so with TLS only a site "
+                              "that listens with default_server: true can be reached by one")
         # all() ends with the first that is taken: one mistake is told once.
         free = [all(at.once(self._served, f"{words[0]} {name}", f"{shown(name)} on {words[0]} is already")
                     for words in listen) for name, at in server_names.items()]
@@ -216,7 +216,7 @@ class Sites:
         ports = [words[0].rpartition(":")[2] for words in listen if not words[0].startswith("unix:")]
         port = ports[0] if ports else "443"
         return Redirect(listen=sockets, status=tls.values["redirect"], port="" if port == "443" else f":{port}",
-                        acme=bool(tls.values["acme"]))
+                        acme=tls.values["acme"] is not None)
 
     def _listen(self, place: Place, raw: object, tls: SiteTls | None) -> tuple[list[list[str]], set[bool]]:
         """Return the parameters of the listen directives, and whether they have the PROXY protocol.

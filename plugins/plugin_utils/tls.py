@@ -144,7 +144,8 @@ class Certificates:
 
     def _certificate(self, tls: SiteTls, site: str, server_names: list[str]) -> Certificate | None:
         values = tls.values
-        given = [source for source, keys in CERTIFICATES.items() if any(values.get(key) for key in keys)]
+        given = [source for source, keys in CERTIFICATES.items()
+                 if any(values[key] not in (None, False) for key in keys)]
         if len(given) != 1:
             # What was refused has been told of.
             if given or not (tls.said - tls.places.keys()) & _SOURCES.keys():
@@ -153,7 +154,7 @@ class Certificates:
             return None
         (source,) = given
         for key in CERTIFICATES[source]:
-            if not values.get(key):
+            if values[key] is None:
                 if key not in tls.said:
                     tls.place.refuse(f'"{key}" is missing')
                 return None

@@ -1,17 +1,22 @@
 """Runs inside an edge's container, with no network but its loopback: backends at any address, and a client of nginx's.
 
-It takes ``{"backends": [address, ...], "questions": [{...}, ...]}`` as JSON, and gives the answers. A backend answers a
-request, or a handshake after its 101, with its own address and the head of what it was asked.
+It takes ``{"backends": [address], "certificate": path, "questions": [{}]}`` as JSON, and gives the answers. A backend
+answers a request, or a handshake after its 101, with its own address and the head of what it was asked; it has TLS where
+there is a certificate.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import socket
+import ssl
 import sys
 import threading
 
+UNVERIFIED = ssl.create_default_context()
+UNVERIFIED.check_hostname, UNVERIFIED.verify_mode = False, ssl.CERT_NONE
 HANDSHAKE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAA\r\n"
 
 
@@ -37,9 +42,13 @@ def listening(address: str) -> socket.socket:
     return listener
 
 
-def stand(address: str) -> None:
-    """Be a backend, a connection after the other."""
+def stand(address: str, certificate: str = "") -> None:
+    """Be a backend, a connection after the other, with TLS where it has a CERTIFICATE."""
     listener = listening(address)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        listener = context.wrap_socket(listener, server_side=True)
 
     def serve() -> None:
         while True:
@@ -60,14 +69,23 @@ def stand(address: str) -> None:
     threading.Thread(target=serve, daemon=True).start()
 
 
+def complete(answer: bytes) -> bool:
+    """Tell whether an answer has the whole body that it announces."""
+    head, _blank, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\nContent-Length: (\d+)", head)
+    return bool(length) and len(body) >= int(length[1])
+
+
 def ask(to: str, host: str, path: str, upgrade: bool = False, source: str = "", headers: str = "",
-        before: str = "") -> dict:
+        before: str = "", tls: bool = False) -> dict:
     """Ask nginx once; return what it answers until it closes, the status 0 where that is nothing."""
     with connected(to, source) as connection:
+        if tls:
+            connection = UNVERIFIED.wrap_socket(connection, server_hostname=host)
         last = HANDSHAKE if upgrade else "Connection: close\r\n"
         connection.sendall(f"{before}GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}{last}\r\n".encode())
         answer = b""
-        while True:
+        while not complete(answer):
             piece = connection.recv(65536)
             if not piece:
                 break
@@ -83,7 +101,7 @@ def main() -> None:
     """Do what is asked for."""
     wanted = json.load(sys.stdin)
     for address in wanted["backends"]:
-        stand(address)
+        stand(address, wanted["certificate"])
     print(json.dumps([ask(**question) for question in wanted["questions"]]))
 
 

@@ -59,13 +59,17 @@ class Edge:
         self._put(self.compiled(variables), others)
 
     def _put(self, model: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
-        if model["certificates"]:
-            placed = self.container.module("nginx_certificates", {
-                "certificates": model["certificates"], "folder": CERTIFICATES, "generations": FOLDER})
-            assert not placed.get("failed"), placed
+        self._place(model["certificates"])
         files = rendered(model)
         self.container.shell("rm -rf /etc/nginx/websocket_proxy /etc/nginx/conf.d/* /etc/nginx/sites-enabled/default")
         self.container.write({**files, **{f"/etc/nginx/conf.d/{name}": text for name, text in (others or {}).items()}})
+
+    def _place(self, certificates: Sequence[Mapping[str, Any]]) -> None:
+        """Have the certificates on the host that are made there."""
+        if certificates:
+            placed = self.container.module("nginx_certificates", {
+                "certificates": certificates, "folder": CERTIFICATES, "generations": FOLDER})
+            assert not placed.get("failed"), placed
 
     def tests(self, models: Sequence[Mapping[str, Any]]) -> list[str]:
         """Return what nginx says against each of many configurations."""
@@ -73,6 +77,8 @@ class Edge:
         self.container.shell("rm -rf /etc/nginx/sites-enabled/default /etc/nginx/conf.d/*")
         for first in range(0, len(models), 100):
             some = models[first:first + 100]
+            made = {one["certificate"]: one for model in some for one in model["certificates"]}
+            self._place([one for one in made.values() if one["source"] == "self_signed"])
             self.container.shell("rm -rf /tmp/many")
             self.container.write({
                 f"/tmp/many/{number}.conf" if path == MAIN else path: text for number, model in enumerate(some)
@@ -103,9 +109,14 @@ class Edge:
         self._put(model, others)
         return self.container.shell("nginx")
 
-    def asked(self, questions: Sequence[Mapping[str, Any]], backends: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """Return the answers to questions that are asked inside the container, with BACKENDS there meanwhile."""
-        self.container.write({"/tmp/wanted.json": json.dumps({"questions": questions, "backends": backends})})
+    def asked(self, questions: Sequence[Mapping[str, Any]], backends: Sequence[str] = (),
+              certificate: str = "") -> list[dict[str, Any]]:
+        """Return the answers to questions that are asked inside the container, with BACKENDS there meanwhile.
+
+        Those have TLS where CERTIFICATE is a file with theirs and its key.
+        """
+        self.container.write({"/tmp/wanted.json": json.dumps(
+            {"questions": questions, "backends": backends, "certificate": certificate})})
         return list(json.loads(self.container.shell("python3 /integration/around.py < /tmp/wanted.json")))
 
     def reload(self, variables: Mapping[str, Any]) -> None:

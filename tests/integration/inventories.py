@@ -106,9 +106,20 @@ UPSTREAM = {"load_balancing": METHOD, "keepalive": st.integers(0, 1000), "keepal
             "keepalive_timeout": TIME, "keepalive_time": TIME, "group": st.sampled_from(sorted(GROUPS)), "port": PORT,
             "allow_empty": st.booleans(), "resolve": RARELY,
             "proxy_bind": st.lists(st.integers(1, 254).map("127.0.0.{}".format), max_size=20, unique=True)}
+# Files that are there wherever these inventories are tried.
+CERTIFICATE = {"certificate": "/etc/ssl/tests/any.pem", "certificate_key": "/etc/ssl/tests/any.key"}
+NO_ADDRESS = HOST.filter(lambda host: host[0] not in "*[0123456789")
+UPSTREAM["tls"] = st.fixed_dictionaries({"server_name": NO_ADDRESS}, optional={
+    "verify": st.booleans(), "ca": st.just(CERTIFICATE["certificate"])})
+TLS = {"redirect": st.sampled_from([False, 301, 302, 307, 308]),
+       "ssl_buffer_size": st.sampled_from(["1k", "4k", "16k"]),
+       "hsts": st.fixed_dictionaries({}, optional={"max_age": SECONDS, "include_subdomains": st.booleans()}),
+       "client_certificate": st.fixed_dictionaries({"ca": st.just(CERTIFICATE["certificate"])}, optional={
+           "verify": st.sampled_from(["on", True, "optional"]), "depth": st.integers(1, 10)})}
 # Upstreams that nothing is wrong with: few sets of keys drawn by chance are sound.
 SOUND = [{"servers"}, {"servers", "load_balancing"}, {"servers", "keepalive", "keepalive_requests"},
-         {"group", "port"}, {"group", "port", "allow_empty", "load_balancing"}, {"servers", "proxy_bind"}]
+         {"group", "port"}, {"group", "port", "allow_empty", "load_balancing"}, {"servers", "proxy_bind"},
+         {"servers", "tls"}]
 JUNK = st.sampled_from([None, True, -1, 0, 5, 70000, 1.5, "", " ", "a;b", "a{", "$", "$nothing", "x" * 300, "a\nb", "ü",
                         "30 sec", "@generation@", [], ["a"], [5], {}, {"a": 1}, {"name": "x"}])
 
@@ -153,6 +164,9 @@ def inventories(draw: st.DrawFn) -> Example:
                          place, keys, proxied | proxied | PURPOSE) | stripped
     sites = []
     names = draw(st.lists(HOST, min_size=1, max_size=6, unique=True))
+    # These are of the socket, which many sites share.
+    common = draw(st.fixed_dictionaries({}, optional={
+        "profile": st.sampled_from(["intermediate", "modern"]), "http2": st.booleans()}))
     for number, name in enumerate(names):
         given = draw(st.fixed_dictionaries(
             {"locations": st.lists(location, min_size=1, max_size=4, unique_by=lambda one: one["path"].rstrip("/"))},
@@ -160,6 +174,8 @@ def inventories(draw: st.DrawFn) -> Example:
                       "other_upgrades": st.sampled_from(["ignore", "reject"]),
                       "listen": st.lists(LISTEN, min_size=1, max_size=3,
                                          unique_by=lambda one: str(one).rpartition(":")[2])}))
+        if draw(st.booleans()) and name[0] not in "[0123456789":
+            given["tls"] = {**common, **CERTIFICATE, **draw(st.fixed_dictionaries({}, optional=TLS))}
         names_ = [name, *([{"regex": "^a{2}[;#]$"}] if draw(RARELY) else [])]
         sites.append({"name": f"{number}{draw(NAME)}", "server_names": names_, **given})
     connections = draw(st.integers(64, 1048576))

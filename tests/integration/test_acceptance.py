@@ -16,7 +16,8 @@ from .conftest import EVERY
 from .container import Container
 from .edge import RENDERER, Edge
 from .examples import examples
-from .inventories import Example, inventories
+from .inventories import CERTIFICATE, Example, inventories
+from .pki import Authority
 
 RECIPE: dict[str, Any] = {"upstreams": [{"name": "node", "servers": ["127.0.0.1:3000"]}],
                           "sites": [{"server_names": ["example.com"], "upstream": "node"}]}
@@ -25,6 +26,8 @@ RECIPE: dict[str, Any] = {"upstreams": [{"name": "node", "servers": ["127.0.0.1:
 @pytest.fixture(name="edge")
 def edge_(sealed: Container) -> Edge:
     """Give an edge for tests of files alone."""
+    pair = Authority("tests").issue("any.test")
+    sealed.write({CERTIFICATE["certificate"]: pair.certificate, CERTIFICATE["certificate_key"]: pair.key})
     return Edge(sealed)
 
 

@@ -12,10 +12,13 @@ from tests.recipes import recipes
 from .conftest import EVERY
 from .container import Container
 from .edge import Edge
+from .pki import Authority
 
 # Where nginx is asked, and where the balancer of one recipe and some other client ask from.
 EDGE, BALANCER, CLIENT = "127.0.0.1:80", "10.0.0.99", "192.0.2.99"
-Ask = Callable[[str, Sequence[dict[str, Any]]], list[dict[str, Any]]]
+CA = Authority("internal")
+INTERNAL = CA.issue("app.internal.example")
+Ask = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture(name="ask", scope="module")
@@ -24,11 +27,12 @@ def ask_(image: str) -> Iterator[Ask]:
     container = Container(image, "none", "--cap-add", "NET_ADMIN")
     edge = Edge(container)
     container.write({"/srv/example/index.html": "the page", "/srv/example/assets/app.js": "a script",
-                     "/srv/example/.env": "a secret"})
+                     "/srv/example/.env": "a secret", "/etc/ssl/internal-ca.pem": CA.certificate,
+                     "/root/internal.pem": INTERNAL.certificate + INTERNAL.key})
     container.shell(f"for address in {BALANCER} {CLIENT} 10.0.0.12 10.0.0.13 10.0.1.1 10.0.1.2; "
                     "do ip address add $address/32 dev lo; done")
 
-    def ask(name: str, questions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def ask(name: str, questions: Sequence[dict[str, Any]], certificate: str = "") -> list[dict[str, Any]]:
         recipe = recipes()[name]
         hosts = [host for group, names in recipe["groups"].items() if group != "websocket_proxies" for host in names]
         container.shell("".join(f"echo '127.0.1.{number} {host}' >> /etc/hosts; "
@@ -39,7 +43,7 @@ def ask_(image: str) -> Iterator[Ask]:
                     for upstream in file["vars"]["upstreams"] for server in upstream["servers"]]
         assert edge.start_model(model) == ""
         try:
-            return edge.asked([{"to": EDGE, **question} for question in questions], backends)
+            return edge.asked([{"to": EDGE, **question} for question in questions], backends, certificate)
         finally:
             edge.stop()
             container.shell("rm -f /run/*.sock")
@@ -141,6 +145,20 @@ def test_a_static_site_with_a_socket(ask: Ask) -> None:
     assert told(answers[7]) == ("127.0.0.1:3000", "/socket/websocket?token=1", "example.com")
 
 
+@EVERY
+def test_an_application_with_tls(ask: Ask) -> None:
+    host, secure = "www.app.example.com", "127.0.0.1:443"
+    answers = ask("an-application-with-tls", [
+        {"to": secure, "tls": True, "host": host, "path": "/socket?x=1", "upgrade": True},
+        {"to": secure, "tls": True, "host": host, "path": "/"}, {"host": host, "path": "/a?b=c"},
+        {"host": host, "path": "/socket", "upgrade": True}], "/root/internal.pem")
+    assert statuses(answers) == [101, 200, 308, 403]
+    assert {told(answer)[0] for answer in answers[:2]} <= {"10.0.1.1:8443", "10.0.1.2:8443"}
+    assert told(answers[0])[1:] == ("/socket?x=1", host) and "X-Forwarded-Proto: https\r\n" in answers[0]["body"]
+    assert answers[1]["headers"]["strict-transport-security"] == "max-age=3600"
+    assert answers[2]["headers"]["location"] == f"https://{host}/a?b=c"
+
+
 def test_every_recipe_is_asked() -> None:
-    asked = {name.removeprefix("test_").removeprefix("a_").replace("_", "-") for name in globals()}
-    assert set(recipes()) <= asked
+    asked = {name.removeprefix("test_").replace("_", "-") for name in globals()}
+    assert all(asked & {name, f"a-{name}"} for name in recipes())

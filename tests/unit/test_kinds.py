@@ -15,7 +15,8 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.quoting import quote
 
 KINDS: list[Callable[[object], Any]] = [
     kinds.name, kinds.package, kinds.duration, kinds.duration_or_never, kinds.worker_processes, kinds.server_name,
-    kinds.listen, kinds.server_address, kinds.path, kinds.header_name, kinds.header_value, kinds.port]
+    kinds.listen, kinds.server_address, kinds.path, kinds.header_name, kinds.header_value, kinds.port,
+    kinds.file, kinds.email, kinds.directory_url, kinds.tls_name, kinds.verify, kinds.network, kinds.unix_socket]
 ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.lists(st.text())
 NEARLY = st.from_regex(r"(unix:)?[/\[*~a-z0-9.:$;{}\]\\\"' \n\t%_-]{0,30}", fullmatch=True)
 
@@ -104,7 +105,14 @@ def test_a_sound_value_is_accepted_in_its_normal_form(
     (kinds.header_value, "ä", "not ASCII"), (kinds.header_value, " x", "a space"),
     (kinds.header_value, True, "quotation"),
     (kinds.header_value, "", "null removes"), (kinds.package, "Nginx", "Debian package"),
-    (kinds.worker_processes, "many", "neither auto"),
+    (kinds.worker_processes, "many", "neither auto"), (kinds.file, "/a/", "is a folder"),
+    (kinds.file, "a.pem", "absolute path"), (kinds.email, "admin", "not an address"), (kinds.email, "a@b", "address"),
+    (kinds.email, "a b@c.test", "not an address"), (kinds.directory_url, "http://ca.test/", "not the directory"),
+    (kinds.directory_url, "https://ca.test/a b", "not the directory"), (kinds.tls_name, "10.0.0.1", "not a host name"),
+    (kinds.tls_name, "*.b.test", "not a host name"), (kinds.verify, "off", "neither on nor optional"),
+    (kinds.redirect_status, 303, "or false for no redirect"), (kinds.pem, "x", "begins with -----BEGIN"),
+    (kinds.private_key, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nx", "without a password"),
+    (kinds.private_key, "-----BEGIN CERTIFICATE-----\nx", "not a private key"),
 ])
 def test_a_value_of_another_kind_is_refused_with_what_was_expected(
         kind: Callable[[object], Any], value: object, told: str) -> None:

@@ -1,0 +1,243 @@
+"""TLS of sites and to backends: what the inventory's words become, and what they must not be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import (
+    websocket_proxy_contents,
+    websocket_proxy_model,
+)
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Model, Site, Tls
+
+OWN = {"certificate": "/etc/ssl/a.pem", "certificate_key": "/etc/ssl/a.key"}
+KEY = "-----BEGIN PRIVATE KEY-----\nSECRETSECRET\n-----END PRIVATE KEY-----\n"
+CONTENT = {"certificate_content": "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n",
+           "certificate_key_content": KEY}
+ACME = {"acme": {"agree_tos": True}}
+OLD, MIDDLE, NEW = Host(nginx_version=(1, 18, 0)), Host(nginx_version=(1, 22, 1)), Host(nginx_version=(1, 26, 3))
+
+
+def site(*names: str, **keys: Any) -> dict[str, Any]:
+    """Return a site that nothing is wrong with."""
+    return {"server_names": list(names) or ["a.b"], "upstream": "u", **keys}
+
+
+def variables(*sites: Any, **role: Any) -> dict[str, Any]:
+    """Return an inventory with sites."""
+    return {"websocket_proxy_upstreams": [{"name": "u", "servers": ["127.0.0.1:1"]}],
+            "websocket_proxy_sites": list(sites),
+            **{f"websocket_proxy_{name}": value for name, value in role.items()}}
+
+
+def compiled(*sites: Any, host: Host = NEW, **role: Any) -> Model:
+    """Compile sites."""
+    return compile_model(variables(*sites, **role), host)
+
+
+def problems(*sites: Any, host: Host = NEW, **role: Any) -> list[str]:
+    """Return what is wrong with sites, without their variable's name."""
+    with pytest.raises(InventoryError) as found:
+        compiled(*sites, host=host, **role)
+    return [problem.removeprefix("websocket_proxy_sites") for problem in found.value.problems]
+
+
+def tls_of(one: Site) -> Tls:
+    """Return the TLS that a site has."""
+    assert one.tls
+    return one.tls
+
+
+def first(*sites: Any, **how: Any) -> Tls:
+    """Return the TLS of the first site."""
+    return tls_of(compiled(*sites, **how).sites[0])
+
+
+# --- what it becomes
+
+
+def test_a_site_with_tls_listens_on_443_and_sends_who_comes_to_80_there() -> None:
+    (found,) = compiled(site(tls=OWN)).sites
+    assert found.listen == [["443", "ssl"]]
+    assert found.redirect and (found.redirect.listen, found.redirect.status, found.redirect.port) == ([["80"]], 308, "")
+    (found,) = compiled(site(tls={**OWN, "redirect": 301, "redirect_listen": [8080]}, listen=[8443])).sites
+    assert found.redirect and (found.redirect.listen, found.redirect.status, found.redirect.port) == (
+        [["8080"]], 301, ":8443")
+    assert compiled(site(tls={**OWN, "redirect": False})).sites[0].redirect is None
+
+
+@pytest.mark.parametrize(("host", "words", "directive"), [
+    (OLD, ["443", "ssl", "http2"], False), (MIDDLE, ["443", "ssl", "http2"], False), (NEW, ["443", "ssl"], True),
+    (Host(), ["443", "ssl"], True)], ids=["1.18", "1.22", "1.26", "unknown"])
+def test_http_2_is_said_as_the_installed_nginx_takes_it(host: Host, words: list[str], directive: bool) -> None:
+    model = compiled(site(tls=OWN), host=host)
+    assert model.sites[0].listen == [words] == model.refusing[0].listen
+    assert tls_of(model.sites[0]).http2 is directive
+    off = compiled(site(tls={**OWN, "http2": False}), host=host)
+    assert off.sites[0].listen == [["443", "ssl"]] and not tls_of(off.sites[0]).http2
+
+
+def test_an_old_nginx_has_a_certificate_of_nobody_for_unknown_names() -> None:
+    (refusal, plain) = compiled(site(tls=OWN), host=OLD).refusing
+    assert refusal.certificate and refusal.certificate.names == ["invalid.invalid"] and plain.certificate is None
+    assert compiled(site(tls=OWN)).refusing[0].certificate is None
+
+
+def test_the_hybrid_group_is_offered_where_openssl_has_it() -> None:
+    assert first(site(tls=OWN)).profile.groups == "X25519:prime256v1:secp384r1"
+    new = Host.of({"version": "1.26.3-3+deb13u1", "openssl_version": "3.5.4"})
+    assert first(site(tls=OWN), host=new).profile.groups.startswith("X25519MLKEM768:")
+
+
+def test_a_certificate_that_the_role_places_has_a_path_for_its_content() -> None:
+    def path(*names: str, **tls: Any) -> str:
+        return first(site(*names, name="x", tls=tls)).certificate
+
+    assert path(self_signed=True) == path(self_signed=True)
+    assert len({path(self_signed=True), path("c.d", self_signed=True), path(self_signed=True, key_type="rsa"),
+                path(**CONTENT), path(**{**CONTENT, "certificate_key_content": KEY.replace("SECRET", "OTHER")})}) == 5
+    assert path(**CONTENT).startswith("/etc/nginx/websocket_proxy_certificates/x-")
+
+
+def test_a_site_shows_what_certbot_has_as_soon_as_it_has_it() -> None:
+    without = first(site(name="x", tls=ACME))
+    assert without.certificate.startswith("/etc/nginx/websocket_proxy_certificates/x-")
+    host = Host.of({"version": "1.26.3", "folders": {"/etc/letsencrypt/live": ["websocket_proxy_x"]}})
+    found = first(site(name="x", tls=ACME), host=host)
+    assert found.certificate == "/etc/letsencrypt/live/websocket_proxy_x/fullchain.pem"
+    assert compiled(site(tls=ACME)).packages == ["openssl", "certbot"]
+    assert compiled(site()).packages == []
+
+
+def test_keys_of_a_site_win_and_its_certificate_takes_the_place_of_the_defaults() -> None:
+    defaults = {"tls": {**ACME, "profile": "modern", "hsts": {}}}
+    own, inherited = compiled(site(tls={**OWN, "hsts": {"max_age": 5}}), site("c.d"), site_defaults=defaults).sites
+    assert tls_of(own).certificate == "/etc/ssl/a.pem" and tls_of(own).profile.name == "modern"
+    assert {one.name: one.value for one in own.locations[0].response_headers} == {
+        "Strict-Transport-Security": "max-age=5"}
+    assert inherited.redirect and inherited.redirect.acme
+    plain = compiled(site(tls=False), site_defaults=defaults).sites[0]
+    assert plain.tls is None and plain.listen == [["80"]]
+
+
+def test_files_that_nginx_reads_are_referred_to() -> None:
+    model = compile_model({**variables(site(tls={**OWN, "client_certificate": {"ca": "/ca.pem", "crl": "/crl.pem"}})),
+                           "websocket_proxy_upstreams": [
+        {"name": "u", "servers": ["b.test:443"], "tls": {"certificate": "/c.pem", "certificate_key": "/c.key"}}]}, NEW)
+    assert model.references == ["/c.key", "/c.pem", "/ca.pem", "/crl.pem", "/etc/ssl/a.key", "/etc/ssl/a.pem",
+                                "/etc/ssl/certs/ca-certificates.crt"]
+    assert model.packages == ["openssl", "ca-certificates"]
+
+
+# --- what stays secret
+
+
+def test_the_model_holds_no_key_and_its_contents_are_told_apart() -> None:
+    given = variables(site("c.d"), site(tls=CONTENT), site("e.f", tls={}), site_defaults={"tls": CONTENT})
+    model = websocket_proxy_model(given, {"version": "1.26.3"})
+    assert "SECRET" not in str(model)
+    contents = websocket_proxy_contents(model["certificates"], given)
+    assert sorted(path.rpartition(".")[2] for path in contents) == ["key"] * 3 + ["pem"] * 3
+    assert {contents[one["certificate_key"]] for one in model["certificates"]} == {KEY}
+
+
+@pytest.mark.parametrize("wrong", [
+    {"tls": KEY}, {"tls": [KEY]}, {"tls": {**CONTENT, "certificate": KEY}}, {"tls": {**CONTENT, "profile": KEY}},
+    {"tls": {"certificate_content": KEY[:5], "certificate_key_content": f"x{KEY}"}}, {"tls": {KEY: 1}},
+    {"tls": {**CONTENT, "acme": KEY}}, {"tls": {"certificate_key_content": [KEY]}}, {"locations": KEY},
+    {"server_names": [KEY], "tls": CONTENT}, {"tls": {"certificate_key_content": KEY + "@generation@"}},
+    {"tls": {"certificate_key_content": KEY.replace("PRIVATE", "ENCRYPTED PRIVATE")}}])
+def test_no_message_shows_a_key(wrong: dict[str, Any]) -> None:
+    found = problems({**site(), **wrong})
+    assert found and "SECRET" not in str(found)
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(("tls", "told"), [
+    ({}, "[0].tls: tls needs one certificate: certificate, certificate_content, self_signed, acme; here is none"),
+    ({**OWN, "self_signed": True}, "[0].tls: tls needs one certificate: certificate, certificate_content, self_signed, "
+                                   "acme; here are certificate and self_signed"),
+    ({"certificate": "/a.pem"}, '[0].tls: "certificate_key" is missing'),
+    ({"certificate_key": "/a.key"}, '[0].tls: "certificate" is missing'),
+    ({"certificat": "/a.pem", "certificate_key": "/a.key"},
+     '[0].tls: "certificat" is not a key here; did you mean "certificate"?'),
+    ({**OWN, "certificate": "a.pem"}, '[0].tls.certificate: "a.pem" is not an absolute path'),
+    ({**OWN, "redirect": 303}, "[0].tls.redirect: 303 is not one of 301, 302, 307, 308, or false for no redirect"),
+    ({"acme": {}}, '[0].tls.acme: "agree_tos" is missing'),
+    ({"acme": {"agree_tos": False}}, "[0].tls.acme.agree_tos: no certificate is issued to who does not agree"),
+    ({**ACME, "redirect": False}, "[0].tls.redirect: the CA asks on port 80, where the redirect is what listens"),
+    ({"self_signed": True, "hsts": {}}, "[0].tls.hsts: a browser that has been told this lets nobody past"),
+    ({**OWN, "hsts": {"preload": True}}, "[0].tls.hsts.preload: the list of preloaded names wants include_subdomains"),
+    ({**OWN, "redirect": False, "hsts": {"preload": True, "include_subdomains": True}},
+     "[0].tls.hsts.preload: the list of preloaded names wants a redirect on port 80"),
+    ({**OWN, "client_certificate": {}}, '[0].tls.client_certificate: "ca" is missing'),
+    ({**OWN, "client_certificate": {"ca": "/ca.pem", "verify": "off"}},
+     '[0].tls.client_certificate.verify: "off" is neither on nor optional')])
+def test_a_mistake_in_tls_is_told_once_with_its_place(tls: dict[str, Any], told: str) -> None:
+    (found,) = problems(site(tls=tls))
+    assert found.startswith(told)
+
+
+@pytest.mark.parametrize("name", ["*.a.b", {"regex": "^a$"}])
+def test_a_name_that_no_ca_can_ask_is_not_for_acme(name: Any) -> None:
+    (found,) = problems({**site(name="x", tls=ACME), "server_names": ["a.b", name]})
+    assert "is not a plain host name" in found
+
+
+def test_a_certificate_can_be_made_for_no_regular_expression() -> None:
+    (found,) = problems({**site(name="x", tls={"self_signed": True}), "server_names": [{"regex": "^a$"}]})
+    assert "a certificate can name no regular expression" in found
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "[2001:db8::1]"])
+def test_an_address_is_a_name_of_a_site_that_answers_every_name_alone(address: str) -> None:
+    (found,) = problems(site("a.b", address, tls=OWN))
+    assert found.startswith(f'[0].server_names[1]: "{address}": no client names an address')
+    assert compiled(site("a.b", address, tls=OWN, listen=[{"port": 443, "default_server": True}]))
+
+
+@pytest.mark.parametrize(("second", "told"), [
+    (site("c.d", listen=[443]), "[1].listen[0]: websocket_proxy_sites[0].listen[0] listens on 443 with TLS, and this "
+                                "without; one socket has one of both"),
+    (site("c.d", tls={**OWN, "profile": "modern"}),
+     '[1].tls.profile: "modern", and websocket_proxy_sites[0].tls has "intermediate" on the same socket, 443'),
+    (site("c.d", tls={**OWN, "http2": False}), "[1].tls.http2: false, and websocket_proxy_sites[0].tls has true"),
+    (site("a.b"), '[1].server_names[0]: "a.b" on 80 is already websocket_proxy_sites[0].server_names[0]')])
+def test_what_does_not_go_with_another_site_on_a_socket_is_refused(second: dict[str, Any], told: str) -> None:
+    found = problems(site(tls=OWN), {**second, "name": "second"})
+    assert len(found) == 1 and found[0].startswith(told), found
+
+
+def test_a_site_without_tls_may_have_the_name_where_nothing_is_redirected() -> None:
+    assert compiled(site(tls={**OWN, "redirect": False}), site(name="plain"))
+    (found,) = problems(site(name="plain"), site(tls=OWN))
+    assert found == (
+        '[1].tls.redirect_listen: "a.b" on 80 is already websocket_proxy_sites[0].server_names[0], and the redirect '
+        "from there to TLS would need it; redirect: false leaves that out")
+
+
+@pytest.mark.parametrize(("upstream", "told"), [
+    ({"tls": {}}, '.tls: "server_name" is missing'), ({"tls": {"server_name": "10.0.0.1"}}, ".tls.server_name: "),
+    ({"tls": {"server_name": "b.test", "certificate": "/c.pem"}}, '.tls: "certificate_key" is missing'),
+    ({"servers": ["a.test:1", "b.test:1"], "tls": {}}, '.tls: "server_name" is missing')])
+def test_a_mistake_in_tls_to_servers_is_told(upstream: dict[str, Any], told: str) -> None:
+    given = {"name": "u", "servers": ["10.0.0.1:443"], **upstream}
+    with pytest.raises(InventoryError) as found:
+        compile_model({**variables(site()), "websocket_proxy_upstreams": [given]}, NEW)
+    (problem,) = found.value.problems
+    assert problem.startswith(f"websocket_proxy_upstreams[0]{told}")
+
+
+def test_servers_that_are_one_host_name_are_asked_for_it() -> None:
+    model = compile_model({**variables(site()), "websocket_proxy_upstreams": [
+        {"name": "u", "servers": ["b.test:1", "b.test:2"], "tls": {}}]}, NEW)
+    tls = model.upstreams[0].tls
+    assert tls and (tls.name, tls.verify, tls.ca) == ("b.test", True, "/etc/ssl/certs/ca-certificates.crt")
+    proxy = model.sites[0].locations[0].proxy
+    assert proxy and proxy.proxy_pass == "https://websocket_proxy_u"
