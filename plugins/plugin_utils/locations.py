@@ -65,8 +65,8 @@ class Locations:
         self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
         self._request = [{**_EDGE_HEADERS, "X-Forwarded-Proto": scheme, **own[0]}, *(headers.read_headers(
             place["request_headers"], given.get("request_headers"), headers.REQUEST) for place, given in layers)]
-        self._response = [own[1], *(headers.read_headers(place["response_headers"], given.get("response_headers"),
-                                                headers.RESPONSE) for place, given in layers)]
+        self._response = [own[1], *(headers.read_headers(
+            place["response_headers"], given.get("response_headers"), headers.RESPONSE) for place, given in layers)]
         self._exact = exact
         self._paths: dict[str, Place] = {}
         self._sticky: list[tuple[Upstream, Place]] = []

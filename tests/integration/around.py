@@ -1,8 +1,8 @@
 """Runs inside an edge's container, with no network but its loopback: backends at any address, and a client of nginx's.
 
 It takes ``{"backends": [address], "certificate": path, "questions": [{}]}`` as JSON, and gives the answers. A backend
-answers a request, or a handshake after its 101, with its own address and the head of what it was asked; it has TLS where
-there is a certificate.
+answers a request, or a handshake after its 101, with its own address and the head of what it was asked. It has TLS
+where there is a certificate.
 """
 
 from __future__ import annotations
