@@ -70,8 +70,9 @@ def number(generation: str) -> int:
     return int(generation.split("-", 1)[0])
 
 
-def _sync_folder(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: str) -> None:
+    """Have a file or folder outlive a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         with _named(path):
             os.fsync(descriptor)
@@ -225,16 +226,16 @@ class Generations:
         partial = os.path.join(self.folder, f".{generation}.partial")
         if not os.path.isdir(self.folder):
             os.mkdir(self.folder)
-            _sync_folder(os.path.dirname(self.folder))
+            sync(os.path.dirname(self.folder))
         os.mkdir(partial)
         for name, text in {**files, MAIN: main}.items():
             write(os.path.join(partial, name), text)
-        _sync_folder(partial)
+        sync(partial)
         # The candidate first: as long as it is there, its generation never was in force.
         candidate = self.candidate(generation)
         write(candidate, main)
         os.rename(partial, self.path(generation))
-        _sync_folder(self.folder)
+        sync(self.folder)
         return candidate
 
     def commit(self, generation: str) -> None:
@@ -243,7 +244,7 @@ class Generations:
 
     def sync(self) -> None:
         """Have the commit outlive a loss of power."""
-        _sync_folder(os.path.dirname(self.main))
+        sync(os.path.dirname(self.main))
 
     def go_back_to(self, generation: str) -> None:
         """Commit a generation that is there already."""

@@ -83,7 +83,7 @@ class Reload:
         os.makedirs(os.path.dirname(self.params["socket"]), mode=0o700, exist_ok=True)
         self.tester.clear()
         master = running.master(self.params["pid_file"])
-        if master is None and self.wanted is None:
+        if master is None and (self.wanted is None or not self.params["start"]):
             return self.result("tested", changed=False)
         if master is None:
             self.start()

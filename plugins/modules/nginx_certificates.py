@@ -94,6 +94,10 @@ options:
     description: As O(wsedge.nginx.nginx_config#module:folder).
     type: str
     required: true
+  lineages:
+    description: The folder in which certbot keeps the certificates in force, each in a folder of its name.
+    type: str
+    default: /etc/letsencrypt/live
   warn_days:
     description:
       - From how many days before its end on a certificate is warned of; one that lives less than three times as long,
@@ -121,6 +125,13 @@ issue:
   type: list
   elements: dict
   returned: success
+forgotten:
+  description:
+    - The certificates in O(lineages) whose names begin with C(websocket_proxy_), and that neither O(certificates) nor a
+      generation has.
+  type: list
+  elements: str
+  returned: success
 """
 
 import ipaddress
@@ -136,10 +147,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, lock, read
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, lock, read, sync
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _DAY = 86400
+
+# X509_V_FLAG_PARTIAL_CHAIN: a certificate that is believed ends a chain, whoever issued it. Python has a name for it
+# from 3.10 on.
+_PARTIAL_CHAIN = 0x80000
 
 # Ten years: nobody is to believe it, so nothing is gained by a shorter life.
 _DAYS = 3650
@@ -165,7 +180,10 @@ def decoded(path: str) -> dict[str, Any]:
 def _names(certificate: dict[str, Any]) -> set[str]:
     names = set()
     for kind, value in certificate.get("subjectAltName", ()):
-        names.add(str(ipaddress.ip_address(value.strip())) if kind == "IP Address" else value.lower())
+        if kind == "DNS":
+            names.add(value.lower())
+        elif kind == "IP Address":
+            names.add(str(ipaddress.ip_address(value.strip())))
     return names
 
 
@@ -200,22 +218,38 @@ def problems_of_pair(certificate: str, key: str) -> list[str]:
     return []
 
 
-def problems_of_chain(certificate: str) -> list[str]:
-    """Return what is wrong with the certificates that follow the first one of a file."""
+def problems_of_chain(certificate: str, key: str) -> list[str]:
+    """Return why a client that believes what follows the first certificate of a file does not believe that one.
+
+    A file with one certificate alone is asked whether it is one for a server.
+    """
     texts = _CERTIFICATE.findall((read(certificate) or b"").decode(errors="replace"))
-    first = decoded(certificate)
-    if len(texts) < 2 or first["issuer"] == first["subject"]:
-        return []
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= _PARTIAL_CHAIN
     try:
-        context.load_verify_locations(cadata="\n".join(texts[1:]))
+        server.load_cert_chain(certificate, key)
+        client.load_verify_locations(cadata="\n".join(texts[1:] or texts))
+        _shake_hands(client, server)
+    except ssl.SSLCertVerificationError as error:
+        what = "what follows the first certificate in it" if texts[1:] else "itself"
+        return [f"{certificate} does not go with {what}: {error.verify_message}"]
     except ssl.SSLError as error:
         return [f"{certificate} holds a certificate that cannot be read: {error.reason or error}"]
-    following = context.get_ca_certs()
-    if first["issuer"] not in [one["subject"] for one in following]:
-        return [f"what follows the first certificate in {certificate} is not from who issued it"]
-    return [f"{certificate} holds a CA's certificate that is over since {one['notAfter']}" for one in following
-            if _date(str(one["notAfter"])) < time.time()]
+    return []
+
+
+def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
+    """Have a client and a server shake hands in memory."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [client.wrap_bio(to_client, to_server), server.wrap_bio(to_server, to_client, server_side=True)]
+    for _turn in range(10):
+        for end in list(ends):
+            try:
+                end.do_handshake()
+                ends.remove(end)
+            except ssl.SSLWantReadError:
+                continue
 
 
 def problems_of(certificate: str, key: str, names: list[str]) -> list[str]:
@@ -225,21 +259,40 @@ def problems_of(certificate: str, key: str, names: list[str]) -> list[str]:
         return problems
     if stat.S_IMODE(os.stat(key).st_mode) & 0o007:
         problems.append(f"anybody on the host can read {key}; chmod o= {key}")
-    problems += problems_of_pair(certificate, key)
+    unloadable = problems_of_pair(certificate, key)
+    problems += unloadable
     try:
         found = decoded(certificate)
     except (ssl.SSLError, ValueError):
         return problems
-    problems += problems_of_chain(certificate)
     lacking = [name for name in names if not _has(_names(found), name)]
     if lacking:
         problems.append(f"{certificate} is not for {', '.join(lacking)}, but for "
                         f"{', '.join(sorted(_names(found))) or 'no name at all (subjectAltName)'}")
     if _date(found["notAfter"]) <= time.time():
         problems.append(f"{certificate} is over since {found['notAfter']}")
-    if _date(found["notBefore"]) > time.time():
+    elif _date(found["notBefore"]) > time.time():
         problems.append(f"{certificate} does not begin before {found['notBefore']}; is the host's clock right?")
+    elif not unloadable:
+        problems += problems_of_chain(certificate, key)
     return problems
+
+
+def to_issue(one: dict[str, Any]) -> str:
+    """Return why certbot is to ask for another certificate in the place of one that it has; empty if it is not to."""
+    found = decoded(one["certificate"])
+    if _date(found["notAfter"]) <= time.time():
+        return f"it is over since {found['notAfter']}"
+    if _names(found) != set(one["names"]):
+        return f"it is for {', '.join(sorted(_names(found)))}"
+    folder, lineage = os.path.split(os.path.dirname(one["certificate"]))
+    renewal = os.path.join(os.path.dirname(folder), "renewal", f"{lineage}.conf")
+    text = (read(renewal) or b"").decode(errors="replace")
+    said = dict(re.findall(r"^(server|key_type) *= *(\S+)", text, re.MULTILINE))
+    for key, wanted in (("server", one["directory_url"]), ("key_type", one["key_type"])):
+        if said.get(key, wanted) != wanted:
+            return f"its {key} is {said[key]}"
+    return ""
 
 
 def warning_of(certificate: str, warn_days: int) -> str | None:
@@ -247,9 +300,13 @@ def warning_of(certificate: str, warn_days: int) -> str | None:
     found = decoded(certificate)
     end = _date(found["notAfter"])
     left = (end - time.time()) / _DAY
-    if left > min(warn_days, (end - _date(found["notBefore"])) / _DAY / 3):
+    if left < 0 or left > min(warn_days, (end - _date(found["notBefore"])) / _DAY / 3):
         return None
     return f"{certificate} is over in {int(left)} days, on {found['notAfter']}"
+
+
+def _only_roots(path: str) -> bool:
+    return os.path.isfile(path) and stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
 def make(certificate: str, key: str, names: list[str], key_type: str) -> None:
@@ -289,6 +346,7 @@ class Certificates:
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self.issue: list[dict[str, Any]] = []
+        self.forgotten: list[str] = []
 
     def run(self) -> None:
         """Do what the module promises.
@@ -318,7 +376,11 @@ class Certificates:
                 raise Failure("\n".join(["The certificates cannot be used; nothing was changed:", *self.problems]))
             self.changed = bool(ready)
             for new, path in ready if not self.check else []:
+                sync(new)
                 os.rename(new, path)
+        if ready and not self.check:
+            # The commit that comes is to find them, also after a loss of power.
+            sync(folder)
 
     def _one(self, one: dict[str, Any]) -> list[tuple[str, str]]:
         """Check a certificate; return the files that are to be renamed, each with its path."""
@@ -333,7 +395,7 @@ class Certificates:
             self.issue.append({**self._shown(one), "reason": "there is none yet"})
         if one["source"] == "certificate_content":
             return self._from_content(one)
-        if os.path.isfile(certificate) and not problems_of(certificate, key, names):
+        if os.path.isfile(certificate) and _only_roots(key) and not problems_of(certificate, key, names):
             if one["source"] == "self_signed":
                 self._judge(one, [])
             return []
@@ -349,15 +411,17 @@ class Certificates:
             self.warnings.append(f"{one['place']}: {warning}")
 
     def _judge_lineage(self, one: dict[str, Any]) -> None:
-        """Have a new certificate issued where this one is not fit; nginx itself can start with any that it can load."""
-        found = problems_of(one["certificate"], one["certificate_key"], one["names"])
-        if found:
-            self.issue.append({**self._shown(one), "reason": "; ".join(found)})
-        self._judge(one, found and problems_of_pair(one["certificate"], one["certificate_key"]))
+        """Have another certificate issued where this one is not what is wanted; what that would not cure is refused."""
+        certificate, key = one["certificate"], one["certificate_key"]
+        missing = [path for path in (certificate, key) if not os.path.isfile(path)]
+        reason = "" if missing or problems_of_pair(certificate, key) else to_issue(one)
+        if reason:
+            self.issue.append({**self._shown(one), "reason": reason})
+        self._judge(one, [] if reason else problems_of(certificate, key, one["names"]))
 
     def _from_content(self, one: dict[str, Any]) -> list[tuple[str, str]]:
         given = {path: self.params["contents"][path] for path in (one["certificate_key"], one["certificate"])}
-        different = [path for path, text in given.items() if read(path) != text.encode()]
+        different = [path for path, text in given.items() if read(path) != text.encode() or not _only_roots(path)]
         for path in different:
             with open(os.open(self._aside(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w",
                       encoding="utf-8") as file:
@@ -377,16 +441,20 @@ class Certificates:
         return {key: one[key] for key in ("place", "site", "names", "key_type", "lineage", "email", "directory_url")}
 
     def _remove(self, wanted: set[str]) -> None:
-        """Remove what is in our folder, is not wanted, and is named by no generation."""
-        folder = self.params["folder"]
+        """Remove what is in our folder, is not wanted, and is named by no generation; tell the same of lineages."""
+        folder, lineages = self.params["folder"], self.params["lineages"]
         left = {os.path.join(folder, name) for name in os.listdir(folder)} - wanted if os.path.isdir(folder) else set()
-        if not left:
+        kept = {one["lineage"] for one in self.params["certificates"]}
+        others = {name for name in os.listdir(lineages) if name.startswith("websocket_proxy_")} - kept \
+            if os.path.isdir(lineages) else set()
+        if not left and not others:
             return
-        named = set()
+        named: set[str] = set()
         for parent, _folders, names in os.walk(self.params["generations"]):
             for name in names:
-                text = read(os.path.join(parent, name)) or b""
-                named.update(re.findall(re.escape(folder) + r"/[A-Za-z0-9_.-]+", text.decode(errors="replace")))
+                text = (read(os.path.join(parent, name)) or b"").decode(errors="replace")
+                named.update(re.findall(r"ssl_certificate(?:_key)? \"?([^\";]+)", text))
+        self.forgotten = sorted(name for name in others if os.path.join(lineages, name, "fullchain.pem") not in named)
         for path in left - named if not self.check else set():
             if os.path.isdir(path):
                 # Of a run that was cut off.
@@ -415,6 +483,7 @@ def main() -> None:
             "contents": {"type": "dict", "default": {}, "no_log": True},
             "folder": {"type": "str", "required": True},
             "generations": {"type": "str", "required": True},
+            "lineages": {"type": "str", "default": "/etc/letsencrypt/live"},
             "warn_days": {"type": "int", "default": 21},
         },
         supports_check_mode=True,
@@ -427,7 +496,8 @@ def main() -> None:
         module.fail_json(msg=str(error))
     for warning in certificates.warnings:
         module.warn(warning)
-    module.exit_json(changed=certificates.changed, issue=certificates.issue)
+    module.exit_json(changed=certificates.changed, issue=certificates.issue,
+                     forgotten=certificates.forgotten)
 
 
 if __name__ == "__main__":

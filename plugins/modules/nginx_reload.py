@@ -49,6 +49,10 @@ options:
       - Whether nginx is reloaded. V(false) only tests the configuration, and puts back what runs when it is refused.
     type: bool
     default: true
+  start:
+    description: Whether nginx is started where it does not run.
+    type: bool
+    default: true
   divert:
     description: As O(wsedge.nginx.nginx_config#module:divert).
     type: bool
@@ -139,6 +143,7 @@ def main() -> None:
             "folder": {"type": "str", "required": True},
             "socket": {"type": "str", "required": True},
             "reload": {"type": "bool", "default": True},
+            "start": {"type": "bool", "default": True},
             "divert": {"type": "bool", "default": False},
             "validate": {"type": "str", "default": COMMAND},
             "pid_file": {"type": "str", "default": "/run/nginx.pid"},

@@ -31,7 +31,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inve
 PREFIX = "websocket_proxy_"
 
 # Of http.conf, where a site has TLS.
-_TLS_VARIABLES = 4
+_TLS_VARIABLES = 7
 
 
 class InventoryError(ValueError):

@@ -161,6 +161,8 @@ def public_key(value: object) -> str:
 
 def pem(value: object) -> str:
     """Accept text in PEM form (RFC 7468); it is never shown. What it holds is checked on the host."""
+    if hasattr(value, "__ENCRYPTED__"):
+        value = str(value)  # ansible-core before 2.19 has a class of its own for what a vault holds
     if not isinstance(value, str) or not re.match(r"\s*-----BEGIN [A-Z0-9 ]+-----\s", value):
         raise Refused("this is not the text of a PEM file, which begins with -----BEGIN")
     _check_lines(value.replace("\r\n", "\n"))
@@ -259,6 +261,11 @@ def seconds(value: object) -> str:
     if checked.endswith("ms"):
         raise Refused(f"{shown(value)} is not a time in whole seconds, which is what nginx counts in here")
     return checked
+
+
+def seconds_or_none(value: object) -> str:
+    """Accept a time in whole seconds, or 0."""
+    return "0s" if value in (0, "0") and not isinstance(value, bool) else seconds(value)
 
 
 def in_seconds(checked: str) -> int:
@@ -604,6 +611,8 @@ def regular_expression(value: object) -> str:
 def folder(value: object) -> str:
     """Accept the absolute path of a folder or file on the host."""
     checked = text(value)
+    if not checked.startswith("/") and len(checked) > 40:
+        raise Refused("this is not an absolute path, and may be a secret, so it is not shown")
     if not re.fullmatch(r"(/[A-Za-z0-9_.@+-]+)+/?", checked, re.ASCII) or re.search(r"/\.\.?(/|$)", checked):
         raise Refused(f"{shown(value)} is not an absolute path: letters, digits and any of _.@+- between slashes")
     if len(checked) > 1000:

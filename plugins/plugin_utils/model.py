@@ -195,9 +195,10 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Profile:
-    """How TLS is spoken, after Mozilla's guidelines of a version."""
+    """How TLS is spoken, after Mozilla's guidelines of a version; ``resumed`` tells whether sessions are kept."""
 
     name: str
+    resumed: bool
     guidelines: str
     protocols: list[str]
     ciphers: str
@@ -216,12 +217,13 @@ class ClientCertificate:
 
 @dataclass(frozen=True)
 class Tls:
-    """TLS of a server; ``http2`` tells whether there is a directive for it. ``misdirected`` is a variable."""
+    """TLS of a server; with ``http2_directive`` it is not listen that says HTTP/2. ``misdirected`` is a variable."""
 
     certificate: str
     certificate_key: str
     profile: Profile
     http2: bool
+    http2_directive: bool
     buffer_size: str
     client_certificate: ClientCertificate | None
     misdirected: str

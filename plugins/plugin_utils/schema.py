@@ -256,8 +256,8 @@ TLS = {
     "ssl_buffer_size": Key("str", kinds.buffer_size, "4k"),
     "redirect": Key("raw", kinds.redirect_status, 308),
     "redirect_listen": Key("list", default=["80"], elements="raw"),
-    "hsts": Key("dict"),
-    "client_certificate": Key("dict"),
+    "hsts": Key("raw"),
+    "client_certificate": Key("raw"),
 }
 
 ACME = {
@@ -267,7 +267,7 @@ ACME = {
 }
 
 HSTS = {
-    "max_age": Key("str", kinds.seconds, "730d"),
+    "max_age": Key("str", kinds.seconds_or_none, "730d"),
     "include_subdomains": Key("bool", kinds.boolean, False),
     "preload": Key("bool", kinds.boolean, False),
 }

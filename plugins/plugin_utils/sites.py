@@ -36,7 +36,6 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.tls import (
     SiteTls,
     hsts_header,
     listen_words,
-    profile_of,
     read_tls,
 )
 
@@ -87,6 +86,7 @@ class Sites:
         self._identities = any(isinstance(one, Mapping) and isinstance(one.get("tls"), Mapping)
                                and one["tls"].get("client_certificate")
                                for one in [given, *(raw if isinstance(raw, list) else [])])
+        self.certificates.resumed = not self._identities
         sites = [self._site(where, item) for where, item in self._place.items(raw, "sites")]
         return [site for site in sites if site]
 
@@ -99,7 +99,7 @@ class Sites:
                          *(listen_words(socket.tls.values["http2"], self._host) if socket.tls else [])]
                 kinds_of.setdefault(socket.tls.values["profile"] if socket.tls else "", []).append(words)
         needs_one = self._host.has(*REJECT_HANDSHAKE) is False
-        return [Refusal(listen, profile_of(profile, self._host) if profile else None,
+        return [Refusal(listen, self.certificates.profile(profile) if profile else None,
                         self.certificates.unknown() if profile and needs_one else None)
                 for profile, listen in kinds_of.items()]
 

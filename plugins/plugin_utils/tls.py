@@ -82,7 +82,7 @@ def read_tls(layers: list[tuple[Place, Mapping[str, Any]]]) -> SiteTls | None:
         if given is None:
             continue
         found = where
-        own = where.said(raw, TLS)
+        own = {key for key in where.said(raw, TLS) if given.get(key) is not False}
         if own & _SOURCES.keys():
             # A certificate of the site's own takes the place of whatever the defaults have.
             merged = {key: value for key, value in merged.items() if key not in _SOURCES}
@@ -97,11 +97,15 @@ def read_tls(layers: list[tuple[Place, Mapping[str, Any]]]) -> SiteTls | None:
 _SOURCES = {key: source for source, keys in CERTIFICATES.items() for key in keys}
 
 
-def profile_of(name: str, host: Host) -> Profile:
-    """Return what one of Mozilla's configurations says, as far as the host's OpenSSL knows it."""
+def profile_of(name: str, host: Host, resumed: bool) -> Profile:
+    """Return what one of Mozilla's configurations says, as far as the host's OpenSSL knows it.
+
+    A client that has RESUMED a session is not asked for its certificate again, whatever was revoked meanwhile.
+    """
     hybrid = ["X25519MLKEM768"] if host.openssl_version >= _HYBRID_GROUP else []
     modern = name == "modern"
-    return Profile(name=name, guidelines=_GUIDELINES, protocols=["TLSv1.3"] if modern else ["TLSv1.2", "TLSv1.3"],
+    return Profile(name=name, resumed=resumed, guidelines=_GUIDELINES,
+                   protocols=["TLSv1.3"] if modern else ["TLSv1.2", "TLSv1.3"],
                    ciphers="" if modern else ":".join(_CIPHERS), groups=":".join([*hybrid, *_GROUPS]))
 
 
@@ -111,10 +115,14 @@ def listen_words(http2: bool, host: Host) -> list[str]:
 
 
 class Certificates:
-    """Compiles what sites say of their certificates; ``all`` has them, and FILES all that nginx reads for TLS."""
+    """Compiles what sites say of their certificates, which ``all`` has.
+
+    ``resumed`` is to be false where any of them asks clients for theirs: one cache serves all sites of a socket.
+    """
 
     def __init__(self, host: Host) -> None:
         self.all: list[Certificate] = []
+        self.resumed = True
         self._host = host
 
     def compile(self, tls: SiteTls, site: str, server_names: list[str], answers_all: bool) -> Tls:
@@ -126,11 +134,16 @@ class Certificates:
         client = self._client(tls["client_certificate"], values["client_certificate"])
         return Tls(certificate=certificate.certificate if certificate else "",
                    certificate_key=certificate.certificate_key if certificate else "",
-                   profile=profile_of(values["profile"], self._host),
-                   http2=values["http2"] and self._host.has(*_HTTP2_DIRECTIVE) is not False,
+                   profile=self.profile(values["profile"]),
+                   http2=values["http2"],
+                   http2_directive=values["http2"] and self._host.has(*_HTTP2_DIRECTIVE) is not False,
                    buffer_size=values["ssl_buffer_size"], client_certificate=client,
                    misdirected="$websocket_proxy_misdirected_if_named" if answers_all else
                    "$websocket_proxy_misdirected")
+
+    def profile(self, name: str) -> Profile:
+        """Return how TLS is spoken on this host."""
+        return profile_of(name, self._host, self.resumed)
 
     def unknown(self) -> Certificate:
         """Return the certificate of nobody, for an nginx that cannot reject a handshake."""
@@ -195,7 +208,7 @@ class Certificates:
                            said["email"] or "", said["directory_url"])
 
     def _client(self, place: Place, raw: object) -> ClientCertificate | None:
-        if raw is None:
+        if raw in (None, False):
             return None
         given = read_keys(place, CLIENT_CERTIFICATE, raw)
         if given is None:
@@ -207,7 +220,7 @@ class Certificates:
 def hsts_header(tls: SiteTls) -> dict[str, str | None]:
     """Return the header of RFC 6797 as the layer of response headers that it is."""
     place, raw = tls["hsts"], tls.values["hsts"]
-    given = None if raw is None else read_keys(place, HSTS, raw)
+    given = None if raw in (None, False) else read_keys(place, HSTS, raw)
     if given is None:
         return {}
     said = with_defaults(HSTS, given)

@@ -87,6 +87,20 @@ def switching() -> Backend:
     return Backend(_switch)
 
 
+def _offer(backend: Backend, connection: socket.socket) -> None:
+    while head := head_of(connection):
+        backend.heads.append(head)
+        if b"\r\nUpgrade: websocket" in head:
+            connection.sendall(SWITCHED)
+            return
+        connection.sendall((PLAIN % (2, b"ok")).replace(b"\r\n", b"\r\nUpgrade: h2,h2c\r\nConnection: Upgrade\r\n", 1))
+
+
+def offering() -> Backend:
+    """Make a backend that offers to switch to HTTP/2 in each answer, and switches to WebSockets when asked."""
+    return Backend(_offer)
+
+
 def numbered(number: int) -> Backend:
     """Make a backend that says in each answer which one it is; it takes handshakes, and sends back what it gets."""
     name = b"X-Server: %d\r\n" % number

@@ -71,8 +71,8 @@ class Authority:
             .sign(issuer._key, hashes.SHA256()))
         self.certificate = certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def issue(self, *names: str, kind: str = "ecdsa", days: float = 20, begin: float = -1) -> Pair:
-        """Issue a certificate for host names and IP addresses; it is good for a server and for a client."""
+    def issue(self, *names: str, kind: str = "ecdsa", days: float = 20, begin: float = -1, server: bool = True) -> Pair:
+        """Issue a certificate for host names and IP addresses; it is good for a client, and for a server too."""
         key = _key(kind)
         now = datetime.datetime.now(datetime.UTC)
         alternatives = [x509.IPAddress(ipaddress.ip_address(name)) if name[0] == "[" or name.replace(".", "").isdigit()
@@ -84,7 +84,8 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage(
-                [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+                [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if server else [])]),
+                critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256()))
         text = certificate.public_bytes(serialization.Encoding.PEM).decode()

@@ -119,10 +119,12 @@ def below_expired() -> Pair:
     (Pair(GOOD.certificate, GOOD.key[:60], GOOD.private), f"{THEIRS}/a.pem and {THEIRS}/a.key cannot be loaded: "),
     (backwards(), f"{THEIRS}/a.key is not the key of the first certificate"),
     (Pair(GOOD.alone + Authority("others").certificate, GOOD.key, GOOD.private),
-     f"what follows the first certificate in {THEIRS}/a.pem is not from who issued it"),
-    (below_expired(), f"{THEIRS}/a.pem holds a CA's certificate that is over since ")],
+     f"{THEIRS}/a.pem does not go with what follows the first certificate in it: unable to get"),
+    (Pair(GOOD.alone + Authority("below tests", CA).certificate, GOOD.key, GOOD.private),
+     f"{THEIRS}/a.pem does not go with what follows the first certificate in it: "),
+    (below_expired(), f"{THEIRS}/a.pem does not go with what follows the first certificate in it: certificate has")],
     ids=["over", "not yet", "names", "key", "kind of key", "password", "no certificate", "no key", "order", "chain",
-         "chain over"])
+         "chain of the same name", "chain over"])
 def test_a_certificate_that_is_not_fit_is_refused_with_the_reason(box: Box, pair: Pair, told: str) -> None:
     box.put(pair.certificate, pair.key)
     assert any(line.startswith(f"sites[0]: {told}") for line in box.refuses(theirs()).splitlines())
@@ -154,7 +156,8 @@ def test_all_that_is_wrong_is_told_at_once(box: Box) -> None:
 def test_a_certificate_for_the_names_is_accepted(box: Box, issued: list[str], names: list[str]) -> None:
     pair = BELOW.issue(*issued)
     box.put(pair.certificate, pair.key)
-    assert box.call(theirs(*names)) | {"invocation": 0} == {"changed": False, "issue": [], "invocation": 0}
+    result = box.call(theirs(*names))
+    assert not result.get("failed") and not result["changed"]
 
 
 @pytest.mark.parametrize(("issued", "name"), [
@@ -239,8 +242,45 @@ def test_certbot_is_asked_for_what_is_missing_or_not_fit(box: Box) -> None:
         ("websocket_proxy_a", "there is none yet")]
     box.put(GOOD.certificate, GOOD.key)
     assert box.call(acme(True))["issue"] == []
-    for pair, reason in ((BELOW.issue("b.test"), "is not for a.test"),
-                         (BELOW.issue("a.test", days=-0.5, begin=-2), "is over")):
+    for pair, reason in ((BELOW.issue("b.test"), "it is for b.test"),
+                         (BELOW.issue("a.test", "b.test"), "it is for a.test, b.test"),
+                         (BELOW.issue("a.test", days=-0.5, begin=-2), "it is over since")):
         box.put(pair.certificate, pair.key)
         (issue,) = box.call(acme(True))["issue"]
         assert reason in issue["reason"] and issue["directory_url"] == "https://ca.test/dir"
+        assert box.call(acme(True)).get("warnings", []) == []
+    box.put(GOOD.certificate, GOOD.key)
+    for line, reason in (("server = https://other.test/dir", "its server is https://other.test/dir"),
+                         ("key_type = rsa", "its key_type is rsa")):
+        box.container.write({"/etc/ssl/renewal/theirs.conf": f"version = 1\n[renewalparams]\n{line}\n"})
+        box.container.shell(f"mkdir -p /etc/ssl/live && ln -sfn {THEIRS} /etc/ssl/live/theirs")
+        (issue,) = box.call({**acme(True), "certificate": "/etc/ssl/live/theirs/a.pem"})["issue"]
+        assert issue["reason"] == reason
+
+
+def test_what_another_certificate_would_not_cure_is_refused(box: Box) -> None:
+    box.put(GOOD.certificate, GOOD.key, "644")
+    assert "anybody on the host can read" in box.refuses(acme(True))
+
+
+def test_a_lineage_that_nobody_has_any_more_is_told_of(box: Box) -> None:
+    box.container.shell("rm -rf /etc/le && mkdir -p /etc/le/websocket_proxy_a /etc/le/websocket_proxy_b /etc/le/theirs")
+    box.put(GOOD.certificate, GOOD.key)
+    assert box.call(acme(True), lineages="/etc/le")["forgotten"] == ["websocket_proxy_b"]
+    box.container.write({"/etc/nginx/websocket_proxy/000001-000000000000/site-b.conf":
+                         "    ssl_certificate /etc/le/websocket_proxy_b/fullchain.pem;\n"})
+    assert box.call(acme(True), lineages="/etc/le")["forgotten"] == []
+
+
+def test_a_certificate_that_is_for_no_server_is_refused(box: Box) -> None:
+    pair = CA.issue("a.test", server=False)
+    box.put(pair.certificate, pair.key)
+    assert "does not go with itself: " in box.refuses(theirs())
+
+
+def test_a_key_of_ours_that_somebody_made_readable_is_put_right(box: Box) -> None:
+    for one in (content(GOOD), made("a-2", "a.test")):
+        assert box.call(one)["changed"]
+        box.container.shell(f"chmod 644 {one['certificate_key']}")
+        assert box.call(one)["changed"]
+        assert box.container.shell(f"stat -c %a {one['certificate_key']}") == "600\n"

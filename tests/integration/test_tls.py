@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import h2.connection
 import h2.events
 import pytest
 
-from .backends import Backend, switching, telling, websocket_echo
+from .backends import Backend, offering, switching, telling, websocket_echo
 from .client import HANDSHAKE, Client, fields, get, head_of
 from .conftest import EVERY
 from .edge import Edge, free_port
@@ -277,6 +278,29 @@ def test_http_2_opens_no_tunnel_and_makes_no_alert(setup: Setup) -> None:
     backend.close()
 
 
+@EVERY
+def test_a_plain_request_for_a_socket_is_told_so_with_http_2_as_well(setup: Setup) -> None:
+    setup.serve(setup.site("a.test", locations=[{"path": "/", "upstream": "tell", "websocket_only": True}]))
+    with http2(setup, "a.test") as client:
+        assert client.ask(request("a.test")) == "426"
+    with setup.client("a.test") as plain:
+        answer = plain.ask("a.test", "/")
+        assert (answer.status, answer.headers["upgrade"], answer.headers["connection"]) == (426, "websocket", "upgrade")
+
+
+@EVERY
+def test_what_a_backend_offers_does_not_break_an_answer_in_http_2(setup: Setup) -> None:
+    backend = offering()
+    setup.serve(setup.site("a.test", upstream="offering"),
+                upstreams=[{"name": "offering", "servers": [backend.address]}])
+    with http2(setup, "a.test") as client:
+        assert client.ask(request("a.test")) == "200"
+    with setup.client("a.test") as opened:
+        answer = opened.ask("a.test", "/", UPGRADE)
+        assert (answer.status, answer.headers["upgrade"]) == (101, "websocket")
+    backend.close()
+
+
 # --- names
 
 
@@ -301,10 +325,14 @@ def test_a_name_that_no_site_has_gets_no_certificate_of_any_site(setup: Setup) -
 
 @EVERY
 def test_a_site_answers_for_the_name_of_its_handshake_alone(setup: Setup) -> None:
-    setup.serve(setup.site("a.test"), setup.site("b.test"))
+    setup.certificates["b.test"] = BELOW.issue("b.test", "*.b.test")
+    setup.serve(setup.site("a.test"), setup.site("b.test", server_names=["b.test", "*.b.test"]))
     for asked, status in (("a.test", 200), ("A.test", 200), ("a.test.", 200), ("a.test:8443", 200), ("b.test", 421)):
         with setup.client("a.test") as client:
             assert (asked, client.ask(asked, "/").status) == (asked, status)
+    # Before 1.21.1, nginx takes a host with spaces.
+    with setup.client("a.test") as client:
+        assert client.ask("z.b.test a.test z.b.test", "/").status in (400, 421)
     with setup.client("a.test") as client:
         client.send("x.test", "/")
         assert head_of(client.socket) == b""
@@ -410,6 +438,27 @@ def test_a_revoked_client_is_refused(setup: Setup) -> None:
     setup.serve(setup.site("a.test", asked_for(setup, crl=f"{FOLDER}/revoked.pem")))
     assert setup.told("a.test", context=setup.context(good))["x-ssl-client-verify"] == "SUCCESS"
     with setup.client("a.test", setup.context(bad)) as client:
+        assert client.ask("a.test", "/").status == 400
+
+
+@EVERY
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_session_does_not_outlive_what_was_revoked(setup: Setup, version: str) -> None:
+    bad = CA.issue("bad")
+    site = setup.site("a.test", asked_for(setup, crl=f"{FOLDER}/revoked.pem"), upstream="tell")
+    variables = {"upstreams": [{"name": "tell", "servers": [setup.backend.address]}], "sites": [site]}
+    setup.edge.container.write({f"{FOLDER}/revoked.pem": CA.revoked()})
+    setup.serve(site)
+    context = setup.context(bad, minimum_version=VERSIONS[version], maximum_version=VERSIONS[version])
+    with setup.client("a.test", context) as client:
+        assert client.ask("a.test", "/").status == 200
+        assert isinstance(client.socket, ssl.SSLSocket)
+        session = client.socket.session
+    # nginx keeps a list that it has read within the same second.
+    time.sleep(1.1)
+    setup.edge.container.write({f"{FOLDER}/revoked.pem": CA.revoked(bad)})
+    setup.edge.reload(variables)
+    with setup.client("a.test", context, session=session) as client:
         assert client.ask("a.test", "/").status == 400
 
 

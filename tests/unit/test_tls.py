@@ -76,7 +76,7 @@ def test_a_site_with_tls_listens_on_443_and_sends_who_comes_to_80_there() -> Non
 def test_http_2_is_said_as_the_installed_nginx_takes_it(host: Host, words: list[str], directive: bool) -> None:
     model = compiled(site(tls=OWN), host=host)
     assert model.sites[0].listen == [words] == model.refusing[0].listen
-    assert tls_of(model.sites[0]).http2 is directive
+    assert tls_of(model.sites[0]).http2 and tls_of(model.sites[0]).http2_directive is directive
     off = compiled(site(tls={**OWN, "http2": False}), host=host)
     assert off.sites[0].listen == [["443", "ssl"]] and not tls_of(off.sites[0]).http2
 
@@ -124,6 +124,39 @@ def test_keys_of_a_site_win_and_its_certificate_takes_the_place_of_the_defaults(
     assert plain.tls is None and plain.listen == [["80"]]
 
 
+def test_sessions_are_resumed_unless_a_site_of_the_host_asks_clients_who_they_are() -> None:
+    asking = site("c.d", tls={**OWN, "client_certificate": {"ca": "/ca.pem"}})
+    assert first(site(tls=OWN)).profile.resumed
+    model = compiled(site(tls=OWN), asking)
+    assert not any(tls_of(one).profile.resumed for one in model.sites)
+    assert model.refusing[0].profile and not model.refusing[0].profile.resumed
+
+
+def test_a_site_takes_back_what_the_defaults_say() -> None:
+    defaults = {"tls": {**OWN, "hsts": {}, "client_certificate": {"ca": "/ca.pem"}}}
+    found = compiled(site(tls={"hsts": False, "client_certificate": False, "self_signed": False}),
+                     site_defaults=defaults).sites[0]
+    assert tls_of(found).client_certificate is None and tls_of(found).certificate == "/etc/ssl/a.pem"
+    assert found.locations[0].response_headers == []
+    (header,) = compiled(site(tls={**OWN, "hsts": {"max_age": 0}})).sites[0].locations[0].response_headers
+    assert header.value == "max-age=0"
+
+
+def test_what_a_vault_holds_is_text_with_every_ansible_core() -> None:
+    class Encrypted:
+        """As ansible-core before 2.19 has it."""
+
+        __ENCRYPTED__ = True
+
+        def __str__(self) -> str:
+            return KEY
+
+    given = variables(site(tls={**CONTENT, "certificate_key_content": Encrypted()}))
+    model = websocket_proxy_model(given, {"version": "1.26.3"})
+    assert model["problems"] == []
+    assert KEY in websocket_proxy_contents(model["certificates"], given).values()
+
+
 def test_files_that_nginx_reads_are_referred_to() -> None:
     model = compile_model({**variables(site(tls={**OWN, "client_certificate": {"ca": "/ca.pem", "crl": "/crl.pem"}})),
                            "websocket_proxy_upstreams": [
@@ -149,7 +182,7 @@ def test_the_model_holds_no_key_and_its_contents_are_told_apart() -> None:
     {"tls": KEY}, {"tls": [KEY]}, {"tls": {**CONTENT, "certificate": KEY}}, {"tls": {**CONTENT, "profile": KEY}},
     {"tls": {"certificate_content": KEY[:5], "certificate_key_content": f"x{KEY}"}}, {"tls": {KEY: 1}},
     {"tls": {**CONTENT, "acme": KEY}}, {"tls": {"certificate_key_content": [KEY]}}, {"locations": KEY},
-    {"server_names": [KEY], "tls": CONTENT}, {"tls": {"certificate_key_content": KEY + "@generation@"}},
+    {"tls": {"certificate": "/a", "certificate_key": "SECRET" * 9}}, {"server_names": [KEY], "tls": CONTENT}, {"tls": {"certificate_key_content": KEY + "@generation@"}},
     {"tls": {"certificate_key_content": KEY.replace("PRIVATE", "ENCRYPTED PRIVATE")}}])
 def test_no_message_shows_a_key(wrong: dict[str, Any]) -> None:
     found = problems({**site(), **wrong})

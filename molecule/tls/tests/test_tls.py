@@ -177,7 +177,7 @@ def test_a_renewed_file_is_shown_after_the_hook_and_no_socket_of_200_drops(clien
         for kind in ("pem", "key"):
             text = (PKI / f"renewed.{name.removeprefix('there.')}.{kind}").read_text()
             host(proxy).check_output(f"printf %s %s > /etc/ssl/tests/there.{kind}", "%s", text)
-        assert "nginx was reloaded, and runs" in host(proxy).check_output("/usr/local/sbin/websocket_proxy_reload")
+        assert "nginx was reloaded: " in host(proxy).check_output("/usr/local/sbin/websocket_proxy_reload")
         new = x509.load_pem_x509_certificate((PKI / f"renewed.{proxy}.test.pem").read_bytes()).serial_number
         assert clients.serial(name) == new != old[proxy]
     assert clients.ask("alive") == 600
