@@ -182,7 +182,8 @@ def test_the_model_holds_no_key_and_its_contents_are_told_apart() -> None:
     {"tls": KEY}, {"tls": [KEY]}, {"tls": {**CONTENT, "certificate": KEY}}, {"tls": {**CONTENT, "profile": KEY}},
     {"tls": {"certificate_content": KEY[:5], "certificate_key_content": f"x{KEY}"}}, {"tls": {KEY: 1}},
     {"tls": {**CONTENT, "acme": KEY}}, {"tls": {"certificate_key_content": [KEY]}}, {"locations": KEY},
-    {"tls": {"certificate": "/a", "certificate_key": "SECRET" * 9}}, {"server_names": [KEY], "tls": CONTENT}, {"tls": {"certificate_key_content": KEY + "@generation@"}},
+    {"tls": {"certificate": "/a", "certificate_key": "SECRET" * 9}},
+    {"server_names": [KEY], "tls": CONTENT}, {"tls": {"certificate_key_content": KEY + "@generation@"}},
     {"tls": {"certificate_key_content": KEY.replace("PRIVATE", "ENCRYPTED PRIVATE")}}])
 def test_no_message_shows_a_key(wrong: dict[str, Any]) -> None:
     found = problems({**site(), **wrong})

@@ -318,3 +318,18 @@ def test_nothing_is_left_when_the_edge_is_gone() -> None:
     while any(everywhere("ss -Hltn 'sport = :443'").values()):
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_a_first_run_whose_certificate_is_not_issued_leaves_the_host_as_it_was() -> None:
+    tree = ("cd /etc/nginx && find . -printf '%p %y %m %l\\n' | sort && sha256sum nginx.conf && "
+            "dpkg-divert --list '*nginx*'")
+    everywhere("systemctl start nginx")
+    before = everywhere(f"{tree}; curl -s -o /dev/null -w '%{{http_code}}' http://localhost/")
+    assert all(told.endswith("200") for told in before.values())
+    done = play(websocket_proxy_sites=[site("late", acme={
+        "email": "admin@example.com", "agree_tos": True, "directory_url": "https://ca.test:9/dir"})])
+    assert done.returncode != 0 and len(re.findall("Connection refused", done.stdout)) >= len(PROXIES)
+    after = everywhere(f"{tree}; curl -s -o /dev/null -w '%{{http_code}}' http://localhost/")
+    for proxy in PROXIES:
+        kept = [line for line in after[proxy].splitlines() if "websocket_proxy_certificates" not in line]
+        assert kept == before[proxy].splitlines()
