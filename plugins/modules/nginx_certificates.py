@@ -134,6 +134,7 @@ forgotten:
   returned: success
 """
 
+import functools
 import ipaddress
 import os
 import re
@@ -168,6 +169,8 @@ def _refuse() -> str:
     raise _Password
 
 
+# Many sites may show one certificate.
+@functools.cache
 def decoded(path: str) -> dict[str, Any]:
     """Return the first certificate of a file, as SSLSocket.getpeercert() has it.
 
@@ -198,6 +201,7 @@ def _date(text: str) -> float:
     return float(ssl.cert_time_to_seconds(text))
 
 
+@functools.cache
 def problems_of_pair(certificate: str, key: str) -> list[str]:
     """Return what keeps nginx from loading a certificate with its key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -218,6 +222,7 @@ def problems_of_pair(certificate: str, key: str) -> list[str]:
     return []
 
 
+@functools.cache
 def problems_of_chain(certificate: str, key: str) -> list[str]:
     """Return why a client that believes what follows the first certificate of a file does not believe that one.
 

@@ -41,6 +41,9 @@ _GROUPS = ["X25519", "prime256v1", "secp384r1"]
 # Preloading is for good, and its list asks for both. Source: https://hstspreload.org
 _YEAR = 31536000
 
+# Where a certificate comes from, by its keys; those of one source come together.
+_SOURCES = {key: source for source, keys in CERTIFICATES.items() for key in keys}
+
 # What the backend is told of a client's certificate; from anybody else it is removed.
 IDENTITY = {"X-SSL-Client-Verify": "$ssl_client_verify", "X-SSL-Client-S-DN": "$ssl_client_s_dn",
             "X-SSL-Client-I-DN": "$ssl_client_i_dn", "X-SSL-Client-Serial": "$ssl_client_serial",
@@ -70,11 +73,11 @@ def read_tls(layers: list[tuple[Place, Mapping[str, Any]]]) -> SiteTls | None:
     places: dict[str, Place] = {}
     said: set[str] = set()
     found = None
-    for place, layer in layers:
+    for holder, layer in layers:
         raw = layer.get("tls")
         if raw is None:
             continue
-        where = place["tls"]
+        where = holder["tls"]
         if raw is False:
             found, merged, places, said = None, {}, {}, set()
             continue
@@ -86,15 +89,12 @@ def read_tls(layers: list[tuple[Place, Mapping[str, Any]]]) -> SiteTls | None:
         if own & _SOURCES.keys():
             # A certificate of the site's own takes the place of whatever the defaults have.
             merged = {key: value for key, value in merged.items() if key not in _SOURCES}
+            places = {key: place for key, place in places.items() if key not in _SOURCES}
             said -= _SOURCES.keys()
         merged.update(given)
         places.update(dict.fromkeys(given, where))
         said |= own
     return SiteTls(found, places, with_defaults(TLS, merged), frozenset(said)) if found else None
-
-
-# Where a certificate comes from, by its keys; those of one source come together.
-_SOURCES = {key: source for source, keys in CERTIFICATES.items() for key in keys}
 
 
 def profile_of(name: str, host: Host, resumed: bool) -> Profile:

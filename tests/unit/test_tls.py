@@ -157,6 +157,11 @@ def test_what_a_vault_holds_is_text_with_every_ansible_core() -> None:
     assert KEY in websocket_proxy_contents(model["certificates"], given).values()
 
 
+def test_a_mistake_in_a_sites_own_certificate_is_told_once_whatever_the_defaults_have() -> None:
+    assert problems(site(tls={"certificate": "a.pem", "certificate_key": "/a.key"}), site_defaults={"tls": OWN}) == [
+        '[0].tls.certificate: "a.pem" is not an absolute path: letters, digits and any of _.@+- between slashes']
+
+
 def test_files_that_nginx_reads_are_referred_to() -> None:
     model = compile_model({**variables(site(tls={**OWN, "client_certificate": {"ca": "/ca.pem", "crl": "/crl.pem"}})),
                            "websocket_proxy_upstreams": [
