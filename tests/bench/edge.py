@@ -22,6 +22,7 @@ from tests.integration.edge import rendered
 HERE = Path(__file__).parent
 ECHO_SERVICE = HERE.parents[1] / "roles/websocket_echo/files"
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "15"))
+IDLE_EVERY = 5  # rounds; memory hardly varies
 NGINX = ["nginx", "-g", "daemon off;"]
 INVENTORY = {
     "websocket_proxy_upstreams": [{"name": "ws_node", "servers": ["127.0.0.1:3000"]}],
@@ -61,7 +62,8 @@ def main(image: str) -> None:
         ["docker", "run", "--rm", "--interactive", "--network", "none", "--cap-add", "SYS_PTRACE",
          "--volume", f"{HERE}:/bench:ro", "--volume", f"{ECHO_SERVICE}:/websocket_echo:ro",
          "--env", "NODE_PATH=/usr/share/nodejs", image, "python3", "-B", "/bench/inside.py"],
-        input=json.dumps({"rounds": ROUNDS, "proxies": compared}) + "\n", stdout=subprocess.PIPE, text=True, check=True)
+        input=json.dumps({"rounds": ROUNDS, "kinds": {"echo": 1, "browser": IDLE_EVERY, "minimal": IDLE_EVERY},
+                          "proxies": compared}) + "\n", stdout=subprocess.PIPE, text=True, check=True)
     results = json.loads(done.stdout)
     reference = results["recipe"]
     versions = [output(image, "nginx", "-v").split("/")[1].split()[0], output(image, "haproxy", "-v").split()[2]]

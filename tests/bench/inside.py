@@ -1,8 +1,11 @@
 """Runs in a container: puts one proxy after the other before the echo backend and measures what WebSockets cost it.
 
-Input is one line of JSON: {"rounds": 15, "proxies": {NAME: {"files": {PATH: TEXT}, "command": [WORD, …]}, …}}.
-Output is {NAME: {"echo": […], "browser": […], "minimal": […]}, …}, a number for each round: the CPU time in ns of one
-128-byte echo, and the bytes of memory of one idle socket, opened with a browser's handshake or the shortest possible.
+Input is one line of JSON: {"rounds": 15, "kinds": {KIND: EVERY, …}, "proxies": {NAME: {"files": {PATH: TEXT},
+"command": [WORD, …]}, …}}. Output is {NAME: {KIND: [NUMBER, …], …}, …}, a number for each EVERY rounds. "echo" is the
+CPU time in ns of one 128-byte echo; the others are the bytes of memory of one idle socket, opened with a "browser"'s
+handshake, with the shortest possible ("minimal"), or with a browser's over "tls", which counts nginx's workers alone.
+
+Debian 11 has Python 3.9.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import re
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -26,7 +30,7 @@ ECHO_SOCKETS = 200
 WARM_UP = 2_000
 ECHOES = 20_000
 IDLE_SOCKETS = 3_000
-IDLE_EVERY = 5  # rounds; memory hardly varies
+TLS_SOCKETS = 2_000
 SECONDS = 900  # for everything
 
 # nginx takes memory for a request in blocks of 4 KiB, so where a handshake just fits in shows as a whole block.
@@ -73,10 +77,10 @@ def cpu() -> int:
                for process in proxy_processes() for thread in process.glob("task/*/schedstat"))
 
 
-def memory() -> int:
-    """Return the proxy's memory in bytes, each shared page divided among those that share it."""
+def memory(title: str = "") -> int:
+    """Return the memory of the proxy's processes with that TITLE in bytes, each shared page divided among its users."""
     return sum(int(re.findall(r"^Pss: +([0-9]+) kB", (process / "smaps_rollup").read_text(), re.M)[0]) * 1024
-               for process in proxy_processes())
+               for process in proxy_processes() if title in (process / "cmdline").read_text())
 
 
 @contextlib.contextmanager
@@ -100,16 +104,18 @@ def listens(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def websockets(count: int, handshake: str) -> Iterator[list[socket.socket]]:
+def websockets(count: int, handshake: str, tls: ssl.SSLContext | None = None) -> Iterator[list[socket.socket]]:
     """Open WebSockets through the proxy for as long as the block runs."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(websocket(handshake)) for _each in range(count)]
+        yield [stack.enter_context(websocket(handshake, tls)) for _each in range(count)]
 
 
-def websocket(handshake: str) -> socket.socket:
+def websocket(handshake: str, tls: ssl.SSLContext | None) -> socket.socket:
     """Open one WebSocket through the proxy."""
-    opened = socket.create_connection(("127.0.0.1", 80), timeout=10)
+    opened = socket.create_connection(("127.0.0.1", 443 if tls else 80), timeout=10)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if tls:
+        opened = tls.wrap_socket(opened, server_hostname="example.com")
     opened.sendall(handshake.replace("\n", "\r\n").encode())
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
@@ -163,6 +169,24 @@ def memory_per_socket(handshake: str) -> float:
         return (memory() - before) / IDLE_SOCKETS
 
 
+def memory_per_tls_socket() -> float:
+    """Return the memory of nginx's workers in bytes for one socket over TLS 1.3 that echoed once and now is idle."""
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    tls.minimum_version = ssl.TLSVersion.TLSv1_3
+    # A worker has its master's title until it sets its own.
+    while not (before := memory("worker process")):
+        time.sleep(0.02)
+    with websockets(TLS_SOCKETS, BROWSER, tls) as sockets:
+        echo(sockets, TLS_SOCKETS)
+        time.sleep(0.5)
+        return (memory("worker process") - before) / TLS_SOCKETS
+
+
+MEASURES = {"echo": cpu_per_echo, "browser": lambda: memory_per_socket(BROWSER),
+            "minimal": lambda: memory_per_socket(MINIMAL), "tls": memory_per_tls_socket}
+
+
 def serve(files: dict[str, str], command: list[str]) -> contextlib.AbstractContextManager[None]:
     """Put the files of a proxy in their places and run it."""
     for path, text in files.items():
@@ -180,20 +204,18 @@ def main() -> None:
     signal.alarm(SECONDS)
     task = json.loads(sys.stdin.readline())
     names = list(task["proxies"])
-    results: dict[str, dict[str, list[float]]] = {name: {"echo": [], "browser": [], "minimal": []} for name in names}
-    os.makedirs("/run/websocket_proxy", mode=0o700)
-    os.unlink("/etc/nginx/sites-enabled/default")
+    results: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in task["kinds"]} for name in names}
+    os.makedirs("/run/websocket_proxy", mode=0o700, exist_ok=True)
+    Path("/etc/nginx/sites-enabled/default").unlink(missing_ok=True)
     with running(BACKEND, 3000):
         for number in range(task["rounds"]):
             print(f"edge: round {number + 1} of {task['rounds']}", file=sys.stderr, flush=True)
             first = number % len(names)
             for name in names[first:] + names[:first]:
-                with serve(**task["proxies"][name]):
-                    results[name]["echo"].append(cpu_per_echo())
-                for kind, handshake in (("browser", BROWSER), ("minimal", MINIMAL)):
-                    if number % IDLE_EVERY == 0:
+                for kind, every in task["kinds"].items():
+                    if number % every == 0:
                         with serve(**task["proxies"][name]):
-                            results[name][kind].append(memory_per_socket(handshake))
+                            results[name][kind].append(MEASURES[kind]())
                 for path in task["proxies"][name]["files"]:
                     os.unlink(path)
     print(json.dumps(results))

@@ -84,7 +84,7 @@ def variables(kind: str, count: int, read_timeout: int) -> dict[str, Any]:
     inventory = {"websocket_proxy_upstreams": UPSTREAMS, "websocket_proxy_sites": sites}
     if kind == "role":
         return inventory
-    model = websocket_proxy_model(inventory, ipv6=False)
+    model = websocket_proxy_model(inventory, host={"ipv6": False})
     assert model["problems"] == []
     return {"sites": [file["vars"]["site"] for file in model["files"] if file["template"] == "site.conf.j2"]}
 

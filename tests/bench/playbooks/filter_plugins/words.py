@@ -1,0 +1,13 @@
+"""The filters that the role's own renderer gives its templates, for ansible.builtin.template, which quotes no words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class FilterModule:
+    """What Ansible looks for."""
+
+    def filters(self) -> dict[str, Callable[[str], str]]:
+        """Return the filters by name."""
+        return {"bare": str, "lines": str}
