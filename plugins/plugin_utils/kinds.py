@@ -160,20 +160,34 @@ def public_key(value: object) -> str:
 
 
 def pem(value: object) -> str:
-    """Accept text in PEM form (RFC 7468); it is never shown. What it holds is checked on the host."""
+    """Accept text in PEM form (RFC 7468), from its first line on; it is never shown. The host checks what it holds."""
     if hasattr(value, "__ENCRYPTED__"):
         value = str(value)  # ansible-core before 2.19 has a class of its own for what a vault holds
-    if not isinstance(value, str) or not re.match(r"\s*-----BEGIN [A-Z0-9 ]+-----\s", value):
-        raise Refused("this is not the text of a PEM file, which begins with -----BEGIN")
-    _check_lines(value.replace("\r\n", "\n"))
-    return value.replace("\r\n", "\n").strip() + "\n"
+    found = re.search(r"^-----BEGIN [A-Z0-9 ]+-----$", value, re.MULTILINE) if isinstance(value, str) else None
+    if not isinstance(value, str) or not found:
+        raise Refused("this is not the text of a PEM file, with -----BEGIN on a line of its own; the path of a file "
+                      "goes to the key without _content")
+    checked = value[found.start():].replace("\r\n", "\n").strip() + "\n"
+    _check_lines(checked)
+    return checked
+
+
+def certificates(value: object) -> str:
+    """Accept certificates in PEM form."""
+    checked = pem(value)
+    if "PRIVATE KEY" in checked:
+        raise Refused("this holds a private key, which goes to certificate_key_content alone")
+    return checked
 
 
 def private_key(value: object) -> str:
     """Accept a private key in PEM form without a password; it is never shown."""
     checked = pem(value)
-    if not re.match(r"-----BEGIN ((?!ENCRYPTED)[A-Z]+ )?PRIVATE KEY-----\n|-----BEGIN EC PARAMETERS-----\n", checked):
-        raise Refused("this is not a private key without a password, which begins with -----BEGIN PRIVATE KEY-----")
+    if checked.startswith("-----BEGIN ENCRYPTED"):
+        raise Refused("this key has a password, which nginx could ask nobody for; take it off with openssl pkey, and "
+                      "keep the key in a vault")
+    if not re.match(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n|-----BEGIN EC PARAMETERS-----\n", checked):
+        raise Refused(f"this is not a private key, but begins with {checked.splitlines()[0]}")
     return checked
 
 
@@ -407,6 +421,9 @@ def listen(value: object) -> tuple[str, int | None]:
     expected = "a port, address:port or unix:/path, such as 80, 192.0.2.1:80, [2001:db8::1]:80 or unix:/run/edge.sock"
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise Refused(f"{shown(value)} is not {expected}")
+    if isinstance(value, str) and " " in value:
+        raise Refused(f"{shown(value)} is more than {expected}; what else nginx's listen takes are keys of a mapping, "
+                      "and ssl and http2 come with the key tls of the site")
     if isinstance(value, int) or ":" not in value:
         return "", port(value)
     if value.startswith("unix:"):

@@ -245,7 +245,7 @@ CERTIFICATES = {
 TLS = {
     "certificate": Key("str", kinds.file),
     "certificate_key": Key("str", kinds.file),
-    "certificate_content": Key("str", kinds.pem),
+    "certificate_content": Key("str", kinds.certificates),
     "certificate_key_content": Key("str", kinds.private_key),
     "self_signed": Key("bool", kinds.boolean, False),
     "acme": Key("dict"),

@@ -202,10 +202,7 @@ class Sites:
         if not tls.values["redirect"]:
             return None
         place = tls["redirect_listen"]
-        sockets, protocols = self._listen(place, tls.values["redirect_listen"], None)
-        if True in protocols:
-            place.refuse("the redirect asks nobody for a client's address, so proxy_protocol has no use here; leave "
-                         "the redirect to what speaks it, with redirect: false")
+        sockets, _protocols = self._listen(place, tls.values["redirect_listen"], None)
         for name, at in server_names.items():
             for words in sockets:
                 taken = self._served.get(f"{words[0]} {name}")
@@ -236,6 +233,10 @@ class Sites:
                 if not listen:
                     continue
                 (address, port), options = listen, {}
+            if tls and port == 80:
+                where.refuse("clients come to port 80 without TLS; take it out of listen, what becomes of them is said "
+                             "by redirect and redirect_listen of tls")
+                continue
             if address.startswith("[") and not self._host.ipv6:
                 where.refuse(f"{shown(item)}: the host can open no IPv6 socket")
             addresses = [address] if address else ["0.0.0.0", "[::]"] if self._host.ipv6 else ["0.0.0.0"]
@@ -302,7 +303,8 @@ class Sites:
         for key in ("profile", "http2"):
             if tls and first and tls.values[key] != first.values[key]:
                 tls[key].refuse(f"{shown(tls.values[key])}, and {first.place.path} has {shown(first.values[key])} on "
-                                f"the same socket, {name}: it is settled before a client says which site it wants")
+                                "the same socket, where it is settled before a client says which site it wants; say it "
+                                "in websocket_proxy_site_defaults")
 
     @staticmethod
     def _networks(place: Place, raw: object) -> list[str]:

@@ -44,6 +44,9 @@ _YEAR = 31536000
 # Where a certificate comes from, by its keys; those of one source come together.
 _SOURCES = {key: source for source, keys in CERTIFICATES.items() for key in keys}
 
+# Keys whose own keys are merged with those of the defaults.
+_MAPPINGS = ("acme", "hsts", "client_certificate")
+
 # What the backend is told of a client's certificate; from anybody else it is removed.
 IDENTITY = {"X-SSL-Client-Verify": "$ssl_client_verify", "X-SSL-Client-S-DN": "$ssl_client_s_dn",
             "X-SSL-Client-I-DN": "$ssl_client_i_dn", "X-SSL-Client-Serial": "$ssl_client_serial",
@@ -81,10 +84,15 @@ def read_tls(layers: list[tuple[Place, Mapping[str, Any]]]) -> SiteTls | None:
         if raw is False:
             found, merged, places, said = None, {}, {}, set()
             continue
-        given = read_keys(where, TLS, raw)
-        if given is None:
+        if not isinstance(raw, Mapping):
+            where.refuse(f"{shown(raw)} is not a mapping, which says where the certificate comes from: "
+                         f"{', '.join(CERTIFICATES)}")
             continue
+        given = read_keys(where, TLS, raw) or {}
         found = where
+        for key in _MAPPINGS:
+            if isinstance(given.get(key), Mapping) and isinstance(merged.get(key), Mapping):
+                given[key] = {**merged[key], **given[key]}
         own = {key for key in where.said(raw, TLS) if given.get(key) is not False}
         if own & _SOURCES.keys():
             # A certificate of the site's own takes the place of whatever the defaults have.
@@ -157,12 +165,12 @@ class Certificates:
 
     def _certificate(self, tls: SiteTls, site: str, server_names: list[str]) -> Certificate | None:
         values = tls.values
-        given = [source for source, keys in CERTIFICATES.items()
-                 if any(values[key] not in (None, False) for key in keys)]
+        written = [key for key in _SOURCES if values[key] not in (None, False)]
+        given = {_SOURCES[key] for key in written}
         if len(given) != 1:
             # What was refused has been told of.
             if given or not (tls.said - tls.places.keys()) & _SOURCES.keys():
-                listed = f"here are {' and '.join(given)}" if given else "here is none"
+                listed = f"here are {' and '.join(written)}" if given else "here is none"
                 tls.place.refuse(f"tls needs one certificate: {', '.join(CERTIFICATES)}; {listed}")
             return None
         (source,) = given
@@ -199,7 +207,8 @@ class Certificates:
                 place.refuse(f"{shown(name)} is not a plain host name, and what proves that it is yours is a request "
                              "for it on port 80 (RFC 8555 8.3); give that name a site and a certificate of its own")
         if tls.values["redirect"] is False:
-            tls["redirect"].refuse("the CA asks on port 80, where the redirect is what listens")
+            tls["redirect"].refuse("the CA asks on port 80, where the redirect is what listens; leave it on, or bring "
+                                   "a certificate from elsewhere")
         lineage = f"websocket_proxy_{site}"
         # Until there is one, the site shows one that nobody believes.
         paths = (f"{LINEAGES}/{lineage}/fullchain.pem", f"{LINEAGES}/{lineage}/privkey.pem") \

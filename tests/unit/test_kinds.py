@@ -81,7 +81,7 @@ def test_a_sound_value_is_accepted_in_its_normal_form(
     (kinds.duration_or_never, False, "not a time"),
     (kinds.port, 0, "1 to 65535"), (kinds.port, 70000, "1 to 65535"), (kinds.port, True, "1 to 65535"),
     (kinds.listen, "70000", "1 to 65535"), (kinds.listen, "127.0.0.1:0", "1 to 65535"),
-    (kinds.listen, "example.com:80", "address:port"), (kinds.listen, "80 default_server", "1 to 65535"),
+    (kinds.listen, "example.com:80", "address:port"), (kinds.listen, "80 default_server", "keys of a mapping"),
     (kinds.listen, "[::1", "1 to 65535|address:port"), (kinds.listen, "unix:run/x", "path of a socket"),
     (kinds.listen, "unix:/run/websocket_proxy/x.sock", "a folder of the role's own"),
     (kinds.server_name, "", "empty server name"), (kinds.server_name, "~^x$", "not a server name"),
@@ -110,8 +110,9 @@ def test_a_sound_value_is_accepted_in_its_normal_form(
     (kinds.email, "a b@c.test", "not an address"), (kinds.directory_url, "http://ca.test/", "not the directory"),
     (kinds.directory_url, "https://ca.test/a b", "not the directory"), (kinds.tls_name, "10.0.0.1", "not a host name"),
     (kinds.tls_name, "*.b.test", "not a host name"), (kinds.verify, "off", "neither on nor optional"),
-    (kinds.redirect_status, 303, "or false for no redirect"), (kinds.pem, "x", "begins with -----BEGIN"),
-    (kinds.private_key, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nx", "without a password"),
+    (kinds.redirect_status, 303, "or false for no redirect"), (kinds.pem, "x", "with -----BEGIN on a line"),
+    (kinds.listen, "443 ssl", "the key tls of the site"),
+    (kinds.private_key, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nx", "has a password"),
     (kinds.private_key, "-----BEGIN CERTIFICATE-----\nx", "not a private key"),
 ])
 def test_a_value_of_another_kind_is_refused_with_what_was_expected(

@@ -117,6 +117,9 @@ def test_keys_of_a_site_win_and_its_certificate_takes_the_place_of_the_defaults(
     defaults = {"tls": {**ACME, "profile": "modern", "hsts": {}}}
     own, inherited = compiled(site(tls={**OWN, "hsts": {"max_age": 5}}), site("c.d"), site_defaults=defaults).sites
     assert tls_of(own).certificate == "/etc/ssl/a.pem" and tls_of(own).profile.name == "modern"
+    carefully = compiled(site(tls={"hsts": {"include_subdomains": True}}),
+                         site_defaults={"tls": {**OWN, "hsts": {"max_age": "1h"}}}).sites[0].locations[0]
+    assert carefully.response_headers[0].value == "max-age=3600; includeSubDomains"
     assert {one.name: one.value for one in own.locations[0].response_headers} == {
         "Strict-Transport-Security": "max-age=5"}
     assert inherited.redirect and inherited.redirect.acme
@@ -200,8 +203,14 @@ def test_no_message_shows_a_key(wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("tls", "told"), [
     ({}, "[0].tls: tls needs one certificate: certificate, certificate_content, self_signed, acme; here is none"),
+    (True, "[0].tls: true is not a mapping, which says where the certificate comes from: certificate, "),
+    ({"certificate": "/a.pem", "certificate_key_content": KEY}, "[0].tls: tls needs one certificate: certificate, "
+     "certificate_content, self_signed, acme; here are certificate and certificate_key_content"),
+    ({**CONTENT, "certificate_content": KEY}, "[0].tls.certificate_content: this holds a private key, which goes to "),
+    ({**CONTENT, "certificate_key_content": CONTENT["certificate_content"]},
+     "[0].tls.certificate_key_content: this is not a private key, but begins with -----BEGIN CERTIFICATE-----"),
     ({**OWN, "self_signed": True}, "[0].tls: tls needs one certificate: certificate, certificate_content, self_signed, "
-                                   "acme; here are certificate and self_signed"),
+                                   "acme; here are certificate and certificate_key and self_signed"),
     ({"certificate": "/a.pem"}, '[0].tls: "certificate_key" is missing'),
     ({"certificate_key": "/a.key"}, '[0].tls: "certificate" is missing'),
     ({"certificat": "/a.pem", "certificate_key": "/a.key"},
@@ -245,8 +254,9 @@ def test_an_address_is_a_name_of_a_site_that_answers_every_name_alone(address: s
     (site("c.d", listen=[443]), "[1].listen[0]: websocket_proxy_sites[0].listen[0] listens on 443 with TLS, and this "
                                 "without; one socket has one of both"),
     (site("c.d", tls={**OWN, "profile": "modern"}),
-     '[1].tls.profile: "modern", and websocket_proxy_sites[0].tls has "intermediate" on the same socket, 443'),
+     '[1].tls.profile: "modern", and websocket_proxy_sites[0].tls has "intermediate" on the same socket, where it is'),
     (site("c.d", tls={**OWN, "http2": False}), "[1].tls.http2: false, and websocket_proxy_sites[0].tls has true"),
+    (site("c.d", listen=[80, 444], tls=OWN), "[1].listen[0]: clients come to port 80 without TLS; take it out of"),
     (site("a.b"), '[1].server_names[0]: "a.b" on 80 is already websocket_proxy_sites[0].server_names[0]')])
 def test_what_does_not_go_with_another_site_on_a_socket_is_refused(second: dict[str, Any], told: str) -> None:
     found = problems(site(tls=OWN), {**second, "name": "second"})
