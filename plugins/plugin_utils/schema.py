@@ -252,7 +252,7 @@ TLS = {
     "key_type": Key("str", kinds.one_of(*KEY_TYPES), "ecdsa", choices=KEY_TYPES),
     "profile": Key("str", kinds.one_of(*PROFILES), "intermediate", choices=PROFILES),
     "http2": Key("bool", kinds.boolean, True),
-    # Of 16k, nginx's default, 12 KiB more stay with each idle WebSocket. A large download costs half as much CPU again.
+    # Of 16k, nginx's default, 12 KiB more would stay with each idle WebSocket.
     "ssl_buffer_size": Key("str", kinds.buffer_size, "4k"),
     "redirect": Key("raw", kinds.redirect_status, 308),
     "redirect_listen": Key("list", default=["80"], elements="raw"),

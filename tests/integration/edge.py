@@ -46,13 +46,14 @@ class Edge:
     def __init__(self, container: Container) -> None:
         self.container = container
         self.nginx_version = container.nginx_version
+        self._host = container.module("nginx_info", {})
 
     def compiled(self, variables: Mapping[str, Any], groups: Mapping[str, Any] | None = None,
                  hostvars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return what the role's compiler makes of VARIABLES, which have no prefix, for this nginx."""
-        version = ".".join(str(number) for number in self.nginx_version)
-        return websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()},
-                                     {"version": version}, groups, hostvars)
+        found = {name: self._host[name] for name in ("version", "openssl_version")}
+        return websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()}, found,
+                                     groups, hostvars)
 
     def put(self, variables: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
         """Write the configuration for VARIABLES, and files of OTHERS', by their names in conf.d."""
