@@ -54,8 +54,8 @@ def measured(image: str) -> tuple[str, dict[str, list[float]]]:
             "certificates": model["certificates"], "folder": CERTIFICATES, "generations": FOLDER})
         assert not placed.get("failed"), placed
         files = rendered(model)
-        compared = {"defaults": without(files, "request_pool_size", "connection_pool_size", "ssl_buffer_size"), "role": files,
-                    "no sessions": without(files, "ssl_session_cache")}
+        compared = {"defaults": without(files, "request_pool_size", "connection_pool_size", "ssl_buffer_size"),
+                    "role": files, "no sessions": without(files, "ssl_session_cache")}
         container.write({"/tmp/task.json": json.dumps({"rounds": ROUNDS, "kinds": {"tls": 1}, "proxies": {
             name: {"files": some, "command": NGINX} for name, some in compared.items()}})})
         container.shell("python3 -B /bench/inside.py < /tmp/task.json > /tmp/results.json")

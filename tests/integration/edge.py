@@ -60,8 +60,8 @@ class Edge:
         self._put(self.compiled(variables), others)
 
     def _put(self, model: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
-        self._place(model["certificates"])
         files = rendered(model)
+        self._place(model["certificates"])
         self.container.shell("rm -rf /etc/nginx/websocket_proxy /etc/nginx/conf.d/* /etc/nginx/sites-enabled/default")
         self.container.write({**files, **{f"/etc/nginx/conf.d/{name}": text for name, text in (others or {}).items()}})
 

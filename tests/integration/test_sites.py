@@ -242,7 +242,8 @@ DEFAULTS = [{"maintenance": True}, {
     "next_upstream": ["http_503"], "next_upstream_tries": 2, "next_upstream_timeout": "3s", "host": "b.example",
     "buffering": False, "buffer_size": "16k", "buffers": 9, "proxy_redirect": "off", "client_max_body_size": "2k",
     "client_body_timeout": "4s", "client_send_timeout": "5s", "keepalive_timeout": "6s", "gzip": False,
-    "access_log": "/var/log/nginx/site.log", "access_log_format": "websocket"}]
+    "access_log": "/var/log/nginx/site.log", "access_log_format": "websocket",
+    "tls": {"self_signed": True, "profile": "modern", "redirect": False}}]
 
 
 @pytest.mark.parametrize("said", DEFAULTS, ids=len)
