@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 import testinfra
 import yaml
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from testinfra.host import Host
 
 SCENARIO = Path(__file__).parents[1]
@@ -254,6 +256,17 @@ def test_a_site_with_another_name_gets_another_certificate(clients: Clients) -> 
 # --- secrets
 
 
+def secret_lines(text: str) -> set[str]:
+    """Return the lines of keys that are not just their public halves, which stand in certificates as well."""
+    public = b""
+    for one in re.findall(r"-----BEGIN (?!ENCRYPTED).*?-----END [A-Z ]+-----", text, re.DOTALL):
+        key = serialization.load_pem_private_key(one.encode(), None)
+        public += key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return {line for line in text.splitlines()
+            if len(line) > 40 and "-" not in line and base64.b64decode(line) not in public}
+
+
 def test_no_key_is_in_any_output_log_or_list_of_processes() -> None:
     everywhere("systemctl stop watch 2>/dev/null; systemctl reset-failed watch 2>/dev/null; "
                "systemd-run --quiet --unit=watch sh -c 'while sleep 0.05; do ps axww -o args; done > /root/processes'")
@@ -270,7 +283,7 @@ def test_no_key_is_in_any_output_log_or_list_of_processes() -> None:
         assert "nginx" in edge.file("/root/processes").content_string
         keys = [*(path.read_text() for path in PKI.glob(f"*.{proxy}.test.key")),
                 edge.check_output(f"cat {PLACED}/*.key /etc/letsencrypt/live/*/privkey.pem")]
-        lines = {line for key in keys for line in key.splitlines() if len(line) > 40 and "-" not in line}
+        lines = {line for key in keys for line in secret_lines(key)}
         assert len(lines) > 20
         assert not [line for line in lines if line in told]
         edge.check_output("printf %s %s > /run/lines", "%s\n", "\n".join(lines))
@@ -285,8 +298,9 @@ def test_no_key_is_in_any_output_log_or_list_of_processes() -> None:
 # --- what a scanner says
 
 
-# Findings about the tests' own CA and network, and of the scanner about itself.
-OURS = {"engine_problem", "cert_revocation", "DNS_CAArecord", "scanProblem"}
+# Findings about the tests' own CA and network, and of the scanner about itself. Of tickets, of which there are none, it
+# says at times that it could not connect.
+OURS = {"engine_problem", "cert_revocation", "DNS_CAArecord", "scanProblem", "sessionresumption_ticket"}
 
 
 def test_a_scanner_finds_nothing() -> None:
