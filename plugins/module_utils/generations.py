@@ -182,12 +182,14 @@ class Generations:
 
     def sockets(self) -> list[str]:
         """Return the paths of the unix sockets that the newest generation listens on: the one in force, or the next."""
-        for newest in self.all()[-1:]:
-            if newest not in self._sockets:
-                self._sockets[newest] = sorted({path.decode(errors="surrogateescape") for text in
-                                                self.texts(newest).values() for path in _UNIX.findall(text)})
-            return self._sockets[newest]
-        return []
+        generations = self.all()
+        if not generations:
+            return []
+        newest = generations[-1]
+        if newest not in self._sockets:
+            self._sockets[newest] = sorted({path.decode(errors="surrogateescape") for text in
+                                            self.texts(newest).values() for path in _UNIX.findall(text)})
+        return self._sockets[newest]
 
     def texts(self, generation: str) -> dict[str, bytes]:
         """Return every file of a generation by name, the main file that went with it not among them."""

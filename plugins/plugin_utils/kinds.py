@@ -133,11 +133,14 @@ def package(value: object) -> str:
 
 def repository_url(value: object) -> str:
     """Accept the address of an apt repository, http or https (sources.list(5))."""
+    return _url(value, r"https?", "address of a repository", "https://nginx.org/packages/debian")
+
+
+def _url(value: object, scheme: str, what: str, example: str) -> str:
     checked = text(value)
-    found = re.fullmatch(r"https?://([^/:@\s]+)(:[0-9]+)?(/[A-Za-z0-9._~/%+-]*)?", checked, re.ASCII)
+    found = re.fullmatch(rf"{scheme}://([^/:@\s]+)(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/%+-]*)?", checked, re.ASCII)
     if not found or not _host_name(found[1]):
-        raise Refused(f"{shown(value)} is not the address of a repository; expected one such as "
-                      "https://nginx.org/packages/debian")
+        raise Refused(f"{shown(value)} is not the {what}; expected one such as {example}")
     return checked
 
 
@@ -210,12 +213,7 @@ def email(value: object) -> str:
 
 def directory_url(value: object) -> str:
     """Accept the address of an ACME server's directory (RFC 8555 7.1.1)."""
-    checked = text(value)
-    found = re.fullmatch(r"https://([^/:@\s]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~/%?=-]*)?", checked, re.ASCII)
-    if not found or not _host_name(found[1]):
-        raise Refused(f"{shown(value)} is not the directory of an ACME server; expected one such as "
-                      "https://acme-v02.api.letsencrypt.org/directory")
-    return checked
+    return _url(value, "https", "directory of an ACME server", "https://acme-v02.api.letsencrypt.org/directory")
 
 
 def tls_name(value: object) -> str:

@@ -105,18 +105,6 @@ def read_tls(layers: list[tuple[Place, Mapping[str, Any]]]) -> SiteTls | None:
     return SiteTls(found, places, with_defaults(TLS, merged), frozenset(said)) if found else None
 
 
-def profile_of(name: str, host: Host, resumed: bool) -> Profile:
-    """Return what one of Mozilla's configurations says, as far as the host's OpenSSL knows it.
-
-    A client that has RESUMED a session is not asked for its certificate again, whatever was revoked meanwhile.
-    """
-    hybrid = ["X25519MLKEM768"] if host.openssl_version >= _HYBRID_GROUP else []
-    modern = name == "modern"
-    return Profile(name=name, resumed=resumed, guidelines=_GUIDELINES,
-                   protocols=["TLSv1.3"] if modern else ["TLSv1.2", "TLSv1.3"],
-                   ciphers="" if modern else ":".join(_CIPHERS), groups=":".join([*hybrid, *_GROUPS]))
-
-
 def listen_words(http2: bool, host: Host) -> list[str]:
     """Return the parameters of listen for TLS; before 1.25.1 the socket says whether HTTP/2 is spoken."""
     return ["ssl", *(["http2"] if http2 and host.has(*_HTTP2_DIRECTIVE) is False else [])]
@@ -125,7 +113,8 @@ def listen_words(http2: bool, host: Host) -> list[str]:
 class Certificates:
     """Compiles what sites say of their certificates, which ``all`` has.
 
-    ``resumed`` is to be false where any of them asks clients for theirs: one cache serves all sites of a socket.
+    ``resumed`` is to be false where any of them asks clients for theirs: one cache serves all sites of a socket, and a
+    client that has resumed a session is not asked again, whatever was revoked meanwhile.
     """
 
     def __init__(self, host: Host) -> None:
@@ -150,8 +139,12 @@ class Certificates:
                    "$websocket_proxy_misdirected")
 
     def profile(self, name: str) -> Profile:
-        """Return how TLS is spoken on this host."""
-        return profile_of(name, self._host, self.resumed)
+        """Return what one of Mozilla's configurations says, as far as the host's OpenSSL knows it."""
+        hybrid = ["X25519MLKEM768"] if self._host.openssl_version >= _HYBRID_GROUP else []
+        modern = name == "modern"
+        return Profile(name=name, resumed=self.resumed, guidelines=_GUIDELINES,
+                       protocols=["TLSv1.3"] if modern else ["TLSv1.2", "TLSv1.3"],
+                       ciphers="" if modern else ":".join(_CIPHERS), groups=":".join([*hybrid, *_GROUPS]))
 
     def unknown(self) -> Certificate:
         """Return the certificate of nobody, for an nginx that cannot reject a handshake."""
