@@ -219,9 +219,9 @@ def test_a_renewal_that_fails_leaves_the_old_certificate(clients: Clients) -> No
 
 
 @pytest.mark.parametrize(("name", "acme", "reason"), [
-    ("late", {"directory_url": "https://ca.test:9/dir"}, "Connection refused"),
-    ("refused", {"directory_url": "https://ca.test/dir"}, "forbidden by policy|rejectedIdentifier")],
-    ids=["CA unreachable", "name refused"])
+    ("refused", {"directory_url": "https://ca.test/dir"}, "forbidden by policy|rejectedIdentifier"),
+    ("late", {"directory_url": "https://ca.test:9/dir"}, "Connection refused")],
+    ids=["name refused", "CA unreachable"])
 def test_a_first_certificate_that_is_not_issued_leaves_what_was_served(
         clients: Clients, name: str, acme: dict[str, Any], reason: str) -> None:
     for proxy in PROXIES:
@@ -232,6 +232,8 @@ def test_a_first_certificate_that_is_not_issued_leaves_what_was_served(
         "email": "admin@example.com", "agree_tos": True, **acme})])
     assert done.returncode != 0 and "The CA issues the certificates" in done.stdout
     assert len(re.findall(reason, done.stdout)) >= len(PROXIES)
+    # Of this run, and not of the one before.
+    assert ("urn:ietf:params:acme:error" in done.stdout) is (name == "refused")
     for proxy in PROXIES:
         assert clients.issuer(f"copied.{proxy}.test").startswith("CN=below root")
         assert host(proxy).check_output(
