@@ -119,8 +119,7 @@ class Sites:
         layers: list[tuple[Place, Mapping[str, Any]]] = [(elsewhere, defaults), (place, own)]
         server_names = self._server_names(place["server_names"], given.get("server_names"))
         tls = read_tls(layers)
-        listen, protocols = self._listen(said.get("listen", place)["listen"], given.get(
-            "listen", ["443"] if tls else SITE["listen"].default), tls)
+        listen, protocols = self._listen(said.get("listen", place)["listen"], given.get("listen"), tls)
         if tls and not any("default_server" in words for words in listen):
             for one, at in server_names.items():
                 if kinds.is_address(one):
@@ -202,7 +201,8 @@ class Sites:
         if not tls.values["redirect"]:
             return None
         place = tls["redirect_listen"]
-        sockets, _protocols = self._listen(place, tls.values["redirect_listen"], None)
+        sockets, _protocols = self._listen(
+            place, tls.values["redirect_listen"] if "redirect_listen" in tls.places else None, None)
         for name, at in server_names.items():
             for words in sockets:
                 taken = self._served.get(f"{words[0]} {name}")
@@ -218,11 +218,12 @@ class Sites:
     def _listen(self, place: Place, raw: object, tls: SiteTls | None) -> tuple[list[list[str]], set[bool]]:
         """Return the parameters of the listen directives, and whether they have the PROXY protocol.
 
-        A bare port is every address, of IPv6 where there is any.
+        A bare port is every address, of IPv6 where there is any. Without RAW it is the port of http or https.
         """
         own: dict[str, Place] = {}
         directives, protocols = [], set()
-        for where, item in place.items(raw, "ports and addresses"):
+        default = 443 if tls else 80
+        for where, item in [(place, default)] if raw is None else place.items(raw, "ports and addresses"):
             if isinstance(item, Mapping):
                 options = read_keys(where, LISTEN, item)
                 if options is None or not self._complete(where, item, options):
@@ -247,7 +248,7 @@ class Sites:
                 where.once(own, socket, f"{shown(item)} listens where already does")
             protocols.add(options.get("proxy_protocol", False))
         if raw == []:
-            place.refuse(f"the list is empty; leave it out to listen on port {443 if tls else 80}")
+            place.refuse(f"the list is empty; leave it out to listen on port {default}")
         return directives, protocols
 
     @staticmethod

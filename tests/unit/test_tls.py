@@ -251,7 +251,7 @@ def test_an_address_is_a_name_of_a_site_that_answers_every_name_alone(address: s
 
 
 @pytest.mark.parametrize(("second", "told"), [
-    (site("c.d", listen=[443]), "[1].listen[0]: websocket_proxy_sites[0].listen[0] listens on 443 with TLS, and this "
+    (site("c.d", listen=[443]), "[1].listen[0]: websocket_proxy_sites[0].listen listens on 443 with TLS, and this "
                                 "without; one socket has one of both"),
     (site("c.d", tls={**OWN, "profile": "modern"}),
      '[1].tls.profile: "modern", and websocket_proxy_sites[0].tls has "intermediate" on the same socket, where it is'),
@@ -261,6 +261,16 @@ def test_an_address_is_a_name_of_a_site_that_answers_every_name_alone(address: s
 def test_what_does_not_go_with_another_site_on_a_socket_is_refused(second: dict[str, Any], told: str) -> None:
     found = problems(site(tls=OWN), {**second, "name": "second"})
     assert len(found) == 1 and found[0].startswith(told), found
+
+
+def test_a_port_that_nobody_wrote_down_is_told_by_the_key_that_would_say_another() -> None:
+    assert problems(site(listen=[443]), site("c.d", tls=OWN)) == [
+        "[1].listen: websocket_proxy_sites[0].listen[0] listens on 443 without TLS, and this with; one socket has one "
+        "of both"]
+    assert problems(site(listen=[{"port": 80, "proxy_protocol": True}], trusted_proxies=["10.0.0.1"]),
+                    site("c.d", tls=OWN)) == [
+        "[1].tls.redirect_listen: all sites on a port have proxy_protocol or none has, and "
+        "websocket_proxy_sites[0].listen[0] has"]
 
 
 def test_a_site_without_tls_may_have_the_name_where_nothing_is_redirected() -> None:
