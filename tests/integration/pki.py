@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 DAY = datetime.timedelta(days=1)
@@ -71,13 +72,17 @@ class Authority:
             .sign(issuer._key, hashes.SHA256()))
         self.certificate = certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def issue(self, *names: str, kind: str = "ecdsa", days: float = 20, begin: float = -1, server: bool = True) -> Pair:
-        """Issue a certificate for host names and IP addresses; it is good for a client, and for a server too."""
+    def issue(self, *names: str, kind: str = "ecdsa", days: float = 20, begin: float = -1, server: bool = True,
+              status_at: str = "") -> Pair:
+        """Issue a certificate for host names and IP addresses; it is good for a client, and for a server too.
+
+        STATUS_AT is where its status can be asked (OCSP).
+        """
         key = _key(kind)
         now = datetime.datetime.now(datetime.UTC)
         alternatives = [x509.IPAddress(ipaddress.ip_address(name)) if name[0] == "[" or name.replace(".", "").isdigit()
                         else x509.DNSName(name) for name in names]
-        certificate = (
+        builder = (
             x509.CertificateBuilder().subject_name(_name(names[0])).issuer_name(self._name)
             .public_key(key.public_key()).serial_number(x509.random_serial_number())
             .not_valid_before(now + begin * DAY).not_valid_after(now + days * DAY)
@@ -86,10 +91,29 @@ class Authority:
             .add_extension(x509.ExtendedKeyUsage(
                 [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if server else [])]),
                 critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256()))
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False))
+        if status_at:
+            at = x509.UniformResourceIdentifier(status_at)
+            builder = builder.add_extension(x509.AuthorityInformationAccess(
+                [x509.AccessDescription(AuthorityInformationAccessOID.OCSP, at)]), critical=False)
+        certificate = builder.sign(self._key, hashes.SHA256())
         text = certificate.public_bytes(serialization.Encoding.PEM).decode()
         return Pair(text + (self.certificate if self._parent else ""), key_text(key), key)
+
+    def status(self, pair: Pair) -> bytes:
+        """Return that a certificate is good, signed by who answers such questions for this CA."""
+        issuer = x509.load_pem_x509_certificate(self.certificate.encode())
+        key, now = _key("ecdsa"), datetime.datetime.now(datetime.UTC)
+        signer = (x509.CertificateBuilder().subject_name(_name("status")).issuer_name(self._name)
+                  .public_key(key.public_key()).serial_number(x509.random_serial_number())
+                  .not_valid_before(now - DAY).not_valid_after(now + DAY)
+                  .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False)
+                  .sign(self._key, hashes.SHA256()))
+        return (ocsp.OCSPResponseBuilder()
+                .add_response(x509.load_pem_x509_certificate(pair.alone.encode()), issuer, hashes.SHA1(),
+                              ocsp.OCSPCertStatus.GOOD, now - DAY, now + DAY, None, None)
+                .responder_id(ocsp.OCSPResponderEncoding.HASH, signer).certificates([signer])
+                .sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER))
 
     def revoked(self, *pairs: Pair) -> str:
         """Return the list of what was revoked."""

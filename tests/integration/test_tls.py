@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -14,15 +16,18 @@ import h2.config
 import h2.connection
 import h2.events
 import pytest
+import yaml
 
 from .backends import Backend, offering, switching, telling, websocket_echo
 from .client import HANDSHAKE, Client, fields, get, head_of
 from .conftest import EVERY
 from .edge import Edge, free_port
 from .pki import Authority, Pair
+from .test_upstreams import wait_until
 
 UPGRADE = [("Upgrade", "websocket"), *HANDSHAKE]
 FOLDER = "/etc/ssl/tests"
+DOCUMENTATION = Path(__file__).parents[2] / "docs/tls.md"
 CA, OTHER_CA = Authority("tests"), Authority("others")
 BELOW = Authority("below tests", CA)
 
@@ -391,6 +396,24 @@ def test_browsers_are_told_to_come_with_tls_alone_where_a_site_says_so(setup: Se
     with setup.client("b.test") as client:
         assert "strict-transport-security" not in client.ask("b.test", "/").headers
     assert "strict-transport-security" not in get(setup.plain, "a.test", "/").headers
+
+
+@EVERY
+def test_the_documented_line_staples_what_the_ca_says_of_a_certificate(setup: Setup) -> None:
+    def answer(_backend: Backend, connection: socket.socket) -> None:
+        head_of(connection)
+        status = BELOW.status(setup.certificates["a.test"])
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: application/ocsp-response\r\n\r\n" + status)
+
+    responder = Backend(answer)
+    setup.certificates["a.test"] = BELOW.issue("a.test", status_at=f"http://{responder.address}/")
+    (line,) = re.findall(r'`extra_config: (".*ssl_stapling.*")`', DOCUMENTATION.read_text())
+    setup.serve(setup.site("a.test", extra_config=yaml.safe_load(line)))
+    asked = f"openssl s_client -connect {setup.address} -servername a.test -status < /dev/null 2>&1"
+    # nginx asks the CA at a handshake, which does not wait for that.
+    setup.edge.container.run(asked)
+    wait_until(lambda: "Cert Status: good" in setup.edge.container.run(asked)[1])
+    responder.close()
 
 
 # --- certificates of clients
