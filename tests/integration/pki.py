@@ -115,11 +115,11 @@ class Authority:
                 .responder_id(ocsp.OCSPResponderEncoding.HASH, signer).certificates([signer])
                 .sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER))
 
-    def revoked(self, *pairs: Pair) -> str:
-        """Return the list of what was revoked."""
+    def revoked(self, *pairs: Pair, days: int = 10) -> str:
+        """Return the list of what was revoked, good for some DAYS."""
         now = datetime.datetime.now(datetime.UTC)
-        builder = (x509.CertificateRevocationListBuilder().issuer_name(self._name).last_update(now - DAY)
-                   .next_update(now + 10 * DAY))
+        builder = (x509.CertificateRevocationListBuilder().issuer_name(self._name).last_update(now - 9 * DAY)
+                   .next_update(now + days * DAY))
         for pair in pairs:
             builder = builder.add_revoked_certificate(
                 x509.RevokedCertificateBuilder().serial_number(pair.serial).revocation_date(now - DAY).build())

@@ -373,6 +373,21 @@ def test_plain_requests_are_sent_to_tls(setup: Setup, status: int) -> None:
 
 
 @EVERY
+def test_the_redirect_and_the_ca_come_through_a_balancer_with_the_proxy_protocol(setup: Setup) -> None:
+    address, port = setup.plain.split(":")
+    balanced = [{"address": address, "port": int(port), "proxy_protocol": True}]
+    setup.edge.container.shell("mkdir -p /var/lib/websocket_proxy/acme/.well-known/acme-challenge && "
+                               "echo proof > /var/lib/websocket_proxy/acme/.well-known/acme-challenge/token")
+    ca = {"acme": {"agree_tos": True}, "redirect_listen": balanced}
+    setup.serve({"server_names": ["a.test"], "listen": [setup.address], "tls": ca})
+    for path, status, body in (("/x", 308, None), ("/.well-known/acme-challenge/token", 200, b"proof\n")):
+        with Client(setup.plain) as client:
+            client.socket.sendall(b"PROXY TCP4 192.0.2.1 127.0.0.1 1234 80\r\n")
+            answer = client.ask("a.test", path)
+        assert (answer.status, body or answer.body) == (status, answer.body)
+
+
+@EVERY
 def test_a_handshake_without_tls_is_told_where_to_go(setup: Setup) -> None:
     setup.serve(setup.site("a.test"))
     answer = get(setup.plain, "a.test", "/chat?x=1", UPGRADE)
@@ -461,6 +476,14 @@ def test_a_revoked_client_is_refused(setup: Setup) -> None:
     setup.serve(setup.site("a.test", asked_for(setup, crl=f"{FOLDER}/revoked.pem")))
     assert setup.told("a.test", context=setup.context(good))["x-ssl-client-verify"] == "SUCCESS"
     with setup.client("a.test", setup.context(bad)) as client:
+        assert client.ask("a.test", "/").status == 400
+
+
+@EVERY
+def test_a_list_of_revoked_certificates_that_is_over_refuses_everybody(setup: Setup) -> None:
+    setup.edge.container.write({f"{FOLDER}/revoked.pem": CA.revoked(days=-1)})
+    setup.serve(setup.site("a.test", asked_for(setup, crl=f"{FOLDER}/revoked.pem")))
+    with setup.client("a.test", setup.context(CA.issue("good"))) as client:
         assert client.ask("a.test", "/").status == 400
 
 
@@ -571,6 +594,13 @@ def test_another_backend_is_not_spoken_to(setup: Setup, tls: dict[str, str], rea
         assert through(setup, backend, **tls) == 502
         assert backend.heads == [] and reason in setup.log()
         assert through(setup, backend, verify=False, **tls) == 200
+
+
+@EVERY
+def test_a_backend_that_need_not_prove_itself_need_not_have_a_name(setup: Setup) -> None:
+    with tls_backend(OTHER_CA.issue("backend.test"), setup.trust) as backend:
+        assert through(setup, backend, verify=False, server_name=None) == 200
+        assert backend.asked_for == [None]
 
 
 @EVERY
