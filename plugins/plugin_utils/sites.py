@@ -42,12 +42,16 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.tls import (
 
 @dataclass
 class _Socket:
-    """A socket on which sites listen: where it was first said, and what was said of it, each with its place."""
+    """A socket on which sites listen: where it was first said, and what was said of it, each with its place.
+
+    ``identities`` tells that a site there asks clients for certificates.
+    """
 
     place: Place
     proxy_protocol: bool
     tls: SiteTls | None
     default_server: Place | None = None
+    identities: bool = False
     options: dict[str, tuple[Any, Place]] = field(default_factory=dict)
 
 
@@ -95,7 +99,10 @@ class Sites:
         kinds_of: dict[str, list[list[str]]] = {}
         for name, socket in self._sockets.items():
             if not socket.default_server:
-                words = [name, *(["proxy_protocol"] if socket.proxy_protocol else []),
+                # The default server says whether sessions are resumed. Somebody else's is not to say so where a client
+                # that resumes one would not be asked for its certificate.
+                words = [name, *(["default_server"] if socket.identities else []),
+                         *(["proxy_protocol"] if socket.proxy_protocol else []),
                          *(listen_words(socket.tls.values["http2"], self._host) if socket.tls else [])]
                 kinds_of.setdefault(socket.tls.values["profile"] if socket.tls else "", []).append(words)
         needs_one = self._host.has(*REJECT_HANDSHAKE) is False
@@ -271,6 +278,7 @@ class Sites:
             place.refuse(f"all sites on a port have proxy_protocol or none has, and {socket.place.path} "
                          f"{'has' if socket.proxy_protocol else 'has not'}")
         self._check_tls(place, name, socket, tls)
+        socket.identities |= bool(tls and tls.values["client_certificate"])
         words = []
         if options.get("default_server"):
             if socket.default_server:

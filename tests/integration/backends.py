@@ -127,8 +127,10 @@ def websocket_echo() -> Iterator[str]:
 
     with websockets.sync.server.serve(echo, "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.socket.getsockname()[1]}"
-        server.shutdown()
+        try:
+            yield f"127.0.0.1:{server.socket.getsockname()[1]}"
+        finally:
+            server.shutdown()
 
 
 class H2cBackend:

@@ -509,6 +509,28 @@ def test_a_session_does_not_outlive_what_was_revoked(setup: Setup, version: str)
 
 
 @EVERY
+def test_nobody_else_says_whether_sessions_are_resumed_where_clients_show_who_they_are(setup: Setup) -> None:
+    site, cached = setup.site("a.test", asked_for(setup)), "ssl_session_tickets off; ssl_session_cache shared:theirs:1m;"
+    setup.tls("theirs.test")
+    theirs = (f"server {{ listen {setup.address} ssl default_server; server_name theirs.test; {cached}"
+              f"ssl_certificate {FOLDER}/theirs.test.pem; ssl_certificate_key {FOLDER}/theirs.test.key; }}\n")
+    variables = {"upstreams": [{"name": "tell", "servers": [setup.backend.address]}],
+                 "sites": [{**site, "upstream": "tell"}]}
+    setup.edge.stop()
+    setup.edge.put(variables, {"theirs.conf": theirs})
+    assert "a duplicate default server" in setup.edge.test() and "theirs.conf:1" in setup.edge.test()
+    setup.edge.start(variables, {"theirs.conf": theirs.replace(" default_server", "")})
+    for version in VERSIONS.values():
+        context = setup.context(CA.issue("alice"), minimum_version=version, maximum_version=version)
+        sessions: list[ssl.SSLSession | None] = [None]
+        for _time in range(2):
+            with setup.client("a.test", context, session=sessions[-1]) as client:
+                assert client.ask("a.test", "/").status == 200
+                assert isinstance(client.socket, ssl.SSLSocket) and not client.socket.session_reused
+                sessions.append(client.socket.session)
+
+
+@EVERY
 def test_a_certificate_below_another_ca_than_the_depth_allows_is_refused(setup: Setup) -> None:
     below = Authority("below below", BELOW).issue("deep")
     deep = Pair(below.certificate + BELOW.certificate, below.key, below.private)
