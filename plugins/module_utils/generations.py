@@ -24,6 +24,9 @@ MARKER = "@generation@"
 # Beside the files of a generation lies the main file that goes with it; no include of *.conf takes it in.
 MAIN = "main"
 
+# Beside them too, when a generation is only a step to the next.
+INTERIM = "interim"
+
 BEFORE = "before"
 
 # A link to the generation that nginx was last seen to run.
@@ -192,12 +195,12 @@ class Generations:
         return self._sockets[newest]
 
     def texts(self, generation: str) -> dict[str, bytes]:
-        """Return every file of a generation by name, the main file that went with it not among them."""
+        """Return every file of a generation by name, what lies beside them not among them."""
         if not os.path.isdir(self.path(generation)):
             return {}
         folder = self.path(generation)
         return {name: read(os.path.join(folder, name)) or b"" for name in os.listdir(folder)
-                if name != MAIN and os.path.isfile(os.path.join(folder, name))}
+                if name not in (MAIN, INTERIM) and os.path.isfile(os.path.join(folder, name))}
 
     def plain_texts(self, generation: str) -> dict[str, bytes]:
         """Return every file of a generation with the marker in the place of the generation's name.
@@ -212,6 +215,28 @@ class Generations:
         if text is None:
             raise Failure(f"{generation} is not a complete generation in {self.folder}")
         return text
+
+    def same(self, one: str, other: str) -> bool:
+        """Tell whether two generations have the same texts; what they refer to may have changed in between."""
+        if self._sizes(one) != self._sizes(other):
+            return False
+        return self.plain_texts(one) == self.plain_texts(other) \
+            and unnamed(self.main_of(one), one) == unnamed(self.main_of(other), other)
+
+    def _sizes(self, generation: str) -> set[tuple[str, int]]:
+        # Names of generations are of one length.
+        with os.scandir(self.path(generation)) as files:
+            return {(file.name, file.stat().st_size) for file in files if file.name != INTERIM}
+
+    def interim(self, generation: str) -> bool:
+        """Tell whether a generation is only a step to the next, and nothing to go back to."""
+        return os.path.isfile(os.path.join(self.path(generation), INTERIM))
+
+    def earlier(self, generation: str) -> str | None:
+        """Return the generation that was in force before one, and is another configuration; None when there is none."""
+        found = [name for name in self.all() if number(name) < number(generation) and not self.interim(name)
+                 and not self.same(name, generation)]
+        return found[-1] if found else None
 
     def untouched(self, generation: str) -> bool:
         """Tell whether owner and mode of everything in force are as we write them."""
@@ -275,9 +300,17 @@ class Generations:
             os.unlink(os.path.join(folder, name))
 
     def prune(self, keep: int, running: str | None) -> None:
-        """Remove all but the newest KEEP generations; the current one stays, and the one that nginx still runs."""
-        for name in self.all()[:-max(keep, 1)]:
-            if name not in (self.current(), running, self.proved()):
+        """Remove all but the newest KEEP generations; the current one stays, and the one that nginx still runs.
+
+        Those that there is no reason to go back to do not count: steps, and what has the same texts as the one after it.
+        """
+        needed = (self.current(), running, self.proved())
+        kept: list[str] = []
+        for name in reversed(self.all()):
+            if name in needed or (len(kept) < keep and not self.interim(name)
+                                  and not (kept and self.same(name, kept[-1]))):
+                kept.append(name)
+            else:
                 self._remove(name)
 
     def remove_all(self) -> None:

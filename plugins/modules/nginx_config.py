@@ -100,7 +100,9 @@ options:
     type: str
     required: true
   generation:
-    description: The generation that O(state=rolled_back) goes back to; by default the one before that in force.
+    description:
+      - The generation that O(state=rolled_back) goes back to; by default the last one before that in force whose texts
+        are others, and that was more than a step to another.
     type: str
   references:
     description:
@@ -109,6 +111,13 @@ options:
     type: list
     elements: str
     default: []
+  interim:
+    description:
+      - Whether these files are only a step to others that are to follow, such as those with which a CA is answered
+        before it has issued a certificate. O(state=rolled_back) does not go back to a step unless it is named, and it
+        is removed when it neither is in force nor runs any more.
+    type: bool
+    default: false
   socket:
     description:
       - A unix socket on which the configuration itself answers C(GET /generation) with the generation's name. When it
@@ -129,7 +138,9 @@ options:
     type: str
     default: /run/nginx.pid
   keep:
-    description: How many generations are kept. The one in force and the one that runs are kept in any case.
+    description:
+      - How many generations are kept. The one in force and the one that runs are kept in any case. Of several in
+        succession with the same texts, the last is kept.
     type: int
     default: 5
   divert:
@@ -224,12 +235,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.candidates import mirrored, swapped
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
+    INTERIM,
     MARKER,
     Failure,
     Generations,
     checksum,
     lock,
-    number,
     read,
     remove_file,
     unnamed,
@@ -320,10 +331,11 @@ class Transaction:
         return {**self.result(True, generation, different), "before": before}
 
     def _digest(self, main: str, files: dict[str, str]) -> str:
-        """Return one checksum of all texts, and of the local files that they refer to."""
+        """Return one checksum of all texts, of the local files that they refer to, and of being a step."""
         referred = {path: checksum(read(path) or b"") for path in self.params["references"]}
         return checksum("\n".join([main, *(f"{name} {files[name]}" for name in sorted(files)),
-                                   *(f"{path} {referred[path]}" for path in sorted(referred))]).encode())
+                                   *(f"{path} {referred[path]}" for path in sorted(referred)),
+                                   *([INTERIM] if self.params["interim"] else [])]).encode())
 
     def _unchanged(self, current: str) -> dict[str, Any]:
         """Test what is in force: a foreign file that broke it is found by every run."""
@@ -345,6 +357,8 @@ class Transaction:
         undo.append(lambda: self.generations.discard(generation))
         try:
             named = {name: text.replace(MARKER.encode(), generation.encode()) for name, text in files.items()}
+            if self.params["interim"]:
+                named[INTERIM] = b""
             candidate = self.generations.stage(generation, named, main.replace(MARKER.encode(), generation.encode()))
             self._test(candidate, links)
             if not self.check:
@@ -396,11 +410,10 @@ class Transaction:
         known = self.generations.all()
         wanted = self.params["generation"]
         if not wanted:
-            earlier = [name for name in known if self.previous and number(name) < number(self.previous)]
-            if not earlier:
+            wanted = self.generations.earlier(self.previous) if self.previous else None
+            if not wanted:
                 raise Failure(f"there is no generation before {self.previous or 'the first'} in "
-                              f"{self.params['folder']}")
-            wanted = earlier[-1]
+                              f"{self.params['folder']} that has other texts")
         if wanted not in known:
             raise Failure(f"{wanted} is not a generation in {self.params['folder']}; there are: {', '.join(known)}")
         texts = self.generations.plain_texts(wanted)
@@ -462,6 +475,7 @@ def main() -> None:
                       "options": {"name": {"type": "str", "required": True}, **text}},
             "folder": {"type": "str", "required": True},
             "generation": {"type": "str"},
+            "interim": {"type": "bool", "default": False},
             "references": {"type": "list", "elements": "str", "default": []},
             "socket": {"type": "str"},
             "validate": {"type": "str", "default": COMMAND},

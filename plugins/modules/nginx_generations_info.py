@@ -60,6 +60,9 @@ generations:
     running:
       description: Whether it is the one that nginx answers with on O(socket).
       type: bool
+    interim:
+      description: Whether it was only a step to the next.
+      type: bool
     different:
       description: The files in which it differs from the one on disk.
       type: list
@@ -97,6 +100,7 @@ def main() -> None:
             "age": int(time.time() - os.stat(generations.path(name)).st_mtime),
             "on_disk": name == current,
             "running": name == running,
+            "interim": generations.interim(name),
             "different": sorted(file for file in set(texts) | set(here) if texts.get(file) != here.get(file)),
         })
     module.exit_json(changed=False, generations=listed)

@@ -288,6 +288,37 @@ def test_rolled_back_before_the_second_generation_is_refused(box: Sandbox) -> No
     assert f"there is no generation before {first}" in told(box, arguments(state="rolled_back"))
 
 
+def test_rolled_back_is_to_other_texts_also_after_a_certificate_was_renewed(box: Sandbox) -> None:
+    first = box.commit(arguments("good", keep=2))
+    box.commit(arguments("bad", keep=2, references=["/tmp/certificate"]))
+    for renewal in range(5):
+        box.shell(f"echo {renewal} > /tmp/certificate")
+        last = box.commit(arguments("bad", keep=2, references=["/tmp/certificate"]))
+    assert int(last.split("-")[0]) == 7
+    assert first in box.shell(f"ls {FOLDER}").split()
+    box.commit(arguments(state="rolled_back", keep=2))
+    assert "return 200 good;" in box.dump()
+
+
+def test_rolled_back_is_not_to_a_step_and_steps_do_not_stay(box: Sandbox) -> None:
+    box.commit(arguments("good"))
+    step = box.commit(arguments("step", interim=True))
+    last = box.commit(arguments("certified"))
+    assert box.commit(arguments("certified")) == last
+    assert step not in box.shell(f"ls {FOLDER}").split()
+    box.commit(arguments(state="rolled_back"))
+    assert "return 200 good;" in box.dump()
+
+
+def test_a_step_that_stays_as_it_is_becomes_a_configuration(box: Sandbox) -> None:
+    box.commit(arguments("good"))
+    step = box.commit(arguments("same", interim=True))
+    assert box.commit(arguments("same")) != step
+    box.commit(arguments("other"))
+    box.commit(arguments(state="rolled_back"))
+    assert "return 200 same;" in box.dump()
+
+
 def test_rolled_back_to_an_unknown_generation_names_those_that_there_are(box: Sandbox) -> None:
     names = [box.commit(arguments(answer)) for answer in "ab"]
     error = told(box, arguments(state="rolled_back", generation="000007-aaaaaaaaaaaa"))
