@@ -302,7 +302,7 @@ class Generations:
     def prune(self, keep: int, running: str | None) -> None:
         """Remove all but the newest KEEP generations; the current one stays, and the one that nginx still runs.
 
-        Those that there is no reason to go back to do not count: steps, and what has the same texts as the one after it.
+        Nothing to go back to are steps, and what has the same texts as the one after it.
         """
         needed = (self.current(), running, self.proved())
         kept: list[str] = []

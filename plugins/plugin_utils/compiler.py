@@ -85,7 +85,8 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     return Model(**scalars, apt_repository=repository, server_names_hash_bucket_size=bucket_size(names),
                  server_names_hash_max_size=max_size(len(names)),
                  variables_hash_max_size=variables_max_size(
-                     2 * len(upstreams.routes) + len(upstreams.sources) + 2 * len(sites.trusted)
+                     2 * len(upstreams.routes) + len(upstreams.sources)
+                     + sum(2 + len(one.forwarded) for one in sites.trusted)
                      + (_TLS_VARIABLES if any(site.tls for site in compiled) else 0)),
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups, trusted=sites.trusted,
                  refusing=refusing, sites=compiled, certificates=sites.certificates.all,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.nginx_variables import check_variables
@@ -508,6 +508,24 @@ def free_text(value: object) -> str:
     if depth or not complete:
         raise Refused(f"{shown(value)} ends in the middle of a {'block' if depth else 'directive'}")
     return value.rstrip("\n")
+
+
+def outer_directives(text: str) -> Iterator[list[str]]:
+    """Give the directives of a free_text that stand outside of any block, each as its words."""
+    opened: list[str] = []
+    words: list[str] = []
+    for word in _WORD.findall(text):
+        if word.startswith("#") and not words:
+            continue
+        if word in ("{", "${"):
+            opened.append(word)
+        ends = word in (";", "{") or (word == "}" and opened.pop() == "{")
+        if not ends:
+            words.append(word.strip("\"'"))
+            continue
+        if word == ";" and words and not opened:
+            yield words
+        words = []
 
 
 def server_address(value: object) -> str:

@@ -36,6 +36,8 @@ _EDGE_HEADERS: dict[str, str | None] = {
 
 # A group of a regular expression, because nginx encodes a second time what it copies from $1.
 _REST = "websocket_proxy_rest"
+# A redirect's address that has its prefix already, or another host.
+_OWN_ADDRESS = "websocket_proxy_own_address"
 # What would lead out of what the backend has, such as /../ and /%2e%2e%2f: nginx has no say in it any more.
 _NO_DOTS = r"(?![^?]*(?:/|%2[fF])(?:\.|%2[eE]){1,2}(?:/|%2[fF]|\?|$))"
 _LOG = "/var/log/nginx/access.log"
@@ -54,16 +56,17 @@ class Locations:
     OWN has the headers for the backend and the client that come from the site itself.
 
     SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its place, the
-    defaults' first. SCHEME is the variable that tells how a client came, and EXACT has the paths that the site says for
-    themselves.
+    defaults' first. FORWARDED has the headers that tell the backend how a client came, and EXACT has the paths that the
+    site says for themselves.
     """
 
     def __init__(self, upstreams: Mapping[str, Upstream], site: Mapping[str, Any],
-                 layers: list[tuple[Place, Mapping[str, Any]]], scheme: str, exact: Collection[object],
+                 layers: list[tuple[Place, Mapping[str, Any]]], forwarded: Mapping[str, str | None],
+                 exact: Collection[object],
                  own: tuple[Mapping[str, str | None], Mapping[str, str | None]]) -> None:
         self._upstream = kinds.one_name_of(upstreams, "an upstream")
         self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
-        self._request = [{**_EDGE_HEADERS, "X-Forwarded-Proto": scheme, **own[0]}, *(headers.read_headers(
+        self._request = [{**_EDGE_HEADERS, **forwarded, **own[0]}, *(headers.read_headers(
             place["request_headers"], given.get("request_headers"), headers.REQUEST) for place, given in layers)]
         self._response = [own[1], *(headers.read_headers(
             place["response_headers"], given.get("response_headers"), headers.RESPONSE) for place, given in layers)]
@@ -108,7 +111,7 @@ class Locations:
         compiled = self._compile(place, given, words, f"^{re.escape(whole)}(?<{_REST}>{_NO_DOTS}/.*)$")
         # Without its "/", nginx would redirect the client to the prefix, which no handshake can follow.
         if whole and whole not in self._exact:
-            redirects = given.get("proxy_redirect", self._inherited["proxy_redirect"]) or [["/", f"{whole}/"]]
+            redirects = given.get("proxy_redirect", self._inherited["proxy_redirect"]) or _redirects(whole)
             compiled += self._compile(place, {**given, "rewrite_to": "/", "proxy_redirect": redirects}, ["=", whole])
         return compiled
 
@@ -173,15 +176,25 @@ class Locations:
                 return
         self._sticky.append((upstream, place))
 
+    @staticmethod
+    def _check_sent(place: Place, text: str, request: Mapping[str, str | None]) -> None:
+        """Refuse in the free TEXT of a location what would be sent beside a header of the role's own."""
+        own = {**{name.lower(): "say it with request_headers" for name in request}, **headers.REQUEST}
+        # In a block of its own, such as a nested location, it takes the place of the role's.
+        for directive, *words in kinds.outer_directives(text):
+            remedy = own.get(words[0].lower()) if directive == "proxy_set_header" and words else None
+            if remedy:
+                place.refuse(f"proxy_set_header {words[0]} would be sent beside the role's own; {remedy}")
+
     def _proxy(self, place: Place, upstream: Upstream, given: Mapping[str, Any], values: Mapping[str, Any],
                match: list[str], prefix: str | None, hidden: list[str]) -> Proxy:
         request = headers.merged(*self._request, headers.read_headers(
             place["request_headers"], given.get("request_headers"), headers.REQUEST))
+        self._check_sent(place["extra_config"], given.get("extra_config") or "", request)
         passed = f"${_REST}" if prefix else f"{given['rewrite_to']}$is_args$args" if "rewrite_to" in given else ""
         redirects = values["proxy_redirect"]
         if prefix and not redirects:
-            # The backend does not know of the prefix that its own paths have outside.
-            redirects = [["/", match[0]]]
+            redirects = _redirects(match[0].rstrip("/"))
         elif passed and not redirects:
             redirects = [["off"]]
         size, number = values["buffer_size"], values["buffers"]
@@ -196,6 +209,11 @@ class Locations:
             next_upstream=values["next_upstream"] or ["off"],
             **{name: values[name] for name in ("host", "read_timeout", "send_timeout", "connect_timeout",
                                                "next_upstream_tries", "next_upstream_timeout")})
+
+
+def _redirects(prefix: str) -> list[list[str]]:
+    """Return what becomes of the redirects of a backend behind a PREFIX that it may or may not know of."""
+    return [[f"~^(?<{_OWN_ADDRESS}>//.*|{re.escape(prefix)}([/?#].*)?)$", f"${_OWN_ADDRESS}"], ["/", f"{prefix}/"]]
 
 
 def _twice(size: str) -> str:

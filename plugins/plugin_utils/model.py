@@ -167,11 +167,15 @@ class Location:
 
 @dataclass(frozen=True)
 class Trusted:
-    """Proxies that are believed; ``variable`` is 1 for them, and ``scheme`` is how their clients came."""
+    """Proxies that are believed; ``variable`` is 1 for them, and ``scheme`` is how their clients came.
+
+    ``forwarded`` has the variable for each other header that is theirs alone to say.
+    """
 
     networks: list[str]
     variable: str
     scheme: str
+    forwarded: dict[str, str]
 
 
 @dataclass(frozen=True)

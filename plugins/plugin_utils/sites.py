@@ -141,7 +141,7 @@ class Sites:
             place["name"].once(self._names, name.lower(), f"{hint}{shown(name)} is already the name of")
         networks = self._networks(said.get("trusted_proxies", place)["trusted_proxies"], given.get("trusted_proxies"))
         # A balancer that speaks the PROXY protocol hands a client's own headers on.
-        scheme = "$scheme" if True in protocols or not networks else self._scheme(networks)
+        forwarded = self._forwarded([] if True in protocols else networks)
         if True in protocols and not given.get("trusted_proxies"):
             place.refuse("with proxy_protocol, trusted_proxies has to name those whose word is taken for a client's "
                          "address")
@@ -155,7 +155,7 @@ class Sites:
         if self._identities:
             identity = IDENTITY if tls and tls.values["client_certificate"] else dict.fromkeys(IDENTITY)
         own_headers = identity, hsts_header(tls) if tls else {}
-        locations = self._locations(Locations(self._upstreams, given, layers, scheme, exact, own_headers), layers,
+        locations = self._locations(Locations(self._upstreams, given, layers, forwarded, exact, own_headers), layers,
                                     given)
         return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
                     tls=self.certificates.compile(tls, name, list(server_names), any(
@@ -326,14 +326,18 @@ class Sites:
                 networks.append(network)
         return networks
 
-    def _scheme(self, networks: list[str]) -> str:
-        """Return the variable that has the scheme by which the clients of trusted proxies came."""
+    def _forwarded(self, networks: list[str]) -> Mapping[str, str | None]:
+        """Return what the backend is told of how a client came, as the proxies in NETWORKS alone may say it."""
+        if not networks:
+            return {"X-Forwarded-Proto": "$scheme", **dict.fromkeys(headers.FORWARDED)}
         # What is no address, as that of a unix socket's peer, is this one to geo (ngx_http_geo_module.c).
         networks = ["255.255.255.255" if network == "unix:" else network for network in networks]
         for trusted in self.trusted:
             if trusted.networks == networks:
-                return trusted.scheme
-        number = len(self.trusted) + 1
-        self.trusted.append(Trusted(networks, f"$websocket_proxy_trusted_{number}",
-                                    f"$websocket_proxy_scheme_{number}"))
-        return self.trusted[-1].scheme
+                break
+        else:
+            number = len(self.trusted) + 1
+            trusted = Trusted(networks, f"$websocket_proxy_trusted_{number}", f"$websocket_proxy_scheme_{number}", {
+                name: f"$websocket_proxy_{name.lower().replace('-', '_')}_{number}" for name in headers.FORWARDED})
+            self.trusted.append(trusted)
+        return {"X-Forwarded-Proto": trusted.scheme, **trusted.forwarded}

@@ -21,14 +21,15 @@ FOLDER = "/srv/app"
 FLOOD = 64 << 20
 FILES = {"index.html": "the page", "app.js": "the script", "style.css": "x" * 4096, ".env": "a secret",
          ".git/config": "a secret", ".well-known/security.txt": "for everybody", "sub/index.html": "another page"}
-REDIRECTING = (b"HTTP/1.1 302 Found\r\nLocation: /login?next=%2Fa\r\nX-Powered-By: PHP\r\nX-Kept: yes\r\n"
+REDIRECTING = (b"HTTP/1.1 302 Found\r\nLocation: %s\r\nX-Powered-By: PHP\r\nX-Kept: yes\r\n"
                b"Content-Length: 0\r\n\r\n")
 
 
 def _redirect(backend: Backend, connection: Any) -> None:
     while head := connection.recv(65536):
         backend.heads.append(head)
-        connection.sendall(REDIRECTING)
+        asked = head.split()[1].partition(b"?to=")[2]
+        connection.sendall(REDIRECTING % (asked or b"/login?next=%2Fa"))
 
 
 @dataclass
@@ -173,6 +174,16 @@ def test_a_redirect_of_a_backend_behind_a_stripped_prefix_leads_to_the_prefix(se
     assert setup.get("/app/x").headers["location"] == "/app/login?next=%2Fa"
     assert setup.get("/app").headers["location"] == "/app/login?next=%2Fa"
     assert setup.get("/off/x").headers["location"] == "/login?next=%2Fa"
+
+
+@pytest.mark.parametrize(("answered", "passed"), [
+    ("/app/login", "/app/login"), ("/app", "/app"), ("/app?x=1", "/app?x=1"), ("/apple", "/app/apple"),
+    ("/", "/app/"), ("//other.test/x", "//other.test/x"), ("https://other.test/app/", "https://other.test/app/"),
+    ("login", "login")])
+def test_a_redirect_of_a_backend_that_knows_its_prefix_stays(setup: Setup, answered: str, passed: str) -> None:
+    setup.serve({"path": "/app/", "upstream": "redirect", "strip_prefix": True})
+    for path in ("/app/x", "/app"):
+        assert setup.get(f"{path}?to={answered}").headers["location"] == passed
 
 
 def test_rewrite_to_gives_the_backend_one_path_with_the_clients_arguments(setup: Setup) -> None:

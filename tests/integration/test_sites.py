@@ -182,12 +182,16 @@ def test_the_proxy_protocol_comes_through_a_unix_socket(local: Setup) -> None:
 
 # --- who the client is
 
-FORGED = [("X-Forwarded-For", "6.6.6.6"), ("X-Real-IP", "6.6.6.6"), ("X-Forwarded-Proto", "https")]
+MORE = ("Forwarded", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix")
+FORGED = [("X-Forwarded-For", "6.6.6.6"), ("X-Real-IP", "6.6.6.6"), ("X-Forwarded-Proto", "https"),
+          *((name, f"forged {name}") for name in MORE)]
 
 
 def seen(told: dict[str, str]) -> tuple[str, ...]:
-    """Return what the backend is told of the client."""
-    return told["x-real-ip"], told["x-forwarded-for"], told["x-forwarded-proto"]
+    """Return what the backend is told of the client; more than that comes from trusted proxies alone."""
+    more = {name: told[name.lower()] for name in MORE if name.lower() in told}
+    assert more in ({}, {name: f"forged {name}" for name in MORE})
+    return (told["x-real-ip"], told["x-forwarded-for"], told["x-forwarded-proto"], *(["more"] if more else []))
 
 
 def test_nobody_is_believed_unless_the_site_says_so(setup: Setup) -> None:
@@ -201,12 +205,12 @@ def test_a_trusted_proxy_is_believed_and_nobody_else(setup: Setup) -> None:
     for source in ("127.0.0.1", "127.0.9.2", "127.0.7.255"):
         assert seen(setup.told(*FORGED, source=source)) == (source, source, "http")
     for source in ("127.0.8.3", "127.0.9.1"):
-        assert seen(setup.told(*FORGED, source=source)) == ("6.6.6.6", "6.6.6.6", "https")
+        assert seen(setup.told(*FORGED, source=source)) == ("6.6.6.6", "6.6.6.6", "https", "more")
         assert seen(setup.told(source=source)) == (source, source, "http")
     # Of a chain, it is the last address that is not a trusted proxy's itself.
     chain = ("X-Forwarded-For", "1.1.1.1, 6.6.6.6, 127.0.8.7")
     assert seen(setup.told(chain, source="127.0.8.3"))[:2] == ("6.6.6.6", "6.6.6.6")
-    assert seen(setup.told(*FORGED, source="127.0.9.2", host="b")) == ("6.6.6.6", "6.6.6.6", "https")
+    assert seen(setup.told(*FORGED, source="127.0.9.2", host="b")) == ("6.6.6.6", "6.6.6.6", "https", "more")
     assert seen(setup.told(*FORGED, source="127.0.8.3", host="c")) == ("127.0.8.3", "127.0.8.3", "http")
     odd = ("X-Forwarded-Proto", "gopher")
     assert seen(setup.told(odd, source="127.0.8.3"))[2] == "http"
@@ -224,7 +228,7 @@ def test_the_proxy_protocol_of_a_trusted_proxy_is_believed(setup: Setup, header:
     setup.serve(site, {"server_names": ["b"], "listen": [setup.other], **own(201)})
     assert seen(setup.told(source="127.0.8.1", before=header)) == ("6.6.6.6", "6.6.6.6", "http")
     # Such a proxy hands the client's own headers on.
-    forged = [("X-Forwarded-For", "7.7.7.7"), ("X-Real-IP", "7.7.7.7"), ("X-Forwarded-Proto", "https")]
+    forged = [("X-Forwarded-For", "7.7.7.7"), ("X-Real-IP", "7.7.7.7"), *FORGED[2:]]
     assert seen(setup.told(*forged, source="127.0.8.1", before=header)) == ("6.6.6.6", "6.6.6.6", "http")
     assert seen(setup.told(*forged, source="127.0.8.2", before=header)) == ("127.0.8.2", "127.0.8.2", "http")
     with contextlib.suppress(ConnectionResetError):

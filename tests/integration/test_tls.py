@@ -510,7 +510,8 @@ def test_a_session_does_not_outlive_what_was_revoked(setup: Setup, version: str)
 
 @EVERY
 def test_nobody_else_says_whether_sessions_are_resumed_where_clients_show_who_they_are(setup: Setup) -> None:
-    site, cached = setup.site("a.test", asked_for(setup)), "ssl_session_tickets off; ssl_session_cache shared:theirs:1m;"
+    site = setup.site("a.test", asked_for(setup))
+    cached = "ssl_session_tickets off; ssl_session_cache shared:theirs:1m;"
     setup.tls("theirs.test")
     theirs = (f"server {{ listen {setup.address} ssl default_server; server_name theirs.test; {cached}"
               f"ssl_certificate {FOLDER}/theirs.test.pem; ssl_certificate_key {FOLDER}/theirs.test.key; }}\n")

@@ -88,11 +88,24 @@ def located(**location: Any) -> dict[str, Any]:
     ({"upstream": "u", "extra_config": "} location /y {"}, 'has a "}" too many'),
     ({"upstream": "u", "extra_config": "if ($x) { return 404;"}, "ends in the middle of a block"),
     ({"upstream": "u", "extra_config": 'add_header X "a;'}, "has a quotation mark that is not closed"),
+    ({"upstream": "u", "extra_config": "proxy_set_header Upgrade $http_upgrade;"},
+     ".extra_config: proxy_set_header Upgrade would be sent beside the role's own; the role itself sets this header"),
+    ({"upstream": "u", "extra_config": "if ($x) { return 404; } proxy_set_header \"CONNECTION\" ${x};"},
+     ".extra_config: proxy_set_header CONNECTION would be sent beside the role's own"),
+    ({"upstream": "u", "extra_config": "# here\nproxy_set_header x-real-ip 1;"}, "say it with request_headers"),
+    ({"upstream": "u", "extra_config": "proxy_set_header A 1;", "request_headers": {"a": "2"}}, "request_headers"),
 ])
 def test_a_mistake_in_a_location_is_told_once_with_its_place(location: dict[str, Any], problem: str) -> None:
     found = problems(located(**location))
     assert len(found) == 1, found
     assert found[0].startswith("[0].locations[0]") and problem in found[0]
+
+
+@pytest.mark.parametrize("text", [
+    "proxy_set_header X-Other 1;", "location /ws/own { proxy_set_header Upgrade x; proxy_pass http://127.0.0.1:1; }",
+    "# proxy_set_header Upgrade x;", ";proxy_set_header;"])
+def test_free_text_sets_headers_that_are_not_the_roles(text: str) -> None:
+    assert compiled(located(upstream="u", extra_config=text))
 
 
 @pytest.mark.parametrize("text", [
