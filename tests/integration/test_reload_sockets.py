@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from .host import NEWEST, SOCKET, Host, site
@@ -140,6 +142,25 @@ def test_what_is_no_socket_at_the_path_of_one_stays(host: Host) -> None:
     assert f"bind() to unix:{LOCAL} failed (98: Address already in use)" in error
     assert host.shell(f"cat {LOCAL}") == "theirs\n"
     host.shell(f"rm {LOCAL}")
+
+
+def test_a_socket_that_somebody_else_listens_on_is_left_alone_and_nobody_waits_for_an_answer(host: Host) -> None:
+    host.shell(f"rm -f {LOCAL}")
+    host.serve(site(f"unix:{LOCAL}"))
+    # Their queue is full, so that who connects has to wait.
+    theirs = (f"import socket, time; s = socket.socket(socket.AF_UNIX); s.bind(\"{LOCAL}\"); s.listen(0); "
+              f"c = socket.socket(socket.AF_UNIX); c.connect(\"{LOCAL}\"); time.sleep(900)")
+    host.shell(f"systemctl stop nginx; rm -f {LOCAL}")
+    host.shell(f"systemd-run --quiet --unit=theirs /usr/bin/python3 -c '{theirs}'")
+    try:
+        host.wait_until(lambda: host.shell(f"ss -Hlx src {LOCAL}"))
+        begin = time.monotonic()
+        assert host.run("systemctl start nginx")[0] != 0
+        assert time.monotonic() - begin < 20
+        assert f"bind() to unix:{LOCAL} failed (98" in host.shell("journalctl --unit=nginx --no-pager")
+        assert host.shell(f"ss -Hlx src {LOCAL}")
+    finally:
+        host.shell("systemctl stop theirs")
 
 
 def test_a_unix_socket_of_a_site_that_somebody_removed_is_told(host: Host) -> None:
