@@ -285,8 +285,8 @@ class Reload:
                 + (f", {one['sockets']} sockets" if one["sockets"] is not None else "") for one in draining]
         raise Failure("\n".join([
             f"{len(draining)} generations still have workers that live on for their last WebSockets; one more is one "
-            f"too many:", *told, "Wait for their ends, shorten websocket_proxy_worker_shutdown_timeout, raise "
-            "websocket_proxy_max_draining_generations, or end the oldest workers (kill -TERM PID)", self.restore()]))
+            f"too many:", *told, "Wait for their ends, raise websocket_proxy_max_draining_generations, or end the "
+            "oldest workers (kill -TERM PID). A shorter shutdown timeout comes too late for them", self.restore()]))
 
     def result(self, how: str, changed: bool = True) -> dict[str, Any]:
         """Return what the module tells."""

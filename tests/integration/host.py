@@ -151,8 +151,8 @@ class Host(Container):
         places = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__websocket_proxy_places"]
         native = NativeEnvironment()
         native.tests.update(all=all, changed=lambda result: bool(result.get("changed")))
-        values = {"ansible_check_mode": False, "__websocket_proxy_host": {"packages": {}}, "__websocket_proxy_certificates": {},
-                  "__websocket_proxy_place": places["own"], **values}
+        values = {"ansible_check_mode": False, "__websocket_proxy_host": {"packages": {}},
+                  "__websocket_proxy_certificates": {}, "__websocket_proxy_place": places["own"], **values}
         return {key: native.from_string(value).render(**values) if isinstance(value, str) else value
                 for key, value in called[which].items()}
 

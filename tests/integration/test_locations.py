@@ -168,6 +168,14 @@ def test_strip_prefix_redirects_no_handshake(setup: Setup) -> None:
     assert setup.heard("/app?room=1") == "/?room=1"
 
 
+def test_a_prefix_that_is_not_stripped_is_one_with_its_slash(setup: Setup) -> None:
+    setup.serve({"path": "/app/", "upstream": "echo"}, {"path": "/own/", "upstream": "echo"},
+                {"path": "/own", "match": "exact", "upstream": "echo"})
+    for headers in ([], UPGRADE):
+        assert (setup.get("/app", *headers).status, setup.get("/app", *headers).headers["location"]) == (301, "/app/")
+    assert setup.get("/own", *UPGRADE).status == 101
+
+
 def test_a_redirect_of_a_backend_behind_a_stripped_prefix_leads_to_the_prefix(setup: Setup) -> None:
     setup.serve({"path": "/app/", "upstream": "redirect", "strip_prefix": True},
                 {"path": "/off/", "upstream": "redirect", "strip_prefix": True, "proxy_redirect": "off"})
@@ -240,6 +248,11 @@ def test_maintenance_refuses_what_is_new_and_leaves_open_websockets(setup: Setup
 
 
 # --- files
+
+
+def test_a_location_is_served_whose_site_is_in_maintenance_where_it_says_so(setup: Setup) -> None:
+    setup.serve({"path": "/x", "upstream": "tell", "maintenance": False}, maintenance=True)
+    assert (setup.get("/x").status, setup.get("/y").status) == (200, 503)
 
 
 def test_a_site_in_maintenance_is_so_for_paths_that_it_does_not_have(setup: Setup) -> None:

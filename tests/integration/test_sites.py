@@ -210,6 +210,9 @@ def test_a_trusted_proxy_is_believed_and_nobody_else(setup: Setup) -> None:
     # Of a chain, it is the last address that is not a trusted proxy's itself.
     chain = ("X-Forwarded-For", "1.1.1.1, 6.6.6.6, 127.0.8.7")
     assert seen(setup.told(chain, source="127.0.8.3"))[:2] == ("6.6.6.6", "6.6.6.6")
+    # Some proxies add a line of their own.
+    lines = [("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-For", "6.6.6.6")]
+    assert seen(setup.told(*lines, source="127.0.8.3"))[:2] == ("6.6.6.6", "6.6.6.6")
     assert seen(setup.told(*FORGED, source="127.0.9.2", host="b")) == ("6.6.6.6", "6.6.6.6", "https", "more")
     assert seen(setup.told(*FORGED, source="127.0.8.3", host="c")) == ("127.0.8.3", "127.0.8.3", "http")
     odd = ("X-Forwarded-Proto", "gopher")

@@ -148,6 +148,19 @@ def test_least_conn_takes_the_server_with_the_fewest_websockets(setup: Setup) ->
     assert setup.spread(4) == [0, 4, 0]
 
 
+def test_a_reload_has_least_conn_and_max_conns_count_anew(setup: Setup) -> None:
+    setup.serve(load_balancing="least_conn")
+    setup.spread(3)
+    setup.close(1)
+    setup.serve(load_balancing="least_conn", site={"read_timeout": "2h"})
+    assert setup.spread(6) == [2, 2, 2]
+    limited = [{"address": address, "max_conns": 1} for address in setup.addresses]
+    for time_out in ("1h", "2h"):
+        setup.serve(*limited, site={"read_timeout": time_out})
+        assert setup.spread(3) == [1, 1, 1]
+        assert setup.handshake().status == 502
+
+
 def test_ip_hash_keeps_a_network_of_clients_at_one_server(setup: Setup) -> None:
     setup.serve(load_balancing="ip_hash")
     servers = {network: {setup.opened(source=f"127.{network}.7.{host}") for host in (1, 2, 3)}
