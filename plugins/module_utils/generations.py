@@ -233,10 +233,11 @@ class Generations:
         return os.path.isfile(os.path.join(self.path(generation), INTERIM))
 
     def earlier(self, generation: str) -> str | None:
-        """Return the generation that was in force before one, and is another configuration; None when there is none."""
-        found = [name for name in self.all() if number(name) < number(generation) and not self.interim(name)
-                 and not self.same(name, generation)]
-        return found[-1] if found else None
+        """Return the last before a generation that is another configuration, and no step; None when there is none."""
+        for name in reversed(self.all()):
+            if number(name) < number(generation) and not self.interim(name) and not self.same(name, generation):
+                return name
+        return None
 
     def untouched(self, generation: str) -> bool:
         """Tell whether owner and mode of everything in force are as we write them."""
@@ -299,18 +300,17 @@ class Generations:
         for name in candidates:
             os.unlink(os.path.join(folder, name))
 
-    def prune(self, keep: int, running: str | None) -> None:
-        """Remove all but the newest KEEP generations; the current one stays, and the one that nginx still runs.
+    def prune(self, keep: int, *needed: str | None) -> None:
+        """Remove all but the newest KEEP generations that somebody could go back to, the current one, and the NEEDED.
 
-        Nothing to go back to are steps, and what has the same texts as the one after it.
+        Nobody goes back to steps, and to what has the same texts as the one after it.
         """
-        needed = (self.current(), running, self.proved())
+        needed = (self.current(), self.proved(), *needed)
         kept: list[str] = []
         for name in reversed(self.all()):
-            if name in needed or (len(kept) < keep and not self.interim(name)
-                                  and not (kept and self.same(name, kept[-1]))):
+            if len(kept) < keep and not self.interim(name) and not (kept and self.same(name, kept[-1])):
                 kept.append(name)
-            else:
+            elif name not in needed:
                 self._remove(name)
 
     def remove_all(self) -> None:

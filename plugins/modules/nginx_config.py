@@ -211,6 +211,15 @@ previous_generation:
   type: str
   returned: success
   sample: 000003-0f9e8d7c6b5a
+interim:
+  description: Whether the generation on disk is only a step.
+  type: bool
+  returned: success
+earlier_generation:
+  description: What there is to go back to from a step, empty when that is nothing, and where there is no step.
+  type: str
+  returned: success
+  sample: 000003-0f9e8d7c6b5a
 different:
   description: The names of the files that differ from those on disk; the main file by its path.
   type: list
@@ -309,10 +318,13 @@ class Transaction:
         if checksum(main) != wanted_main:
             different.append(self.main)
 
-        digest = self._digest(wanted_main, wanted)
+        interim: bool = self.params["interim"]
+        digest = self._digest(wanted_main, wanted, interim)
+        # What is in force with the same texts already does for a step.
+        settled = {digest[:12], self._digest(wanted_main, wanted, False)[:12] if interim else digest[:12]}
         takeover = self.takeover.needed()
         links = self.takeover.links(self.params["unlink"])
-        if current and not (different or takeover or links) and current.endswith(f"-{digest[:12]}") \
+        if current and not (different or takeover or links) and current.partition("-")[2] in settled \
                 and self.generations.untouched(current):
             return self._unchanged(current)
 
@@ -327,15 +339,15 @@ class Transaction:
         if missing:
             return {"changed": False, "missing": missing, "before": before}
         files = {name: available[wanted_sum] for name, wanted_sum in wanted.items()}
-        generation = self._commit(files, available[wanted_main], digest, takeover, links)
+        generation = self._commit(files, available[wanted_main], digest, interim, takeover, links)
         return {**self.result(True, generation, different), "before": before}
 
-    def _digest(self, main: str, files: dict[str, str]) -> str:
+    def _digest(self, main: str, files: dict[str, str], interim: bool) -> str:
         """Return one checksum of all texts, of the local files that they refer to, and of being a step."""
         referred = {path: checksum(read(path) or b"") for path in self.params["references"]}
         return checksum("\n".join([main, *(f"{name} {files[name]}" for name in sorted(files)),
                                    *(f"{path} {referred[path]}" for path in sorted(referred)),
-                                   *([INTERIM] if self.params["interim"] else [])]).encode())
+                                   *([INTERIM] if interim else [])]).encode())
 
     def _unchanged(self, current: str) -> dict[str, Any]:
         """Test what is in force: a foreign file that broke it is found by every run."""
@@ -347,7 +359,8 @@ class Transaction:
         behind = self.params["socket"] is not None and self.running != current
         return self.result(behind, current, [])
 
-    def _commit(self, files: dict[str, bytes], main: bytes, digest: str, takeover: bool, links: list[str]) -> str:
+    def _commit(self, files: dict[str, bytes], main: bytes, digest: str, interim: bool, takeover: bool,
+                links: list[str]) -> str:
         if f"{self.params['folder']}/{MARKER}/".encode() not in main:
             raise Failure(f"the text of {self.main} names no generation; it has to include "
                           f"{self.params['folder']}/{MARKER}/*.conf")
@@ -357,7 +370,7 @@ class Transaction:
         undo.append(lambda: self.generations.discard(generation))
         try:
             named = {name: text.replace(MARKER.encode(), generation.encode()) for name, text in files.items()}
-            if self.params["interim"]:
+            if interim:
                 named[INTERIM] = b""
             candidate = self.generations.stage(generation, named, main.replace(MARKER.encode(), generation.encode()))
             self._test(candidate, links)
@@ -371,7 +384,7 @@ class Transaction:
             take_back(undo)
         if not self.check:
             self.generations.sync()
-            self.generations.prune(self.params["keep"], self.running)
+            self.generations.prune(self.params["keep"], self.running, self.previous)
         return generation
 
     def _clear(self) -> None:
@@ -413,7 +426,7 @@ class Transaction:
             wanted = self.generations.earlier(self.previous) if self.previous else None
             if not wanted:
                 raise Failure(f"there is no generation before {self.previous or 'the first'} in "
-                              f"{self.params['folder']} that has other texts")
+                              f"{self.params['folder']} that has other texts and was more than a step")
         if wanted not in known:
             raise Failure(f"{wanted} is not a generation in {self.params['folder']}; there are: {', '.join(known)}")
         texts = self.generations.plain_texts(wanted)
@@ -422,12 +435,13 @@ class Transaction:
         different = sorted(name for name in set(texts) | set(here) if texts.get(name) != here.get(name))
         if unnamed(self.generations.main_text() or b"", self.previous) != main:
             different.append(self.main)
-        digest = self._digest(checksum(main), {name: checksum(text) for name, text in texts.items()})
+        interim = self.generations.interim(wanted)
+        digest = self._digest(checksum(main), {name: checksum(text) for name, text in texts.items()}, interim)
         if self.previous and not different and self.previous.endswith(f"-{digest[:12]}"):
             return self._unchanged(self.previous)
         before = {**here, self.main: unnamed(self.generations.main_text() or b"", self.previous)}
         after = {**texts, self.main: main}
-        generation = self._commit(texts, main, digest, takeover=False, links=[])
+        generation = self._commit(texts, main, digest, interim, takeover=False, links=[])
         return {**self.result(True, generation, different), "diff": [
             {"before_header": name, "before": before.get(name, b"").decode(errors="replace"),
              "after_header": name, "after": after.get(name, b"").decode(errors="replace")} for name in different]}
@@ -456,7 +470,10 @@ class Transaction:
 
     def result(self, changed: bool, generation: str, different: list[str]) -> dict[str, Any]:
         """Return what the module tells."""
+        interim = bool(generation) and self.generations.interim(generation)
+        earlier = self.generations.earlier(generation) if interim else None
         return {"changed": changed, "generation": generation, "previous_generation": self.previous or "",
+                "interim": interim, "earlier_generation": earlier or "",
                 "running_generation": self.running or "", "different": different,
                 "strays": self.generations.strays()}
 

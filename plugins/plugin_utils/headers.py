@@ -17,8 +17,10 @@ REQUEST = {
     "host": _OF_THE_ROLE + "see the key host", "content-length": _OF_THE_ROLE + "it cannot be set here",
     "transfer-encoding": _OF_THE_ROLE + "it cannot be set here",
 }
-# Besides X-Forwarded-Proto, what web frameworks take for a proxy's word. The first is that of RFC 7239.
-FORWARDED = ("Forwarded", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix")
+# Besides X-Forwarded-Proto, what web frameworks take for a proxy's word. The first is that of RFC 7239, to which each
+# proxy may add a line of its own.
+FORWARDED = ("Forwarded", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Protocol",
+             "X-Forwarded-Scheme", "X-Forwarded-Ssl")
 RESPONSE = dict.fromkeys(("upgrade", "connection", "content-length", "transfer-encoding", "sec-websocket-accept"),
                          "this header belongs to the connection, and cannot be set here")
 RESPONSE["server"] = RESPONSE["date"] = "nginx sets this header itself, and would send two of them"

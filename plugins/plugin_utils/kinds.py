@@ -515,7 +515,7 @@ def outer_directives(text: str) -> Iterator[list[str]]:
     opened: list[str] = []
     words: list[str] = []
     for word in _WORD.findall(text):
-        if word.startswith("#") and not words:
+        if word.startswith("#"):
             continue
         if word in ("{", "${"):
             opened.append(word)

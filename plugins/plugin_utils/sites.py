@@ -39,6 +39,9 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.tls import (
     read_tls,
 )
 
+# What joined the lines of a header in its variable.
+_ALL_LINES = (1, 23, 0)
+
 
 @dataclass
 class _Socket:
@@ -337,7 +340,9 @@ class Sites:
                 break
         else:
             number = len(self.trusted) + 1
+            # Of several lines of a header, older versions know the first alone, which may be the client's own.
+            known = headers.FORWARDED if self._host.has(*_ALL_LINES) is not False else headers.FORWARDED[1:]
             trusted = Trusted(networks, f"$websocket_proxy_trusted_{number}", f"$websocket_proxy_scheme_{number}", {
-                name: f"$websocket_proxy_{name.lower().replace('-', '_')}_{number}" for name in headers.FORWARDED})
+                name: f"$websocket_proxy_{name.lower().replace('-', '_')}_{number}" for name in known})
             self.trusted.append(trusted)
-        return {"X-Forwarded-Proto": trusted.scheme, **trusted.forwarded}
+        return {"X-Forwarded-Proto": trusted.scheme, **dict.fromkeys(headers.FORWARDED), **trusted.forwarded}

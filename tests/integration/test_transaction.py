@@ -300,23 +300,59 @@ def test_rolled_back_is_to_other_texts_also_after_a_certificate_was_renewed(box:
     assert "return 200 good;" in box.dump()
 
 
-def test_rolled_back_is_not_to_a_step_and_steps_do_not_stay(box: Sandbox) -> None:
-    box.commit(arguments("good"))
-    step = box.commit(arguments("step", interim=True))
-    last = box.commit(arguments("certified"))
-    assert box.commit(arguments("certified")) == last
-    assert step not in box.shell(f"ls {FOLDER}").split()
-    box.commit(arguments(state="rolled_back"))
+def proved(box: Sandbox, generation: str) -> str:
+    """Have it look as if nginx was seen to run a generation."""
+    box.shell(f"ln -sfn {generation} {FOLDER}/proved")
+    return generation
+
+
+@pytest.mark.parametrize("keep", [2, 5])
+def test_rolled_back_is_not_to_a_step_and_steps_do_not_stay(box: Sandbox, keep: int) -> None:
+    proved(box, box.commit(arguments("good", keep=keep)))
+    step = box.module("nginx_config", arguments("step", keep=keep, interim=True))
+    assert step["interim"] and step["earlier_generation"] == step["previous_generation"]
+    proved(box, step["generation"])
+    last = proved(box, box.commit(arguments("certified", keep=keep)))
+    assert box.commit(arguments("certified", keep=keep)) == last
+    assert step["generation"] not in box.shell(f"ls {FOLDER}").split()
+    box.commit(arguments(state="rolled_back", keep=keep))
     assert "return 200 good;" in box.dump()
 
 
 def test_a_step_that_stays_as_it_is_becomes_a_configuration(box: Sandbox) -> None:
     box.commit(arguments("good"))
     step = box.commit(arguments("same", interim=True))
-    assert box.commit(arguments("same")) != step
+    assert box.commit(arguments("same", interim=True)) == step != box.commit(arguments("same"))
     box.commit(arguments("other"))
     box.commit(arguments(state="rolled_back"))
     assert "return 200 same;" in box.dump()
+
+
+def test_a_configuration_with_the_texts_of_a_step_does_for_it(box: Sandbox) -> None:
+    good = box.commit(arguments("good"))
+    result = box.module("nginx_config", arguments("good", interim=True, socket=None))
+    assert (result["changed"], result["generation"], result["interim"]) == (False, good, False)
+
+
+def test_from_steps_of_runs_that_were_cut_off_there_is_the_same_to_go_back_to(box: Sandbox) -> None:
+    good = proved(box, box.commit(arguments("good")))
+    for answer in ("one", "two", "two"):
+        assert box.module("nginx_config", arguments(answer, interim=True))["earlier_generation"] == good
+    box.commit(arguments(state="rolled_back", generation=good))
+    assert "return 200 good;" in box.dump()
+
+
+def test_from_steps_on_a_host_that_had_nothing_there_is_nothing_to_go_back_to(box: Sandbox) -> None:
+    for answer in ("one", "two"):
+        assert box.module("nginx_config", arguments(answer, interim=True))["earlier_generation"] == ""
+    assert "was more than a step" in told(box, arguments(state="rolled_back"))
+
+
+def test_rolled_back_to_a_step_by_name_is_a_step_again(box: Sandbox) -> None:
+    box.commit(arguments("good"))
+    step = proved(box, box.commit(arguments("step", interim=True)))
+    box.commit(arguments("certified"))
+    assert box.module("nginx_config", arguments(state="rolled_back", generation=step))["interim"]
 
 
 def test_rolled_back_to_an_unknown_generation_names_those_that_there_are(box: Sandbox) -> None:

@@ -66,9 +66,7 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
                 read_timeout="1h", send_timeout="60s", connect_timeout="5s",
                 next_upstream=["error", "timeout"], next_upstream_tries=0, next_upstream_timeout="0",
                 request_headers=[Header("X-Real-IP", "$remote_addr"), Header("X-Forwarded-For", "$remote_addr"),
-                                 Header("X-Forwarded-Proto", "$scheme"), Header("Forwarded", ""),
-                                 Header("X-Forwarded-Host", ""), Header("X-Forwarded-Port", ""),
-                                 Header("X-Forwarded-Prefix", "")],
+                                 Header("X-Forwarded-Proto", "$scheme"), *(Header(name, "") for name in FORWARDED)],
                 headers_hash_bucket_size=None, headers_hash_max_size=None, hidden_headers=[], redirects=[],
                 buffering=None, buffer_size=None, buffers=None, busy_buffers_size=None))])]
     assert model.upstreams[0].servers == [Server("127.0.0.1:3000", [])]
