@@ -286,7 +286,8 @@ class Reload:
         raise Failure("\n".join([
             f"{len(draining)} generations still have workers that live on for their last WebSockets; one more is one "
             f"too many:", *told, "Wait for their ends, raise websocket_proxy_max_draining_generations, or end the "
-            "oldest workers (kill -TERM PID). A shorter shutdown timeout comes too late for them", self.restore()]))
+            "oldest workers (kill -TERM PID), for which a shorter websocket_proxy_worker_shutdown_timeout is too late",
+            self.restore()]))
 
     def result(self, how: str, changed: bool = True) -> dict[str, Any]:
         """Return what the module tells."""
