@@ -300,12 +300,12 @@ class Generations:
         for name in candidates:
             os.unlink(os.path.join(folder, name))
 
-    def prune(self, keep: int, *needed: str | None) -> None:
-        """Remove all but the newest KEEP generations that somebody could go back to, the current one, and the NEEDED.
+    def prune(self, keep: int, running: str | None) -> None:
+        """Remove all but the newest KEEP generations that somebody could go back to, the current and the RUNNING one.
 
         Nobody goes back to steps, and to what has the same texts as the one after it.
         """
-        needed = (self.current(), self.proved(), *needed)
+        needed = (self.current(), running, self.proved())
         kept: list[str] = []
         for name in reversed(self.all()):
             if len(kept) < keep and not self.interim(name) and not (kept and self.same(name, kept[-1])):

@@ -262,6 +262,11 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAN
 UNCHANGED = "what is in force was not changed"
 
 
+def of_step(digest: str) -> str:
+    """Return the digest of the step whose texts have this one: a step is another generation than what it leads to."""
+    return checksum(f"{digest} {INTERIM}".encode())
+
+
 class Transaction:
     """One run: what is wanted against what is on disk and what runs."""
 
@@ -319,12 +324,12 @@ class Transaction:
             different.append(self.main)
 
         interim: bool = self.params["interim"]
-        digest = self._digest(wanted_main, wanted, interim)
-        # What is in force with the same texts already does for a step.
-        settled = {digest[:12], self._digest(wanted_main, wanted, False)[:12] if interim else digest[:12]}
+        plain = self._digest(wanted_main, wanted)
+        digest = of_step(plain) if interim else plain
         takeover = self.takeover.needed()
         links = self.takeover.links(self.params["unlink"])
-        if current and not (different or takeover or links) and current.partition("-")[2] in settled \
+        # A configuration in force with the same texts does for a step, too.
+        if current and not (different or takeover or links) and current.partition("-")[2] in (plain[:12], digest[:12]) \
                 and self.generations.untouched(current):
             return self._unchanged(current)
 
@@ -342,12 +347,11 @@ class Transaction:
         generation = self._commit(files, available[wanted_main], digest, interim, takeover, links)
         return {**self.result(True, generation, different), "before": before}
 
-    def _digest(self, main: str, files: dict[str, str], interim: bool) -> str:
-        """Return one checksum of all texts, of the local files that they refer to, and of being a step."""
+    def _digest(self, main: str, files: dict[str, str]) -> str:
+        """Return one checksum of all texts, and of the local files that they refer to."""
         referred = {path: checksum(read(path) or b"") for path in self.params["references"]}
         return checksum("\n".join([main, *(f"{name} {files[name]}" for name in sorted(files)),
-                                   *(f"{path} {referred[path]}" for path in sorted(referred)),
-                                   *([INTERIM] if interim else [])]).encode())
+                                   *(f"{path} {referred[path]}" for path in sorted(referred))]).encode())
 
     def _unchanged(self, current: str) -> dict[str, Any]:
         """Test what is in force: a foreign file that broke it is found by every run."""
@@ -384,7 +388,7 @@ class Transaction:
             take_back(undo)
         if not self.check:
             self.generations.sync()
-            self.generations.prune(self.params["keep"], self.running, self.previous)
+            self.generations.prune(self.params["keep"], self.running)
         return generation
 
     def _clear(self) -> None:
@@ -436,7 +440,8 @@ class Transaction:
         if unnamed(self.generations.main_text() or b"", self.previous) != main:
             different.append(self.main)
         interim = self.generations.interim(wanted)
-        digest = self._digest(checksum(main), {name: checksum(text) for name, text in texts.items()}, interim)
+        digest = self._digest(checksum(main), {name: checksum(text) for name, text in texts.items()})
+        digest = of_step(digest) if interim else digest
         if self.previous and not different and self.previous.endswith(f"-{digest[:12]}"):
             return self._unchanged(self.previous)
         before = {**here, self.main: unnamed(self.generations.main_text() or b"", self.previous)}
