@@ -17,7 +17,7 @@ from statistics import median
 from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
 from tests.bench.inside import ECHO_SOCKETS, ECHOES, IDLE_SOCKETS
 from tests.bench.table import ratio, table
-from tests.integration.edge import rendered
+from tests.support.edge import rendered
 
 HERE = Path(__file__).parent
 ECHO_SERVICE = HERE.parents[1] / "roles/websocket_echo/files"

@@ -18,8 +18,8 @@ from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model impor
 from tests.bench.edge import ECHO_SERVICE, NGINX
 from tests.bench.inside import TLS_SOCKETS
 from tests.bench.table import ratio, table
-from tests.integration.container import Container, images
-from tests.integration.edge import CERTIFICATES, FOLDER, rendered
+from tests.support.container import Container, images
+from tests.support.edge import CERTIFICATES, FOLDER, rendered
 
 HERE = Path(__file__).parent
 RELEASES = ["bullseye", "bookworm", "trixie"]

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.nginx_variables import NAMES, PREFIXES
-
-from .conftest import EVERY
-from .container import Container
-from .edge import RENDERER, Edge
-from .examples import examples
-from .inventories import CERTIFICATE, Example, inventories
-from .pki import Authority
+from tests.support.container import Container
+from tests.support.edge import RENDERER, Edge
+from tests.support.examples import examples
+from tests.support.inventories import CERTIFICATE, Example, inventories
+from tests.support.pki import Authority
+from tests.support.releases import EVERY
 
 RECIPE: dict[str, Any] = {"upstreams": [{"name": "node", "servers": ["127.0.0.1:3000"]}],
                           "sites": [{"server_names": ["example.com"], "upstream": "node"}]}

@@ -12,8 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from .container import Container
-from .pki import Authority, Pair, key_text
+from tests.support.container import Container
+from tests.support.pki import Authority, Pair, key_text
 
 FOLDER = "/etc/nginx/websocket_proxy_certificates"
 THEIRS = "/etc/ssl/theirs"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .sandbox import Sandbox, arguments, drop_in
+from tests.support.sandbox import Sandbox, arguments, drop_in
 
 KILL = "signal=KILL"
 FULL = "error=ENOSPC"

@@ -14,7 +14,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from .pki import Authority
+from tests.support.pki import Authority
 
 CLIENT = Path(__file__).parents[1] / "demo/echo.py"
 CA, OTHER_CA = Authority("tests"), Authority("others")

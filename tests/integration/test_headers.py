@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from .backends import telling
-from .client import fields, get
-from .edge import Edge, free_port
+from tests.support.backends import telling
+from tests.support.client import fields, get
+from tests.support.edge import Edge
+from tests.support.ports import free_address
 
 LITERAL = 'a;b {c} "d" \'e\' \\f \\" #g \\n ;}'
 
@@ -16,7 +17,7 @@ LITERAL = 'a;b {c} "d" \'e\' \\f \\" #g \\n ;}'
 @pytest.fixture(scope="module")
 def address(serving: Edge) -> Iterator[str]:
     """Serve a site with headers of its own, and locations that change them."""
-    backend, address = telling(), f"127.0.0.1:{free_port()}"
+    backend, address = telling(), free_address()
     serving.start({
         "upstreams": [{"name": "tell", "servers": [backend.address]}],
         "sites": [{

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from .backends import Backend, telling
-from .client import Client
-from .edge import Edge, free_port
+from tests.support.backends import Backend, telling
+from tests.support.client import Client
+from tests.support.edge import Edge
+from tests.support.ports import free_address
 
 
 @dataclass
@@ -24,7 +25,7 @@ class Setup:
 def setup(serving: Edge) -> Iterator[Setup]:
     """Serve a site for each."""
     keep = {"kept": 32, "single": 0}
-    found = Setup(f"127.0.0.1:{free_port()}", {name: telling() for name in keep})
+    found = Setup(free_address(), {name: telling() for name in keep})
     serving.start({
         "upstreams": [{"name": name, "servers": [found.backends[name].address], "keepalive": keep[name]}
                       for name in keep],

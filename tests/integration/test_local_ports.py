@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from .container import Container
-from .edge import Edge
-from .host import NEWEST
+from tests.support.container import Container
+from tests.support.edge import Edge
+from tests.support.releases import NEWEST
 
 PORTS, SOCKETS = 100, 180
 ADDRESS = "127.0.0.1:8080"
@@ -32,7 +32,7 @@ def statuses(container: Container, port: int, **upstream: object) -> dict[str, i
     edge.start({"upstreams": [{"name": "u", "servers": [{"address": backend, "max_fails": 0}], **upstream}],
                 "sites": [{"server_names": ["a"], "listen": [ADDRESS], "upstream": "u"}]})
     try:
-        return dict(json.loads(container.shell(f"python3 /integration/many.py {backend} {ADDRESS} {SOCKETS}")))
+        return dict(json.loads(container.shell(f"python3 /inside/many.py {backend} {ADDRESS} {SOCKETS}")))
     finally:
         edge.stop()
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from .backends import Backend, telling, websocket_echo
-from .client import ACCEPT, HANDSHAKE, Answer, Client, fields, get
-from .edge import Edge, free_port
+from tests.support.backends import Backend
+from tests.support.client import ACCEPT, Answer, Client, fields, get
+from tests.support.edge import Edge
+from tests.support.served import UPGRADE, Served
 
-UPGRADE = [("Upgrade", "websocket"), *HANDSHAKE]
 WHERE = pytest.mark.parametrize("where", ["site", "location"])
 FOLDER = "/srv/app"
 # More than the kernel takes of an answer on its way: up to 32 MiB for a socket that receives.
@@ -33,33 +33,23 @@ def _redirect(backend: Backend, connection: Any) -> None:
 
 
 @dataclass
-class Setup:
+class Setup(Served):
     """An edge with one site, which each test says itself."""
 
-    edge: Edge
-    address: str
-    backend: Backend
     redirecting: Backend
-    echo: str
 
-    def serve(self, *locations: dict[str, Any], defaults: dict[str, Any] | None = None, **site: Any) -> None:
-        """Serve a site with these locations; the first upstream tells what it hears."""
-        if self.edge.workers():
-            self.edge.stop()
-        backends = {"tell": self.backend.address, "redirect": self.redirecting.address, "echo": self.echo}
-        self.edge.start({
-            "upstreams": [*({"name": name, "servers": [address]} for name, address in backends.items()),
-                          {"name": "empty", "allow_empty": True}],
-            "site_defaults": {"listen": [self.address], **(defaults or {})},
-            "sites": [{"server_names": ["a"], "locations": list(locations), **site}]})
+    def start(self, *locations: dict[str, Any], defaults: dict[str, Any] | None = None, **site: Any) -> None:
+        """Serve a site with these locations, or with one for one of the backends."""
+        self.serve({"server_names": ["a"], "locations": list(locations), **site},
+                   upstreams=[{"name": "redirect", "servers": [self.redirecting.address]},
+                              {"name": "empty", "allow_empty": True}],
+                   site_defaults={"listen": [self.address], **(defaults or {})})
 
     def serve_one(self, where: str, said: dict[str, Any], address: str) -> None:
         """Serve one location, with a backend at an ADDRESS; what is SAID is said there or by its site."""
-        if self.edge.workers():
-            self.edge.stop()
-        self.edge.start({"upstreams": [{"name": "one", "servers": [address]}], "sites": [{
-            "server_names": ["a"], "listen": [self.address], **(said if where == "site" else {}),
-            "locations": [{"path": "/", "upstream": "one", **(said if where == "location" else {})}]}]})
+        self.serve({"server_names": ["a"], "listen": [self.address], **(said if where == "site" else {}),
+                    "locations": [{"path": "/", "upstream": "one", **(said if where == "location" else {})}]},
+                   upstreams=[{"name": "one", "servers": [address]}], site_defaults={})
 
     def get(self, path: str, *headers: tuple[str, str], method: str = "GET") -> Answer:
         """Send a plain request."""
@@ -75,13 +65,10 @@ class Setup:
 @pytest.fixture(name="setup", scope="module")
 def setup_(serving: Edge) -> Iterator[Setup]:
     """Give an edge and its backends."""
-    backend, redirecting = telling(), Backend(_redirect)
+    redirecting = Backend(_redirect)
     serving.container.write({f"{FOLDER}/{name}": text for name, text in FILES.items()})
-    with websocket_echo() as echo:
-        yield Setup(serving, f"127.0.0.1:{free_port()}", backend, redirecting, echo)
-    if serving.workers():
-        serving.stop()
-    backend.close()
+    with Setup.on(serving, redirecting=redirecting) as setup:
+        yield setup
     redirecting.close()
 
 
@@ -94,7 +81,7 @@ def answers(*statuses: int) -> list[dict[str, Any]]:
 
 
 def test_exact_wins_over_regex_and_regex_over_the_longest_prefix(setup: Setup) -> None:
-    setup.serve({"path": "/", "respond": {"status": 200}}, {"path": "/a/", "respond": {"status": 201}},
+    setup.start({"path": "/", "respond": {"status": 200}}, {"path": "/a/", "respond": {"status": 201}},
                 {"path": "/a/b", "match": "exact", "respond": {"status": 202}},
                 {"path": r"^/a/[bc]$", "match": "regex", "respond": {"status": 203}},
                 {"path": r"^/a/[cd]$", "match": "regex", "respond": {"status": 400}})
@@ -104,7 +91,7 @@ def test_exact_wins_over_regex_and_regex_over_the_longest_prefix(setup: Setup) -
 
 @pytest.mark.parametrize("hostile", [r'^/a"b$', r"^/a;b$", r"^/a\{2}$", r"^/a b$", "^/(a|b){1,2}$"])
 def test_a_regular_expression_is_what_it_says_whatever_is_in_it(setup: Setup, hostile: str) -> None:
-    setup.serve({"path": hostile, "match": "regex", "respond": {"status": 201}})
+    setup.start({"path": hostile, "match": "regex", "respond": {"status": 201}})
     asked = {r'^/a"b$': "/a%22b", r"^/a;b$": "/a;b", r"^/a\{2}$": "/a%7B2%7D", r"^/a b$": "/a%20b",
              "^/(a|b){1,2}$": "/ab"}[hostile]
     assert setup.get(asked).status == 201
@@ -125,7 +112,7 @@ ODD = ["/app/", "/app/x", "/app/a%2Fb", "/app/a%2fb?x=1&y=%20", "/app/%41", "/ap
 
 
 def test_without_more_said_the_backend_gets_the_path_as_it_was_sent(setup: Setup) -> None:
-    setup.serve(upstream="tell")
+    setup.start(upstream="tell")
     for path in [*ODD, "/../x", "//", "/%2e%2e/x", "/a/../b"]:
         answer = setup.get(path)
         # nginx itself refuses what leads out of everything.
@@ -135,7 +122,7 @@ def test_without_more_said_the_backend_gets_the_path_as_it_was_sent(setup: Setup
 
 
 def test_strip_prefix_takes_the_prefix_away_and_leaves_the_rest_as_it_was_sent(setup: Setup) -> None:
-    setup.serve({"path": "/app/", "upstream": "tell", "strip_prefix": True})
+    setup.start({"path": "/app/", "upstream": "tell", "strip_prefix": True})
     for path in ODD:
         assert setup.heard(path) == path.removeprefix("/app")
     assert setup.get("/APP/x").status == 404
@@ -146,30 +133,30 @@ def test_strip_prefix_takes_the_prefix_away_and_leaves_the_rest_as_it_was_sent(s
     "/%61pp/x", "//app/x", "/./app/x", "/y/../app/x", "/app/%2e%2e/app/x", "/app/..%2fapp/x", "/app/x/./y", "/app/x/..",
     "/app/%2E%2e%2Fapp/x?y"])
 def test_strip_prefix_refuses_a_path_that_is_not_written_plainly(setup: Setup, path: str) -> None:
-    setup.serve({"path": "/app/", "upstream": "tell", "strip_prefix": True})
+    setup.start({"path": "/app/", "upstream": "tell", "strip_prefix": True})
     assert setup.get(path).status == 400
 
 
 @pytest.mark.parametrize("path", ["/app/.x", "/app/..x/y..", "/app/x?y=/../z", "/app/..."])
 def test_strip_prefix_leaves_dots_alone_that_mean_nothing(setup: Setup, path: str) -> None:
-    setup.serve({"path": "/app/", "upstream": "tell", "strip_prefix": True})
+    setup.start({"path": "/app/", "upstream": "tell", "strip_prefix": True})
     assert setup.heard(path) == path.removeprefix("/app")
 
 
 def test_strip_prefix_redirects_no_handshake(setup: Setup) -> None:
-    setup.serve({"path": "/app/", "upstream": "echo", "strip_prefix": True})
+    setup.start({"path": "/app/", "upstream": "echo", "strip_prefix": True})
     for path in ("/app", "/app?room=1", "/app/", "/app/x"):
         with Client(setup.address) as client:
             answer = client.ask("a", path, UPGRADE)
             assert (answer.status, answer.headers["sec-websocket-accept"]) == (101, ACCEPT)
             client.echo(b"hello")
-    setup.serve({"path": "/app/", "upstream": "tell", "strip_prefix": True})
+    setup.start({"path": "/app/", "upstream": "tell", "strip_prefix": True})
     assert setup.heard("/app") == "/"
     assert setup.heard("/app?room=1") == "/?room=1"
 
 
 def test_a_prefix_that_is_not_stripped_is_one_with_its_slash(setup: Setup) -> None:
-    setup.serve({"path": "/app/", "upstream": "echo"}, {"path": "/own/", "upstream": "echo"},
+    setup.start({"path": "/app/", "upstream": "echo"}, {"path": "/own/", "upstream": "echo"},
                 {"path": "/own", "match": "exact", "upstream": "echo"})
     for headers in ([], UPGRADE):
         assert (setup.get("/app", *headers).status, setup.get("/app", *headers).headers["location"]) == (301, "/app/")
@@ -177,7 +164,7 @@ def test_a_prefix_that_is_not_stripped_is_one_with_its_slash(setup: Setup) -> No
 
 
 def test_a_redirect_of_a_backend_behind_a_stripped_prefix_leads_to_the_prefix(setup: Setup) -> None:
-    setup.serve({"path": "/app/", "upstream": "redirect", "strip_prefix": True},
+    setup.start({"path": "/app/", "upstream": "redirect", "strip_prefix": True},
                 {"path": "/off/", "upstream": "redirect", "strip_prefix": True, "proxy_redirect": "off"})
     assert setup.get("/app/x").headers["location"] == "/app/login?next=%2Fa"
     assert setup.get("/app").headers["location"] == "/app/login?next=%2Fa"
@@ -189,13 +176,13 @@ def test_a_redirect_of_a_backend_behind_a_stripped_prefix_leads_to_the_prefix(se
     ("/", "/app/"), ("//other.test/x", "//other.test/x"), ("https://other.test/app/", "https://other.test/app/"),
     ("login", "login")])
 def test_a_redirect_of_a_backend_that_knows_its_prefix_stays(setup: Setup, answered: str, passed: str) -> None:
-    setup.serve({"path": "/app/", "upstream": "redirect", "strip_prefix": True})
+    setup.start({"path": "/app/", "upstream": "redirect", "strip_prefix": True})
     for path in ("/app/x", "/app"):
         assert setup.get(f"{path}?to={answered}").headers["location"] == passed
 
 
 def test_rewrite_to_gives_the_backend_one_path_with_the_clients_arguments(setup: Setup) -> None:
-    setup.serve({"path": "/ws", "upstream": "tell", "rewrite_to": "/socket/websocket"},
+    setup.start({"path": "/ws", "upstream": "tell", "rewrite_to": "/socket/websocket"},
                 {"path": "^/v[0-9]$", "match": "regex", "upstream": "tell", "rewrite_to": "/v"})
     assert setup.heard("/ws/any/thing?x=a%2Fb") == "/socket/websocket?x=a%2Fb"
     assert setup.heard("/v7") == "/v"
@@ -211,7 +198,7 @@ def test_proxy_redirect_replaces_the_beginning_of_location(setup: Setup, where: 
 
 
 def test_a_plain_request_to_a_websocket_is_told_to_upgrade(setup: Setup) -> None:
-    setup.serve({"path": "/ws", "upstream": "echo", "websocket_only": True, "response_headers": {"X-Site": "a"}})
+    setup.start({"path": "/ws", "upstream": "echo", "websocket_only": True, "response_headers": {"X-Site": "a"}})
     for headers in ([], [("Upgrade", "h2c"), ("Connection", "Upgrade")]):
         answer = setup.get("/ws", *headers)
         assert (answer.status, answer.headers["upgrade"], answer.headers["sec-websocket-version"]) == (
@@ -232,7 +219,7 @@ def test_a_plain_request_to_a_websocket_is_told_to_upgrade(setup: Setup) -> None
 @pytest.mark.parametrize("where", ["site", "location", "defaults"])
 def test_maintenance_refuses_what_is_new_and_leaves_open_websockets(setup: Setup, where: str) -> None:
     location = {"path": "/", "upstream": "echo"}
-    setup.serve(location)
+    setup.start(location)
     with Client(setup.address) as client:
         assert client.ask("a", "/", UPGRADE).status == 101
         said = {"maintenance": True}
@@ -251,26 +238,26 @@ def test_maintenance_refuses_what_is_new_and_leaves_open_websockets(setup: Setup
 
 
 def test_a_location_is_served_whose_site_is_in_maintenance_where_it_says_so(setup: Setup) -> None:
-    setup.serve({"path": "/x", "upstream": "tell", "maintenance": False}, maintenance=True)
+    setup.start({"path": "/x", "upstream": "tell", "maintenance": False}, maintenance=True)
     assert (setup.get("/x").status, setup.get("/y").status) == (200, 503)
 
 
 def test_a_site_in_maintenance_is_so_for_paths_that_it_does_not_have(setup: Setup) -> None:
-    setup.serve({"path": "/x", "upstream": "tell"}, maintenance=True, response_headers={"X-Site": "a"})
+    setup.start({"path": "/x", "upstream": "tell"}, maintenance=True, response_headers={"X-Site": "a"})
     for path in ("/x", "/other"):
         answer = setup.get(path)
         assert (answer.status, answer.headers["retry-after"], answer.headers["x-site"]) == (503, "120", "a")
 
 
 def test_hidden_files_are_no_matter_of_other_locations(setup: Setup) -> None:
-    setup.serve({"path": "/", "root": FOLDER}, {"path": "^/api/", "match": "regex", "respond": {"status": 203}},
+    setup.start({"path": "/", "root": FOLDER}, {"path": "^/api/", "match": "regex", "respond": {"status": 203}},
                 {"path": "/.env", "match": "exact", "root": FOLDER})
     assert (setup.get("/api/.hidden").status, setup.get("/.git/config").status, setup.get("/.env").status) == (
         203, 404, 404)
 
 
 def test_files_are_served_and_nothing_hidden_or_outside(setup: Setup) -> None:
-    setup.serve({"path": "/", "root": FOLDER})
+    setup.start({"path": "/", "root": FOLDER})
     assert {path: (setup.get(path).status, setup.get(path).body) for path in (
         "/", "/app.js", "/sub/", "/.well-known/security.txt")} == {
         "/": (200, b"the page"), "/app.js": (200, b"the script"), "/sub/": (200, b"another page"),
@@ -283,7 +270,7 @@ def test_files_are_served_and_nothing_hidden_or_outside(setup: Setup) -> None:
 
 
 def test_a_single_page_application_gets_its_page_for_every_path_of_its_own(setup: Setup) -> None:
-    setup.serve({"path": "/", "root": FOLDER, "try_files": ["$uri", "/index.html"], "expires": "epoch"},
+    setup.start({"path": "/", "root": FOLDER, "try_files": ["$uri", "/index.html"], "expires": "epoch"},
                 {"path": "/app.js", "match": "exact", "root": FOLDER, "expires": "1h"},
                 {"path": "/ws", "upstream": "echo"})
     assert (setup.get("/rooms/7").status, setup.get("/rooms/7").body) == (200, b"the page")
@@ -296,7 +283,7 @@ def test_a_single_page_application_gets_its_page_for_every_path_of_its_own(setup
 
 
 def test_try_files_can_end_with_a_status(setup: Setup) -> None:
-    setup.serve({"path": "/", "root": FOLDER, "try_files": ["$uri", "$uri/", "=410"]})
+    setup.start({"path": "/", "root": FOLDER, "try_files": ["$uri", "$uri/", "=410"]})
     assert (setup.get("/nothing").status, setup.get("/sub/").body) == (410, b"another page")
 
 
@@ -309,7 +296,7 @@ def test_try_files_can_end_with_a_status(setup: Setup) -> None:
     ({"to": "https://$host$request_uri", "status": 308}, 308, "https://a/old?x=a%2Fb"),
     ({"to": "/new?y=1"}, 308, "/new?y=1"), ({"to": "https://b.example/"}, 308, "https://b.example/?x=a%2Fb")])
 def test_a_redirect_keeps_the_arguments(setup: Setup, redirect: dict[str, Any], status: int, location: str) -> None:
-    setup.serve({"path": "/old", "redirect": redirect})
+    setup.start({"path": "/old", "redirect": redirect})
     answer = setup.get("/old?x=a%2Fb", method="POST")
     assert (answer.status, answer.headers["location"]) == (status, location)
 
@@ -317,7 +304,7 @@ def test_a_redirect_keeps_the_arguments(setup: Setup, redirect: dict[str, Any], 
 @pytest.mark.parametrize("body", [
     "ok\n", "", "User-agent: *\nDisallow: /*?*$\n\tx", '"; } return 500; #', "\\n\\", "grüße"])
 def test_an_answer_has_the_body_that_the_inventory_says(setup: Setup, body: str) -> None:
-    setup.serve({"path": "/x", "match": "exact",
+    setup.start({"path": "/x", "match": "exact",
                  "respond": {"status": 203, "body": body, "content_type": "text/plain; charset=utf-8"}})
     answer = setup.get("/x")
     assert (answer.status, answer.body.decode(), answer.headers.get("content-type")) == (
@@ -325,9 +312,9 @@ def test_an_answer_has_the_body_that_the_inventory_says(setup: Setup, body: str)
 
 
 def test_what_has_no_server_and_what_has_no_location_is_told_apart(setup: Setup) -> None:
-    setup.serve({"path": "/empty", "upstream": "empty"})
+    setup.start({"path": "/empty", "upstream": "empty"})
     assert (setup.get("/empty").status, setup.get("/other").status) == (503, 404)
-    setup.serve({"path": "/empty", "upstream": "empty"}, {"path": "/", "redirect": {"to": "/empty"}})
+    setup.start({"path": "/empty", "upstream": "empty"}, {"path": "/", "redirect": {"to": "/empty"}})
     assert setup.get("/other").status == 308
 
 
@@ -335,7 +322,7 @@ def test_what_has_no_server_and_what_has_no_location_is_told_apart(setup: Setup)
 
 
 def test_response_headers_are_added_replaced_and_removed_on_every_answer(setup: Setup) -> None:
-    setup.serve({"path": "/", "upstream": "redirect", "response_headers": {"x-powered-by": None, "X-Two": "location"}},
+    setup.start({"path": "/", "upstream": "redirect", "response_headers": {"x-powered-by": None, "X-Two": "location"}},
                 {"path": "/own", "respond": {"status": 404}}, {"path": "/ws", "upstream": "echo"},
                 response_headers={"X-Two": "site", "X-Frame-Options": "DENY", "X-Kept": None},
                 defaults={"response_headers": {"X-Three": "defaults", "X-Kept": "defaults", "X-Frame-Options": "d"}})
@@ -353,7 +340,7 @@ def test_response_headers_are_added_replaced_and_removed_on_every_answer(setup: 
     (None, "a"), ("$host", "a"), ("$http_host", "A:{port}"), ("backend.example", "backend.example"),
     ("b.example:8080", "b.example:8080")])
 def test_the_backend_gets_the_host_that_the_inventory_says(setup: Setup, host: str | None, heard: str) -> None:
-    setup.serve({"path": "/", "upstream": "tell", **({"host": host} if host else {})})
+    setup.start({"path": "/", "upstream": "tell", **({"host": host} if host else {})})
     port = setup.address.rsplit(":", 1)[1]
     with Client(setup.address) as client:
         told = dict(fields(client.ask(f"A:{port}", "/").body))
@@ -369,7 +356,7 @@ def post(setup: Setup, path: str, length: int) -> int:
 
 
 def test_client_max_body_size_is_each_locations_own(setup: Setup) -> None:
-    setup.serve({"path": "/small", "upstream": "tell", "client_max_body_size": "1k"},
+    setup.start({"path": "/small", "upstream": "tell", "client_max_body_size": "1k"},
                 {"path": "/any", "upstream": "tell", "client_max_body_size": 0}, {"path": "/site", "upstream": "tell"},
                 client_max_body_size="2k")
     assert [post(setup, path, length) for path, length in (("/small", 1024), ("/small", 1025), ("/site", 2048),
@@ -382,7 +369,7 @@ def test_gzip_is_each_locations_own(setup: Setup) -> None:
     setup.edge.container.write({f"{FOLDER}/long.html": "x" * 4096})
     setup.edge.container.write({f"{FOLDER}/other.html": "x" * 4096})
     for site, one in ((None, False), (False, True)):
-        setup.serve({"path": "/", "root": FOLDER},
+        setup.start({"path": "/", "root": FOLDER},
                     {"path": "/long.html", "match": "exact", "root": FOLDER, "gzip": one}, gzip=site)
         encodings = [setup.get(path, accept).headers.get("content-encoding") for path in ("/other.html", "/long.html")]
         assert encodings == (["gzip", None] if one is False else [None, "gzip"])
@@ -391,7 +378,7 @@ def test_gzip_is_each_locations_own(setup: Setup) -> None:
 def test_each_location_has_its_own_log_in_the_format_that_it_says(setup: Setup) -> None:
     logs = {name: f"/var/log/nginx/{name}.log" for name in ("one", "two")}
     setup.edge.container.shell("rm -f /var/log/nginx/one.log /var/log/nginx/two.log; : > /var/log/nginx/access.log")
-    setup.serve({"path": "/one", "upstream": "tell", "access_log": logs["one"], "access_log_format": "websocket"},
+    setup.start({"path": "/one", "upstream": "tell", "access_log": logs["one"], "access_log_format": "websocket"},
                 {"path": "/two", "upstream": "tell", "access_log": logs["two"], "access_log_format": "combined"},
                 {"path": "/off", "upstream": "tell", "access_log": "off"}, {"path": "/other", "upstream": "tell"},
                 access_log_format="websocket")
@@ -409,7 +396,7 @@ def test_each_location_has_its_own_log_in_the_format_that_it_says(setup: Setup) 
 def test_a_site_says_where_its_locations_log(setup: Setup) -> None:
     log, own = "/var/log/nginx/site.log", "/var/log/nginx/own.log"
     setup.edge.container.shell(f"rm -f {log} {own}")
-    setup.serve({"path": "/one", "upstream": "tell"}, {"path": "/own", "upstream": "tell", "access_log": own},
+    setup.start({"path": "/one", "upstream": "tell"}, {"path": "/own", "upstream": "tell", "access_log": own},
                 access_log=log)
     for path in ("/one", "/own", "/other"):
         assert setup.get(path).status in (200, 404)
@@ -514,7 +501,7 @@ def test_a_client_that_reads_nothing_is_given_up_when_client_send_timeout_ends(s
 
 
 def test_what_the_defaults_say_holds_where_a_site_says_nothing(setup: Setup) -> None:
-    setup.serve({"path": "/", "upstream": "tell"}, {"path": "/own", "upstream": "tell", "host": "own.example"},
+    setup.start({"path": "/", "upstream": "tell"}, {"path": "/own", "upstream": "tell", "host": "own.example"},
                 defaults={"host": "defaults.example", "request_headers": {"X-Edge": "defaults", "X-Two": "defaults"}},
                 request_headers={"x-two": "site"})
     told = dict(fields(setup.get("/").body))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .container import Container
+from tests.support.container import Container
 
 FOLDER = "/etc/nginx/websocket_proxy"
 MAIN = "/etc/nginx/nginx.conf"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .sandbox import THEIRS, Sandbox, arguments
+from tests.support.sandbox import THEIRS, Sandbox, arguments
 
 MAIN = "/etc/nginx/nginx.conf"
 NEWER = """

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from .backends import Backend, H2cBackend, telling
-from .client import Client, smuggle
-from .edge import Edge, free_port
+from tests.support.backends import Backend, H2cBackend, telling
+from tests.support.client import Client, smuggle
+from tests.support.edge import Edge
+from tests.support.ports import free_address, free_port
 
 RECIPE = """
 map $http_upgrade $connection_upgrade {
@@ -44,7 +45,7 @@ class Setup:
 @pytest.fixture(scope="module")
 def setup(serving: Edge) -> Iterator[Setup]:
     """Serve both."""
-    found = Setup(f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}", H2cBackend(free_port()), telling())
+    found = Setup(free_address(), free_address(), H2cBackend(free_port()), telling())
     serving.start(
         {"upstreams": [{"name": "h2c", "servers": [found.h2c.address]},
                        {"name": "plain", "servers": [found.telling.address], "keepalive": 4}],

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.recipes import recipes
-
-from .conftest import EVERY
-from .container import Container
-from .edge import Edge
-from .pki import Authority
+from tests.support.container import Container
+from tests.support.edge import Edge
+from tests.support.pki import Authority
+from tests.support.recipes import recipes
+from tests.support.releases import EVERY
 
 # Where nginx is asked, and where the balancer of one recipe and some other client ask from.
 EDGE, BALANCER, CLIENT = "127.0.0.1:80", "10.0.0.99", "192.0.2.99"

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from .host import NEWEST, Host, site, zone
+from tests.support.host import Host, site, zone
+from tests.support.releases import NEWEST
+from tests.support.waiting import wait_until
 
 ELSEWHERE = "192.0.2.1:8091"
 
@@ -121,7 +123,7 @@ def test_a_reload_that_is_not_proved_in_time_is_taken_back(host: Host) -> None:
     error = host.apply(site(8092), timeout=0).error
     assert "within 0 seconds, and it wrote no error" in error and f"{generation} is back on disk" in error
     assert host.tree() == tree
-    host.wait_until(lambda: len(host.nginx().workers) == 2 and not host.nginx().ending)
+    wait_until(lambda: len(host.nginx().workers) == 2 and not host.nginx().ending)
     assert host.answer() == generation
     host.serve(site(8092))
 
@@ -132,7 +134,7 @@ def test_what_traffic_writes_to_the_error_log_does_not_fail_a_reload(host: Host)
                              "    }\n}\n"}
     host.serve(site(8091), nobody)
     host.shell("systemd-run --quiet --unit=other-traffic sh -c 'while :; do curl -s http://127.0.0.1:8099/; done'")
-    host.wait_until(lambda: host.shell("grep -c crit /var/log/nginx/error.log || :").strip() > "5")
+    wait_until(lambda: host.shell("grep -c crit /var/log/nginx/error.log || :").strip() > "5")
     run = host.apply(site(8092), nobody)
     host.shell("systemctl stop other-traffic")
     assert not run.error and run.reload["how"] == "reloaded"
@@ -147,7 +149,7 @@ def test_what_traffic_writes_to_the_error_log_does_not_fail_a_reload(host: Host)
 def test_somebody_elses_nginx_is_not_taken_for_ours(host: Host, start: str) -> None:
     host.write({"/root/other.conf": "pid /run/other.pid;\nevents {}\n"})
     host.shell(f"systemd-run --quiet --unit=other-nginx {start}")
-    host.wait_until(lambda: host.run("test -s /run/other.pid")[0] == 0 and host.nginx().workers)
+    wait_until(lambda: host.run("test -s /run/other.pid")[0] == 0 and host.nginx().workers)
     other = host.nginx()
     assert host.apply(site(8091)).reload["how"] == "started"
     assert host.shell(f"ps -o pid= --ppid {other.master}").split() == [str(pid) for pid in other.workers]

@@ -10,7 +10,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect as connect_here
 
-from .host import NEWEST, Host, site
+from tests.support.host import Host, site
+from tests.support.releases import NEWEST
+from tests.support.waiting import wait_until
 
 SOCKETS = 300
 RELOADS = 10
@@ -48,7 +50,7 @@ def test_old_workers_are_counted_by_generation_and_bounded(host: Host) -> None:
             assert f"  {generation}: " in error and f" workers, {count} sockets" in error
         assert "websocket_proxy_max_draining_generations" in error and "worker_shutdown_timeout" in error
         sockets.close()
-        host.wait_until(lambda: not host.nginx().ending)
+        wait_until(lambda: not host.nginx().ending)
         change("d", max_draining=2)
         assert draining == []
 
@@ -117,7 +119,7 @@ def test_ten_changes_under_three_hundred_websockets_lose_nothing(host: Host) -> 
                 before = sum(crowd.received)
                 run = host.apply(site(EVERY_NAME, name=f"change-{number}"))
                 assert run.reload.get("how") == "reloaded", run.error
-                host.wait_until(lambda: sum(crowd.received) > before + SOCKETS)  # noqa: B023 (called at once)
+                wait_until(lambda: sum(crowd.received) > before + SOCKETS)  # noqa: B023 (called at once)
         finally:
             crowd.end()
         assert crowd.problems == []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .host import FOLDER, NEWEST, SOCKET, Host, site
+from tests.support.host import FOLDER, SOCKET, Host, site
+from tests.support.releases import NEWEST
 
 TAKEN = "[emerg] bind() to 0.0.0.0:80 failed (98: "
 

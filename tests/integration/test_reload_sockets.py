@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from .host import NEWEST, SOCKET, Host, site
+from tests.support.host import SOCKET, Host, site
+from tests.support.releases import NEWEST
+from tests.support.waiting import wait_until
 
 # nginx 1.18 leaves its socket behind, which keeps all but systemd and the role from starting it.
 BY_HAND = f"systemctl stop nginx; rm -f {SOCKET}; nginx"
@@ -153,7 +155,7 @@ def test_a_socket_that_somebody_else_listens_on_is_left_alone_and_nobody_waits_f
     host.shell(f"systemctl stop nginx; rm -f {LOCAL}")
     host.shell(f"systemd-run --quiet --unit=theirs /usr/bin/python3 -c '{theirs}'")
     try:
-        host.wait_until(lambda: host.shell(f"ss -Hlx src {LOCAL}"))
+        wait_until(lambda: host.shell(f"ss -Hlx src {LOCAL}"))
         begin = time.monotonic()
         assert host.run("systemctl start nginx")[0] != 0
         assert time.monotonic() - begin < 20

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from .backends import numbered
-from .client import HANDSHAKE, Client
-from .conftest import COMING
-from .dns import Dns
-from .edge import Edge, free_port
-from .test_upstreams import wait_until
+from tests.support.backends import numbered
+from tests.support.client import HANDSHAKE, Client
+from tests.support.dns import Dns
+from tests.support.edge import Edge
+from tests.support.ports import free_address
+from tests.support.releases import COMING
+from tests.support.waiting import wait_until
 
 RELEASE, VERSION = next(iter(COMING.items()))
 
@@ -27,7 +28,7 @@ def dns_() -> Iterator[Dns]:
 @pytest.mark.parametrize("image", [pytest.param(RELEASE, id=f"nginx-{VERSION}")], indirect=True)
 @pytest.mark.parametrize("balancing", ["round_robin", "least_conn", {"sticky": {"cookie": "route"}}], ids=str)
 def test_new_websockets_follow_the_name_and_open_ones_stay(serving: Edge, dns: Dns, balancing: object) -> None:
-    backend, address = numbered(0), f"127.0.0.1:{free_port()}"
+    backend, address = numbered(0), free_address()
     port = backend.address.rsplit(":", 1)[1]
     serving.start({"resolver": [dns.address], "sites": [
         {"server_names": ["a"], "listen": [address], "upstream": "u", "connect_timeout": "1s"}],

@@ -6,38 +6,18 @@ import contextlib
 import socket
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import OWN, SITE
-
-from .backends import Backend, telling, websocket_echo
-from .client import HANDSHAKE, Answer, Client, fields, get, head_of
-from .edge import FOLDER, Edge, free_port
-
-UPGRADE = [("Upgrade", "websocket"), *HANDSHAKE]
+from tests.support.client import Answer, Client, fields, get, head_of
+from tests.support.edge import FOLDER, Edge
+from tests.support.served import UPGRADE, Served
 
 
-@dataclass
-class Setup:
-    """An edge with two sockets; each test says the sites."""
-
-    edge: Edge
-    address: str
-    other: str
-    backend: Backend
-    echo: str
-
-    def serve(self, *sites: dict[str, Any], others: dict[str, str] | None = None, **role: Any) -> None:
-        """Serve sites; they listen on the first socket unless they say otherwise."""
-        if self.edge.workers():
-            self.edge.stop()
-        self.edge.start({
-            "upstreams": [{"name": "tell", "servers": [self.backend.address]},
-                          {"name": "echo", "servers": [self.echo]}],
-            "site_defaults": {"listen": [self.address], "upstream": "tell"}, "sites": list(sites), **role}, others)
+class Setup(Served):
+    """What a test asks of an edge's sites."""
 
     def listen(self, **options: Any) -> dict[str, Any]:
         """Return the first socket with options."""
@@ -56,12 +36,8 @@ class Setup:
 @pytest.fixture(name="setup", scope="module")
 def setup_(serving: Edge) -> Iterator[Setup]:
     """Give an edge and its backends."""
-    backend = telling()
-    with websocket_echo() as echo:
-        yield Setup(serving, f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}", backend, echo)
-    if serving.workers():
-        serving.stop()
-    backend.close()
+    with Setup.on(serving) as setup:
+        yield setup
 
 
 def refused(address: str, host: str, headers: Sequence[tuple[str, str]] = ()) -> bool:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from .backends import SWITCHED, Backend
-from .client import Client, get, head_of
-from .edge import Edge, free_port
+from tests.support.backends import SWITCHED, Backend
+from tests.support.client import Client, get, head_of
+from tests.support.edge import Edge
+from tests.support.ports import free_address
 
 SHORT = 0.5
 # nginx leaves a timer as it is that would move by less than 0.3 s (NGX_TIMER_LAZY_DELAY).
@@ -49,7 +50,7 @@ class Setup:
 @pytest.fixture(scope="module")
 def setup(serving: Edge) -> Iterator[Setup]:
     """Serve them; the path's last part tells the backend what to do."""
-    backend, address = Backend(_odd), f"127.0.0.1:{free_port()}"
+    backend, address = Backend(_odd), free_address()
     # A queue for one connection that nobody accepts: what comes later gets no answer at all.
     full = socket.create_server(("127.0.0.1", 0), backlog=0)
     waiting = [socket.socket() for _one in range(3)]
@@ -83,15 +84,6 @@ def opened(setup: Setup, path: str, site: str = "a") -> Client:
     return client
 
 
-def stays_open(client: Client, seconds: float) -> bool:
-    """Tell whether nothing comes on a connection for so long, not even its end."""
-    client.socket.settimeout(seconds)
-    try:
-        return client.socket.recv(1) != b""
-    except TimeoutError:
-        return True
-
-
 def test_an_idle_websocket_is_cut_when_read_timeout_ends(setup: Setup) -> None:
     started = time.monotonic()
     with opened(setup, "/read/silent") as client:
@@ -101,13 +93,13 @@ def test_an_idle_websocket_is_cut_when_read_timeout_ends(setup: Setup) -> None:
 
 def test_without_a_short_read_timeout_an_idle_websocket_stays(setup: Setup) -> None:
     with opened(setup, "/silent") as client:
-        assert stays_open(client, SHORT + STEP)
+        assert client.stays_open(SHORT + STEP)
 
 
 def test_a_frame_of_the_clients_keeps_a_websocket_open(setup: Setup) -> None:
     with opened(setup, "/read/silent") as client:
         for _frame in range(STEPS):
-            assert stays_open(client, STEP)
+            assert client.stays_open(STEP)
             client.socket.sendall(b"x")
         client.socket.settimeout(5)
         assert client.seconds_until_closed() > SHORT * 0.9
@@ -144,7 +136,7 @@ def test_a_backend_that_takes_nothing_is_given_up_when_send_timeout_ends(setup: 
 def test_without_a_short_send_timeout_a_backend_that_takes_nothing_is_waited_for(setup: Setup) -> None:
     with opened(setup, "/deaf") as client:
         fill(client)
-        assert stays_open(client, SHORT + STEP)
+        assert client.stays_open(SHORT + STEP)
 
 
 @pytest.mark.parametrize(("site", "path"), [("a", "/connect/x"), ("connect", "/x")])

@@ -18,14 +18,14 @@ import h2.events
 import pytest
 import yaml
 
-from .backends import Backend, offering, switching, telling, websocket_echo
-from .client import HANDSHAKE, Client, fields, get, head_of
-from .conftest import EVERY
-from .edge import Edge, free_port
-from .pki import Authority, Pair
-from .test_upstreams import wait_until
+from tests.support.backends import Backend, offering, switching, telling
+from tests.support.client import Client, fields, get, head_of
+from tests.support.edge import Edge
+from tests.support.pki import Authority, Pair
+from tests.support.releases import EVERY
+from tests.support.served import UPGRADE, Served
+from tests.support.waiting import wait_until
 
-UPGRADE = [("Upgrade", "websocket"), *HANDSHAKE]
 FOLDER = "/etc/ssl/tests"
 DOCUMENTATION = Path(__file__).parents[2] / "docs/tls.md"
 CA, OTHER_CA = Authority("tests"), Authority("others")
@@ -33,14 +33,9 @@ BELOW = Authority("below tests", CA)
 
 
 @dataclass
-class Setup:
+class Setup(Served):
     """An edge with a TLS socket and a plain one; certificates by the names of their sites."""
 
-    edge: Edge
-    address: str
-    plain: str
-    backend: Backend
-    echo: str
     trust: Path
     certificates: dict[str, Pair] = field(default_factory=dict)
 
@@ -52,20 +47,11 @@ class Setup:
         self.edge.container.write({f"{FOLDER}/{name}.pem": pair.certificate, f"{FOLDER}/{name}.key": pair.key})
         self.edge.container.shell(f"chmod 600 {FOLDER}/*.key")
         return {"certificate": f"{FOLDER}/{name}.pem", "certificate_key": f"{FOLDER}/{name}.key",
-                "redirect_listen": [self.plain], **keys}
+                "redirect_listen": [self.other], **keys}
 
     def site(self, name: str, tls: dict[str, Any] | None = None, **keys: Any) -> dict[str, Any]:
         """Return a site with TLS."""
         return {"server_names": [name], "tls": self.tls(name, **(tls or {})), "listen": [self.address], **keys}
-
-    def serve(self, *sites: dict[str, Any], **role: Any) -> None:
-        """Serve sites; behind them is what tells what it was asked."""
-        if self.edge.workers():
-            self.edge.stop()
-        self.edge.start({
-            "upstreams": [{"name": "tell", "servers": [self.backend.address]},
-                          {"name": "echo", "servers": [self.echo]}, *role.pop("upstreams", [])],
-            "site_defaults": {"upstream": "tell"}, "sites": list(sites), **role})
 
     def context(self, client: Pair | None = None, **keys: Any) -> ssl.SSLContext:
         """Return what a client believes and speaks."""
@@ -101,14 +87,10 @@ class Setup:
 @pytest.fixture(name="setup", scope="module")
 def setup_(serving: Edge, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
     """Give an edge and its backends."""
-    backend = telling()
     trust = tmp_path_factory.mktemp("trust")
     (trust / "ca.pem").write_text(CA.certificate)
-    with websocket_echo() as echo:
-        yield Setup(serving, f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}", backend, echo, trust)
-    if serving.workers():
-        serving.stop()
-    backend.close()
+    with Setup.on(serving, trust=trust) as setup:
+        yield setup
 
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -192,8 +174,7 @@ def test_the_modern_profile_is_tls_1_3_alone(setup: Setup) -> None:
 def test_a_session_is_resumed_by_every_worker_and_after_a_reload(setup: Setup, version: str) -> None:
     variables = {"sites": [setup.site("a.test", upstream="tell")], "worker_processes": 2,
                  "upstreams": [{"name": "tell", "servers": [setup.backend.address]}]}
-    if setup.edge.workers():
-        setup.edge.stop()
+    setup.edge.stop()
     setup.edge.start(variables)
     context = only(setup, version)
 
@@ -377,21 +358,21 @@ def test_a_default_server_answers_clients_that_name_nobody(setup: Setup) -> None
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_plain_requests_are_sent_to_tls(setup: Setup, status: int) -> None:
     setup.serve(setup.site("a.test", {"redirect": status}))
-    answer = get(setup.plain, "a.test", "/a%2Fb?c=d&e=%20")
+    answer = get(setup.other, "a.test", "/a%2Fb?c=d&e=%20")
     port = setup.address.split(":")[1]
     assert (answer.status, answer.headers["location"]) == (status, f"https://a.test:{port}/a%2Fb?c=d&e=%20")
 
 
 @EVERY
 def test_the_redirect_and_the_ca_come_through_a_balancer_with_the_proxy_protocol(setup: Setup) -> None:
-    address, port = setup.plain.split(":")
+    address, port = setup.other.split(":")
     balanced = [{"address": address, "port": int(port), "proxy_protocol": True}]
     setup.edge.container.shell("mkdir -p /var/lib/websocket_proxy/acme/.well-known/acme-challenge && "
                                "echo proof > /var/lib/websocket_proxy/acme/.well-known/acme-challenge/token")
     ca = {"acme": {"agree_tos": True}, "redirect_listen": balanced}
     setup.serve({"server_names": ["a.test"], "listen": [setup.address], "tls": ca})
     for path, status, body in (("/x", 308, None), ("/.well-known/acme-challenge/token", 200, b"proof\n")):
-        with Client(setup.plain) as client:
+        with Client(setup.other) as client:
             client.socket.sendall(b"PROXY TCP4 192.0.2.1 127.0.0.1 1234 80\r\n")
             answer = client.ask("a.test", path)
         assert (answer.status, body or answer.body) == (status, answer.body)
@@ -403,7 +384,7 @@ def test_a_ca_that_follows_redirects_finds_its_proof_in_a_location(setup: Setup)
     setup.edge.container.write({f"/srv/acme{path}": "proof"})
     setup.serve(setup.site("a.test", locations=[{"path": "/", "upstream": "tell"},
                                                 {"path": "/.well-known/acme-challenge/", "root": "/srv/acme"}]))
-    assert get(setup.plain, "a.test", path).headers["location"].endswith(f"{setup.address.split(':')[1]}{path}")
+    assert get(setup.other, "a.test", path).headers["location"].endswith(f"{setup.address.split(':')[1]}{path}")
     with setup.client("a.test") as client:
         assert client.ask("a.test", path).body == b"proof"
 
@@ -411,7 +392,7 @@ def test_a_ca_that_follows_redirects_finds_its_proof_in_a_location(setup: Setup)
 @EVERY
 def test_a_handshake_without_tls_is_told_where_to_go(setup: Setup) -> None:
     setup.serve(setup.site("a.test"))
-    answer = get(setup.plain, "a.test", "/chat?x=1", UPGRADE)
+    answer = get(setup.other, "a.test", "/chat?x=1", UPGRADE)
     port = setup.address.split(":")[1]
     assert (answer.status, answer.headers["content-type"]) == (403, "text/plain")
     assert answer.body.decode() == f"WebSockets are served with TLS alone: wss://a.test:{port}/chat?x=1\n"
@@ -421,7 +402,7 @@ def test_a_handshake_without_tls_is_told_where_to_go(setup: Setup) -> None:
 def test_without_a_redirect_nobody_listens_there(setup: Setup) -> None:
     setup.serve(setup.site("a.test", {"redirect": False}))
     with pytest.raises(ConnectionRefusedError):
-        get(setup.plain, "a.test", "/")
+        get(setup.other, "a.test", "/")
 
 
 @EVERY
@@ -431,7 +412,7 @@ def test_browsers_are_told_to_come_with_tls_alone_where_a_site_says_so(setup: Se
         assert client.ask("a.test", "/").headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
     with setup.client("b.test") as client:
         assert "strict-transport-security" not in client.ask("b.test", "/").headers
-    assert "strict-transport-security" not in get(setup.plain, "a.test", "/").headers
+    assert "strict-transport-security" not in get(setup.other, "a.test", "/").headers
 
 
 @EVERY
@@ -585,9 +566,9 @@ def test_a_certificate_below_another_ca_than_the_depth_allows_is_refused(setup: 
 @EVERY
 def test_no_site_of_the_host_passes_a_forged_identity_on(setup: Setup) -> None:
     setup.serve(setup.site("a.test", asked_for(setup)), setup.site("b.test"),
-                {"server_names": ["c.test"], "listen": [setup.plain]})
+                {"server_names": ["c.test"], "listen": [setup.other]})
     assert "forged" not in setup.told("b.test", FORGED).values()
-    told = dict(fields(get(setup.plain, "c.test", "/", FORGED).body))
+    told = dict(fields(get(setup.other, "c.test", "/", FORGED).body))
     assert "forged" not in told.values()
 
 
@@ -635,11 +616,11 @@ def tls_backend(pair: Pair, trust: Path, clients: str = "") -> Iterator[Backend]
 def through(setup: Setup, backend: Backend, **tls: Any) -> int:
     """Return the status of a request that goes to a backend with TLS."""
     setup.edge.container.write({f"{FOLDER}/ca.pem": CA.certificate, f"{FOLDER}/others.pem": OTHER_CA.certificate})
-    setup.serve({"server_names": ["a.test"], "listen": [setup.plain], "upstream": "tls"}, upstreams=[
+    setup.serve({"server_names": ["a.test"], "listen": [setup.other], "upstream": "tls"}, upstreams=[
         {"name": "tls", "servers": [backend.address],
          "tls": {"ca": f"{FOLDER}/ca.pem", "server_name": "backend.test", **tls}}])
     setup.edge.container.shell(": > /var/log/nginx/error.log")
-    return get(setup.plain, "a.test", "/").status
+    return get(setup.other, "a.test", "/").status
 
 
 @EVERY

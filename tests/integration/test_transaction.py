@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .sandbox import SOCKET, Sandbox, arguments, drop_in
+from tests.support.sandbox import SOCKET, Sandbox, arguments, drop_in
 
 FOLDER = "/etc/nginx/websocket_proxy"
 INSIDE = "/etc/nginx/conf.d/websocket_proxy.conf"
@@ -85,7 +85,7 @@ def test_runs_at_once_come_one_after_the_other(box: Sandbox) -> None:
     for answer in answers:
         question = {"do": "module", "name": "nginx_config", "umask": 18, "arguments": arguments(answer, keep=9)}
         box.write({f"/tmp/once/{answer}": json.dumps(question) + "\n"})
-    told = box.shell("cd /tmp/once && for run in run*; do python3 -B /integration/agent.py < $run & done; wait")
+    told = box.shell("cd /tmp/once && for run in run*; do python3 -B /inside/agent.py < $run & done; wait")
     results = [json.loads(json.loads(line)["output"]) for line in told.splitlines()]
     assert not [result for result in results if result.get("failed")]
     results.sort(key=lambda result: result["generation"])

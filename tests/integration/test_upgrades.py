@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from .backends import Backend, H2cBackend, switching, telling, websocket_echo
-from .client import ACCEPT, HANDSHAKE, Client, fields, get, smuggle
-from .edge import Edge, free_port
+from tests.support.backends import Backend, H2cBackend, switching, telling, websocket_echo
+from tests.support.client import ACCEPT, HANDSHAKE, Client, fields, get, smuggle
+from tests.support.edge import Edge
+from tests.support.ports import free_address, free_port
 
 MODES = ["ignore", "reject"]
 
@@ -29,7 +30,7 @@ class Setup:
 def setup(serving: Edge) -> Iterator[Setup]:
     """Serve a site called after each mode; a location for each backend."""
     teller, switcher, h2c = telling(), switching(), H2cBackend(free_port())
-    address = f"127.0.0.1:{free_port()}"
+    address = free_address()
     with websocket_echo() as echo:
         backends = {"tell": teller.address, "switch": switcher.address, "h2c": h2c.address, "echo": echo}
         serving.start({

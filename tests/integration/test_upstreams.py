@@ -6,30 +6,23 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from .backends import Backend, numbered
-from .client import HANDSHAKE, Answer, Client, get, head_of
-from .conftest import EVERY
-from .edge import Edge, free_port
-from .test_timeouts import stays_open
+from tests.support.backends import Backend, numbered
+from tests.support.client import HANDSHAKE, Answer, Client, get, head_of
+from tests.support.edge import Edge
+from tests.support.ports import free_address, free_port
+from tests.support.releases import EVERY
+from tests.support.waiting import wait_until
 
 pytestmark = EVERY
 
 SERVERS = 3
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
-
-
-def wait_until(true: Callable[[], Any], seconds: float = 10) -> None:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.02)
 
 
 @dataclass
@@ -90,7 +83,7 @@ def setup_(serving: Edge) -> Iterator[Setup]:
     """Give the backends; nothing is served yet."""
     backends = [numbered(number) for number in range(SERVERS)]
     with contextlib.ExitStack() as stack:
-        yield Setup(serving, f"127.0.0.1:{free_port()}", backends, stack)
+        yield Setup(serving, free_address(), backends, stack)
     serving.stop()
     for backend in backends:
         backend.close()
@@ -98,7 +91,7 @@ def setup_(serving: Edge) -> Iterator[Setup]:
 
 def refusing() -> str:
     """Return an address at which nothing listens."""
-    return f"127.0.0.1:{free_port()}"
+    return free_address()
 
 
 def silent() -> Backend:
@@ -389,7 +382,7 @@ resolver_timeout 1s; reset_timedout_connection on; proxy_socket_keepalive on; pr
 
 
 def test_no_other_time_than_read_timeout_ends_a_handshake_that_is_not_answered(setup: Setup) -> None:
-    hung, front, inner = silent(), f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    hung, front, inner = silent(), free_address(), free_address()
     upgrade = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
     setup.edge.start({"upstreams": [{"name": "u", "servers": [hung.address]}], "sites": []}, {"hung.conf": f"""
         upstream hung {{ server {hung.address}; keepalive 4; keepalive_timeout 1s; }}
@@ -406,7 +399,7 @@ def test_no_other_time_than_read_timeout_ends_a_handshake_that_is_not_answered(s
         for path, client in clients.items():
             client.send("a", path, [("Upgrade", "websocket"), *HANDSHAKE])
         assert clients["/short/"].answer().status == 504
-        assert stays_open(clients["/"], 2) and stays_open(clients["/two-hops/"], 0.1)
+        assert clients["/"].stays_open(2) and clients["/two-hops/"].stays_open(0.1)
     hung.close()
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import strategies as st
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.quoting import LONGEST_WORD
-
-from .backends import Backend, telling
-from .client import Client, fields, get
-from .edge import FOLDER, RENDERER, Edge, free_port
-from .examples import examples
+from tests.support.backends import Backend, telling
+from tests.support.client import Client, fields, get
+from tests.support.edge import FOLDER, RENDERER, Edge
+from tests.support.examples import examples
+from tests.support.ports import free_address
 
 NASTY = [
     "", " ", "  ", ";", "{", "}", "#", '"', "'", "\\", "\\\\", "\\\"", '"\\', "\\n", "\\t", "\\r", "\\;", "\\x41",
@@ -55,7 +55,7 @@ def backend() -> Iterator[Backend]:
 @pytest.fixture(scope="module")
 def addresses(serving: Edge, backend: Backend) -> Iterator[tuple[str, str]]:
     """Serve each value at a path of its own, and all header values on one request; give both addresses."""
-    site, direct = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    site, direct = free_address(), free_address()
     headers = {f"X-{number}": value for number, value in enumerate(header_values())}
     serving.start(
         {"upstreams": [{"name": "tell", "servers": [backend.address]}],

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.rendering import Renderer
-from tests.recipes import recipes
+from tests.support.recipes import recipes
 
 GOLDEN = Path(__file__).parent / "golden"
 TEMPLATES = Path(__file__).parents[2] / "roles/websocket_proxy/templates"

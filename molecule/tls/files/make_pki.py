@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.integration.pki import Authority, Pair, key_text
+from tests.support.pki import Authority, Pair, key_text
 
 
 def main(folder: Path, hosts: list[str]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +11,7 @@ from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model impor
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.rendering import Renderer
 
 from .container import CHECKOUT, HERE, Container
+from .waiting import wait_until
 
 GENERATION = "000001-000000000000"
 CERTIFICATES = "/etc/nginx/websocket_proxy_certificates"
@@ -23,12 +22,6 @@ MAIN = "/etc/nginx/nginx.conf"
 
 def _complaints(output: str) -> str:
     return "\n".join(line for line in output.splitlines() if not line.endswith(("syntax is ok", "test is successful")))
-
-
-def free_port() -> int:
-    """Return a TCP port of this machine that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def rendered(model: Mapping[str, Any], folder: str = FOLDER) -> dict[str, str]:
@@ -102,8 +95,7 @@ class Edge:
         variables = {"worker_processes": 1, **variables}
         self.start_model(self.compiled(variables), others)
         # A worker has its master's title until it sets its own.
-        while len(self.workers()) != variables["worker_processes"]:
-            time.sleep(0.02)
+        wait_until(lambda: len(self.workers()) == variables["worker_processes"])
 
     def start_model(self, model: Mapping[str, Any], others: Mapping[str, str] | None = None) -> str:
         """Serve what the role's compiler made, as it is; return what nginx says against it."""
@@ -118,15 +110,14 @@ class Edge:
         """
         self.container.write({"/tmp/wanted.json": json.dumps(
             {"questions": questions, "backends": backends, "certificate": certificate})})
-        return list(json.loads(self.container.shell("python3 /integration/around.py < /tmp/wanted.json")))
+        return list(json.loads(self.container.shell("python3 /inside/around.py < /tmp/wanted.json")))
 
     def reload(self, variables: Mapping[str, Any]) -> None:
         """Serve other VARIABLES, which is so when no worker of before takes connections any more."""
         before = self.workers()
         self.put({"worker_processes": 1, **variables})
         self.container.shell("nginx -s reload")
-        while before & self.workers():
-            time.sleep(0.02)
+        wait_until(lambda: not before & self.workers())
 
     def workers(self) -> set[int]:
         """Return the workers that take connections."""

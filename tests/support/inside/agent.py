@@ -38,7 +38,7 @@ def write(files: dict) -> dict:
 
 def module(name: str, arguments: dict, umask: int) -> dict:
     """Run a module of the collection as Ansible does, in a process of its own."""
-    from ansible.module_utils import basic
+    from ansible.module_utils.testing import patch_module_args
 
     with tempfile.TemporaryFile() as output:
         child = os.fork()
@@ -47,9 +47,8 @@ def module(name: str, arguments: dict, umask: int) -> dict:
                 os.dup2(output.fileno(), 1)
                 os.dup2(output.fileno(), 2)
                 os.umask(umask)
-                basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
-                basic._ANSIBLE_PROFILE = "legacy"
-                runpy.run_module(MODULES + name, run_name="__main__")
+                with patch_module_args(arguments):
+                    runpy.run_module(MODULES + name, run_name="__main__")
             except SystemExit:
                 pass
             except BaseException:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-RECIPES = Path(__file__).parents[1] / "docs/recipes.md"
+RECIPES = Path(__file__).parents[2] / "docs/recipes.md"
 
 
 def recipes() -> dict[str, dict[str, Any]]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import uuid
 from typing import Any
 
-from .container import AGENT, Container, mounts
+from .container import Container
 
 MAY_MOUNT = ["--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"]
 
@@ -53,12 +51,8 @@ class Sandbox(Container):
     """A container in which nothing runs, without a network unless it is told one."""
 
     def __init__(self, image: str, network: str = "none") -> None:
-        self._name = f"wsedge-integration-{uuid.uuid4().hex[:12]}"
-        self._process = subprocess.Popen(
-            ["docker", "run", "--rm", "--interactive", "--name", self._name, "--network", network, *MAY_MOUNT,
-             *mounts(), image, *AGENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.shell("cp -a /etc/nginx /root/nginx && cp -a /var/lib/dpkg/diversions /root/diversions "
-                   "&& mkdir -m 700 /run/websocket_proxy && mount -t tmpfs -o mode=755,nr_inodes=9999 nginx /etc/nginx")
+        super().__init__(image, network, *MAY_MOUNT)
+        self.shell("mount -t tmpfs -o mode=755,nr_inodes=9999 nginx /etc/nginx")
         self.restore()
 
     def restore(self) -> None:
@@ -93,4 +87,4 @@ class Sandbox(Container):
         That is what cutting.py tells, and what becomes of it in each of the FUTURES: runs one after the other.
         """
         self.write({"/tmp/case": json.dumps({"arguments": arguments, "futures": futures, "strike": strike})})
-        return dict(json.loads(self.shell("PYTHONHASHSEED=0 python3 -B /integration/cutting.py < /tmp/case")))
+        return dict(json.loads(self.shell("PYTHONHASHSEED=0 python3 -B /inside/cutting.py < /tmp/case")))

@@ -16,6 +16,9 @@ HANDSHAKE = (("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"),
 # RFC 6455 1.3: the answer to that key.
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
+# How long a client waits for an answer that comes at once on a machine that is not busy.
+SECONDS = 30
+
 
 def head_of(connection: socket.socket) -> bytes:
     """Read up to the end of a head, byte by byte, so that what follows stays; nothing when the peer has gone."""
@@ -46,7 +49,7 @@ class Answer:
 class Client:
     """One connection to an address."""
 
-    def __init__(self, address: str, seconds: float = 5, source: str = "") -> None:
+    def __init__(self, address: str, seconds: float = SECONDS, source: str = "") -> None:
         host, port = address.rsplit(":", 1)
         self.socket = socket.create_connection((host, int(port)), seconds, (source, 0) if source else None)
 
@@ -91,6 +94,14 @@ class Client:
             assert piece, f"closed after {got!r}"
             got += piece
         assert got == expected
+
+    def stays_open(self, seconds: float) -> bool:
+        """Tell whether nothing comes for so long, not even the end of the connection."""
+        self.socket.settimeout(seconds)
+        try:
+            return self.socket.recv(1) != b""
+        except TimeoutError:
+            return True
 
     def echo(self, message: bytes) -> None:
         """Send a WebSocket text message of less than 126 bytes, and read it back (RFC 6455 5.2; the mask is zero)."""

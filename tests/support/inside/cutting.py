@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.wsedge.nginx.plugins.modules import nginx_config
 
@@ -140,11 +140,10 @@ class Run:
             os.dup2(output, 1)
             os.dup2(output, 2)
             os.environ.update(PATH=PROGRAMS + ":" + os.environ["PATH"], STRIKE_IN=where, STRIKE=strike)
-            basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
-            basic._ANSIBLE_PROFILE = "legacy"
             os.umask(0o077)
             os.read(hold, 1)
-            nginx_config.main()
+            with patch_module_args(arguments):
+                nginx_config.main()
         except SystemExit:
             pass
         finally:

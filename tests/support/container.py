@@ -11,7 +11,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[1]
-AGENT = ["python3", "-B", "/integration/agent.py"]
+AGENT = ["python3", "-B", "/inside/agent.py"]
 
 
 def images(*releases: str) -> list[str]:
@@ -24,8 +24,8 @@ def mounts() -> list[str]:
     """Return what docker has to be told so that AGENT and the collection's modules run in a container."""
     ansible = importlib.util.find_spec("ansible")
     assert ansible and ansible.submodule_search_locations
-    library = "/usr/local/lib/integration"
-    return ["--env", f"PYTHONPATH={library}", "--volume", f"{HERE}:/integration:ro",
+    library = "/usr/local/lib/tests"
+    return ["--env", f"PYTHONPATH={library}", "--volume", f"{HERE}/inside:/inside:ro",
             "--volume", f"{ansible.submodule_search_locations[0]}:{library}/ansible:ro",
             "--volume", f"{CHECKOUT}/plugins:{library}/ansible_collections/wsedge/nginx/plugins:ro"]
 
@@ -34,7 +34,7 @@ class Container:
     """One container; its network is the machine's own (``host``) or none at all (``none``); OPTIONS are docker's."""
 
     def __init__(self, image: str, network: str, *options: str) -> None:
-        self._name = f"wsedge-integration-{uuid.uuid4().hex[:12]}"
+        self._name = f"wsedge-test-{uuid.uuid4().hex[:12]}"
         self._process = subprocess.Popen(
             ["docker", "run", "--rm", "--interactive", "--name", self._name, "--network", network,
              *options, *mounts(), image, *AGENT],

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import copy
 import subprocess
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from jinja2 import Environment
-from jinja2.nativetypes import NativeEnvironment
 
 from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import MARKER
 
 from .container import AGENT, CHECKOUT, Container, mounts
 from .edge import RENDERER
+from .waiting import wait_until
 
 ROLE = CHECKOUT / "roles/websocket_proxy"
 FOLDER = "/etc/nginx/websocket_proxy"
@@ -32,9 +32,6 @@ SYSTEMD = ["--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
            "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
            "--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE",
            "--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp"]
-
-# For what does not depend on nginx's version.
-NEWEST = pytest.mark.parametrize("image", [pytest.param("trixie", id="nginx-1.26")], indirect=True)
 
 
 @dataclass
@@ -80,7 +77,7 @@ class Host(Container):
     """One host, which ends by itself should the tests be killed."""
 
     def __init__(self, image: str) -> None:
-        self._name = f"wsedge-integration-{uuid.uuid4().hex[:12]}"
+        self._name = f"wsedge-test-{uuid.uuid4().hex[:12]}"
         subprocess.run(["docker", "run", "--rm", "--detach", "--name", self._name, *SYSTEMD, *mounts(),
                         "--volume", f"{CHECKOUT}/roles/websocket_echo/files:/websocket_echo:ro",
                         image, "/lib/systemd/systemd"], stdout=subprocess.DEVNULL, check=True)
@@ -96,8 +93,8 @@ class Host(Container):
     def _booted(self) -> None:
         self._process = subprocess.Popen(["docker", "exec", "--interactive", self._name, *AGENT],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.wait_until(lambda: self.run("systemctl is-system-running --wait")[1].strip() in ("running", "degraded"))
-        self.shell("systemd-run --quiet --on-active=15min systemctl poweroff")
+        wait_until(lambda: self.run("systemctl is-system-running --wait")[1].strip() in ("running", "degraded"))
+        self.shell("systemd-run --quiet --on-active=2h systemctl poweroff")
         self.address = self._docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self._name)
 
     def _write_unit(self) -> None:
@@ -144,17 +141,16 @@ class Host(Container):
 
     # --- the role
 
-    def _arguments(self, path: str, which: int, **values: Any) -> dict[str, Any]:
-        """Return the arguments of one of the tasks of the role that call our modules, nginx.conf being the role's."""
-        called = [value for task in yaml.safe_load((ROLE / path).read_text())
-                  for key, value in task.items() if key.startswith("wsedge.nginx.")]
-        places = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__websocket_proxy_places"]
-        native = NativeEnvironment()
-        native.tests.update(all=all, changed=lambda result: bool(result.get("changed")))
-        values = {"ansible_check_mode": False, "__websocket_proxy_host": {"packages": {}},
-                  "__websocket_proxy_certificates": {}, "__websocket_proxy_place": places["own"], **values}
-        return {key: native.from_string(value).render(**values) if isinstance(value, str) else value
-                for key, value in called[which].items()}
+    def _arguments(self, path: str, task: str, **values: Any) -> dict[str, Any]:
+        """Return the arguments that a TASK of the role gives to its module, nginx.conf being the role's."""
+        loader = DataLoader()
+        role = loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)
+        variables = {**role, "ansible_check_mode": False, "__websocket_proxy_host": {"packages": {}},
+                     "__websocket_proxy_certificates": {},
+                     "__websocket_proxy_place": role["__websocket_proxy_places"]["own"], **values}
+        (module,) = (value for one in loader.load_from_file(str(ROLE / path), trusted_as_template=True)
+                     if one["name"] == task for key, value in one.items() if key.startswith("wsedge.nginx."))
+        return dict(Templar(loader, variables=variables).template(module))
 
     def configure(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None,
                   **others: Any) -> dict[str, Any]:
@@ -162,7 +158,8 @@ class Host(Container):
         model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()},
                                       host={})
         assert model["problems"] == []
-        arguments = self._arguments("tasks/configure.yml", 0, __websocket_proxy_model=model)
+        arguments = self._arguments(
+            "tasks/configure.yml", "The configuration is tested and committed", __websocket_proxy_model=model)
         names = {"generation": MARKER, "generation_files": f"{FOLDER}/{MARKER}/*.conf"}
         render = RENDERER.render
         return self.module("nginx_config", {
@@ -174,12 +171,13 @@ class Host(Container):
 
     def validate(self) -> dict[str, Any]:
         """Call the first handler."""
-        return self.module("nginx_reload", self._arguments("handlers/main.yml", 0))
+        return self.module("nginx_reload", self._arguments(
+            "handlers/main.yml", "Validate nginx configuration of the edge"))
 
     def reload(self, allow_restart: bool = False, max_draining: int = 24, **others: Any) -> dict[str, Any]:
         """Call the second handler; OTHERS are arguments that the role does not give."""
         return self.module("nginx_reload", {**self._arguments(
-            "handlers/main.yml", 1, __websocket_proxy_allow_restart=allow_restart,
+            "handlers/main.yml", "Reload nginx of the edge", __websocket_proxy_allow_restart=allow_restart,
             __websocket_proxy_max_draining=max_draining), **others})
 
     def apply(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None, **how: Any) -> Run:
@@ -231,20 +229,13 @@ class Host(Container):
         return self.shell("cd /etc/nginx && find . -printf '%p %y %m %U:%G %l\\n' | sort && "
                           "find . -type f -print0 | sort -z | xargs -0 sha256sum && dpkg-divert --list '*nginx*'")
 
-    def wait_until(self, true: Callable[[], Any], seconds: float = 20) -> None:
-        """Wait for something to become true."""
-        deadline = time.monotonic() + seconds
-        while not true():
-            assert time.monotonic() < deadline, "it did not become true"
-            time.sleep(0.1)
-
     @contextmanager
     def other(self, port: int, address: str = "0.0.0.0") -> Iterator[None]:
         """Have a port listened on by another process than nginx."""
         unit = f"other-{port}"
         code = f"import socket, time; s = socket.create_server((\"{address}\", {port})); time.sleep(900)"
         self.shell(f"systemd-run --quiet --unit={unit} /usr/bin/python3 -c '{code}'")
-        self.wait_until(lambda: self.shell(f"ss -Hltn 'sport = :{port}'"))
+        wait_until(lambda: self.shell(f"ss -Hltn 'sport = :{port}'"))
         try:
             yield
         finally:
@@ -256,7 +247,7 @@ class Host(Container):
         address, port = ECHO.split(":")
         self.shell("systemd-run --quiet --unit=echo --setenv=NODE_PATH=/usr/share/nodejs "
                    f"/usr/bin/node /websocket_echo/websocket_echo.js {address} {port}")
-        self.wait_until(lambda: self.shell(f"ss -Hltn 'sport = :{port}'"))
+        wait_until(lambda: self.shell(f"ss -Hltn 'sport = :{port}'"))
         try:
             yield
         finally:
