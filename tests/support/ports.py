@@ -1,9 +1,10 @@
-"""Free TCP ports of this machine, which no other worker of the same test run is given."""
+"""Free TCP ports of this machine, which no other worker of the test run is given."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import random
 import socket
 
 # Below the ports that the kernel takes for outgoing connections (net.ipv4.ip_local_port_range), so that a port is
@@ -13,7 +14,8 @@ EACH = 1000
 
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _begin = FIRST + _worker * EACH % (LAST - FIRST)
-_ports = itertools.cycle(range(_begin, _begin + EACH))
+# Another test run on the same machine begins elsewhere.
+_ports = itertools.islice(itertools.cycle(range(_begin, _begin + EACH)), random.randrange(EACH), None)
 
 
 def free_port() -> int:
