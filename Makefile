@@ -1,7 +1,7 @@
 # Every target sets up what it needs. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint unit integration molecule compatibility bench clean python docker
+.PHONY: help demo demo-down test soak lint unit integration molecule compatibility bench clean python docker
 
 # Tools come from .venv, and the collection from this checkout whatever else is installed.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -16,14 +16,16 @@ demo: python docker ## start an edge and two backends, show WebSockets through i
 	@tests/demo/up
 demo-down: ## remove the demo's hosts
 	@tests/demo/down
-test: ## lint, unit, integration, molecule and compatibility, one after the other
-	@tests/run lint unit integration molecule compatibility
+test: python docker ## lint, unit and integration, and at the same time molecule and compatibility
+	@tests/run "lint unit integration" "molecule compatibility"
+soak: python docker ## the same with every broad test whole: before a release, and when what they cover changes
+	@WSEDGE_SOAK=1 tests/run "lint unit integration" "molecule compatibility"
 lint: python ## every linter, the documentation, the build, ansible-test sanity
 	@tests/lint
 unit: python ## pytest on the plugins
 	@pytest --quiet tests/unit
 integration: python docker ## pytest against a real nginx of each version
-	@pytest --quiet tests/integration
+	@pytest --quiet --numprocesses 4 --dist loadgroup tests/integration
 molecule: python docker ## every scenario, two at a time, or SCENARIO=name
 	@tests/scenarios $(SCENARIO)
 compatibility: python docker ## the default scenario with the oldest ansible-core that we claim

@@ -13,30 +13,38 @@ import pytest
 from tests.support.container import Container, images
 from tests.support.edge import Edge
 from tests.support.host import Host
-from tests.support.releases import COMING, RELEASES
+from tests.support.releases import RELEASES, VERSIONS
 from tests.support.sandbox import Sandbox
 
 Started = Callable[[str, str], Any]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that needs an image with the releases of its mark."""
+    if "image" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("releases")
+        images = [pytest.param(name, id=f"nginx-{VERSIONS[name]}") for name in (mark.args if mark else RELEASES)]
+        metafunc.parametrize("image", images, indirect=True, scope="session")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module that share a container on one worker."""
+    """Keep tests that share what takes long to make on one worker: a module's with one release, or with one crash."""
     for item in items:
-        release = item.callspec.params.get("image", "") if isinstance(item, pytest.Function) and hasattr(
-            item, "callspec") else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{release}"))
+        if not item.get_closest_marker("xdist_group"):
+            call = getattr(item, "callspec", None)
+            shared = "" if call is None else call.id if "found" in call.params else call.params.get("image", "")
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{shared}"))
 
 
 @pytest.fixture(scope="session")
 def image_names() -> dict[str, str]:
     """Return the image of each release."""
-    releases = [*RELEASES, *COMING]
-    return dict(zip(releases, images(*releases), strict=True))
+    return dict(zip(VERSIONS, images(*VERSIONS), strict=True))
 
 
-@pytest.fixture(scope="session", params=RELEASES, ids=lambda release: f"nginx-{RELEASES[release]}")
+@pytest.fixture(scope="session")
 def image(request: pytest.FixtureRequest, image_names: dict[str, str]) -> str:
-    """Return the image of one release; every test runs with each."""
+    """Return the image of one release; a test runs once with each of its releases."""
     return image_names[request.param]
 
 

@@ -17,7 +17,9 @@ from tests.support.examples import examples
 from tests.support.inventories import CERTIFICATE, Example, inventories
 from tests.support.pki import Authority
 from tests.support.releases import EVERY
+from tests.support.soak import broad
 
+EXAMPLES = broad(150, 3000)
 RECIPE: dict[str, Any] = {"upstreams": [{"name": "node", "servers": ["127.0.0.1:3000"]}],
                           "sites": [{"server_names": ["example.com"], "upstream": "node"}]}
 
@@ -112,7 +114,7 @@ def test_any_number_of_request_headers_is_accepted(edge: Edge, count: int) -> No
 @cache
 def inventory_examples() -> list[Example]:
     """Return the inventories that every nginx is tried with."""
-    return examples(inventories(), 500)
+    return examples(inventories(), EXAMPLES)
 
 
 def stands_there(path: str, example: Example) -> bool:
@@ -140,7 +142,9 @@ def stands_there(path: str, example: Example) -> bool:
     return True
 
 
+# With each image on one worker, because to think of the inventories takes longer than to try them.
 @EVERY
+@pytest.mark.xdist_group("inventories")
 def test_what_the_model_accepts_nginx_accepts_and_what_it_refuses_it_explains(edge: Edge) -> None:
     accepted, refused = [], 0
     for example in inventory_examples():
@@ -155,4 +159,4 @@ def test_what_the_model_accepts_nginx_accepts_and_what_it_refuses_it_explains(ed
             assert stands_there(path, example), (problem, example)
     for (example, _model), told in zip(accepted, edge.tests([model for _example, model in accepted]), strict=True):
         assert told == "", example
-    assert len(accepted) > 200 and refused > 50, (len(accepted), refused)
+    assert len(accepted) > EXAMPLES * 0.4 and refused > EXAMPLES * 0.1, (len(accepted), refused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.support.backends import Backend
-from tests.support.client import ACCEPT, Answer, Client, fields, get
+from tests.support.client import ACCEPT, SECONDS, Answer, Client, fields, get
 from tests.support.edge import Edge
 from tests.support.served import UPGRADE, Served
+from tests.support.waiting import wait_until
 
 WHERE = pytest.mark.parametrize("where", ["site", "location"])
 FOLDER = "/srv/app"
@@ -384,8 +386,8 @@ def test_each_location_has_its_own_log_in_the_format_that_it_says(setup: Setup) 
                 access_log_format="websocket")
     for path in ("/one", "/two", "/off", "/other"):
         assert setup.get(path).status == 200
-    time.sleep(0.1)
     read = setup.edge.container.shell
+    wait_until(lambda: read("cat /var/log/nginx/access.log"))
     assert "host=a upgrade= seconds=0." in read(f"cat {logs['one']}")
     assert f"upstream={setup.backend.address}" in read(f"cat {logs['one']}")
     assert read(f"cut -d' ' -f6,7 {logs['two']}") == '"GET /two\n'
@@ -400,26 +402,25 @@ def test_a_site_says_where_its_locations_log(setup: Setup) -> None:
                 access_log=log)
     for path in ("/one", "/own", "/other"):
         assert setup.get(path).status in (200, 404)
-    time.sleep(0.1)
-    assert [setup.edge.container.shell(f"cut -d' ' -f7 {name}").split() for name in (log, own)] == [
-        ["/one", "/other"], ["/own"]]
-
-
-def _slow(backend: Backend, connection: Any) -> None:
-    backend.heads.append(connection.recv(65536))
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
-    time.sleep(0.8)
-    connection.sendall(b"done")
+    wait_until(lambda: [setup.edge.container.shell(f"cut -d' ' -f7 {name}").split() for name in (log, own)] == [
+        ["/one", "/other"], ["/own"]])
 
 
 @WHERE
 @pytest.mark.parametrize(("buffering", "early"), [(False, True), (True, False)])
 def test_what_is_not_buffered_comes_as_it_is_sent(setup: Setup, where: str, buffering: bool, early: bool) -> None:
-    slow = Backend(_slow)
+    go_on = threading.Event()
+
+    def serve(_backend: Backend, connection: Any) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+        go_on.wait(SECONDS)
+        connection.sendall(b"done")
+
+    slow = Backend(serve)
     setup.serve_one(where, {"buffering": buffering}, slow.address)
-    with Client(setup.address) as client:
+    with Client(setup.address, SECONDS if early else 1) as client:
         client.send("a", "/")
-        client.socket.settimeout(0.5)
         try:
             while not client.socket.recv(65536).endswith(b"half"):
                 pass
@@ -427,6 +428,7 @@ def test_what_is_not_buffered_comes_as_it_is_sent(setup: Setup, where: str, buff
         except TimeoutError:
             came = False
     assert came is early
+    go_on.set()
     slow.close()
 
 
@@ -462,10 +464,12 @@ def test_so_many_buffers_take_of_an_answer_what_the_client_has_not_read(
     with Client(setup.address) as client:
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         client.send("a", "/")
-        deadline = time.monotonic() + (10 if taken else 1)
-        while not flood.heads or (flood.open and time.monotonic() < deadline):
-            time.sleep(0.02)
-        assert (not flood.open) is taken
+        wait_until(lambda: flood.heads)
+        if taken:
+            wait_until(lambda: not flood.open)
+        else:
+            time.sleep(1)
+            assert flood.open
     flood.close()
 
 
@@ -481,7 +485,7 @@ def test_a_client_that_waits_too_long_is_given_up(setup: Setup, where: str, key:
         else:
             assert client.ask("a", "/").status == 200
         client.seconds_until_closed()
-    assert 0.9 < time.monotonic() - started < 3
+    assert time.monotonic() - started > 0.9
 
 
 @WHERE
@@ -491,7 +495,7 @@ def test_a_client_that_reads_nothing_is_given_up_when_client_send_timeout_ends(s
         assert client.ask("a", "/", UPGRADE).status == 101
         client.socket.settimeout(0.2)
         frame = bytes([0x82, 0xFE]) + (60000).to_bytes(2, "big") + bytes(4) + bytes(60000)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + SECONDS
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             while time.monotonic() < deadline:
                 try:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.releases import OLDEST_AND_NEWEST
 from tests.support.sandbox import THEIRS, Sandbox, arguments
 
 MAIN = "/etc/nginx/nginx.conf"
@@ -19,10 +20,13 @@ dpkg-deb -b package newer.deb && cp -a /var/lib/dpkg /root/dpkg
 """
 
 
-@pytest.fixture(scope="module", params=["bullseye", "trixie"])
-def sandbox(request: pytest.FixtureRequest, image_names: dict[str, str]) -> Iterator[Sandbox]:
+pytestmark = OLDEST_AND_NEWEST
+
+
+@pytest.fixture(scope="module")
+def sandbox(image: str) -> Iterator[Sandbox]:
     """Give a container that reaches Debian's archive, and has a newer nginx-common with another nginx.conf."""
-    container = Sandbox(image_names[request.param], network="bridge")
+    container = Sandbox(image, network="bridge")
     container.shell(NEWER)
     yield container
     container.remove()

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from tests.support.host import Host, site, zone
-from tests.support.releases import NEWEST
+from tests.support.releases import NEWEST, OLDEST_AND_NEWEST
 from tests.support.waiting import wait_until
+
+pytestmark = OLDEST_AND_NEWEST
 
 ELSEWHERE = "192.0.2.1:8091"
 

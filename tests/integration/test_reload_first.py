@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tests.support.host import FOLDER, SOCKET, Host, site
-from tests.support.releases import NEWEST
+from tests.support.releases import NEWEST, OLDEST_AND_NEWEST
+
+pytestmark = OLDEST_AND_NEWEST
 
 TAKEN = "[emerg] bind() to 0.0.0.0:80 failed (98: "
 

@@ -7,8 +7,10 @@ import time
 import pytest
 
 from tests.support.host import SOCKET, Host, site
-from tests.support.releases import NEWEST
+from tests.support.releases import NEWEST, OLDEST_AND_NEWEST
 from tests.support.waiting import wait_until
+
+pytestmark = OLDEST_AND_NEWEST
 
 # nginx 1.18 leaves its socket behind, which keeps all but systemd and the role from starting it.
 BY_HAND = f"systemctl stop nginx; rm -f {SOCKET}; nginx"
@@ -105,7 +107,7 @@ LOCAL = "/run/local.sock"
 
 def serves(host: Host) -> bool:
     """Tell whether nginx serves on the site's unix socket."""
-    return host.run(f"curl --silent --max-time 5 --unix-socket {LOCAL} http://a/ -o /dev/null")[0] == 0
+    return host.run(f"curl --silent --max-time 30 --unix-socket {LOCAL} http://a/ -o /dev/null")[0] == 0
 
 
 @pytest.mark.parametrize("end", ["systemctl stop nginx", KILL], ids=["stopped", "killed"])

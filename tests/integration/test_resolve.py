@@ -11,10 +11,8 @@ from tests.support.client import HANDSHAKE, Client
 from tests.support.dns import Dns
 from tests.support.edge import Edge
 from tests.support.ports import free_address
-from tests.support.releases import COMING
+from tests.support.releases import ONLY_COMING
 from tests.support.waiting import wait_until
-
-RELEASE, VERSION = next(iter(COMING.items()))
 
 
 @pytest.fixture(name="dns")
@@ -25,7 +23,7 @@ def dns_() -> Iterator[Dns]:
     dns.close()
 
 
-@pytest.mark.parametrize("image", [pytest.param(RELEASE, id=f"nginx-{VERSION}")], indirect=True)
+@ONLY_COMING
 @pytest.mark.parametrize("balancing", ["round_robin", "least_conn", {"sticky": {"cookie": "route"}}], ids=str)
 def test_new_websockets_follow_the_name_and_open_ones_stay(serving: Edge, dns: Dns, balancing: object) -> None:
     backend, address = numbered(0), free_address()

@@ -211,7 +211,7 @@ def test_a_backend_that_switches_unasked_gets_a_tunnel_all_the_same(setup: Setup
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_backend_that_switches_gets_no_tunnel_to_a_client_that_offered_nothing(setup: Setup, mode: str) -> None:
-    with Client(setup.address, seconds=0.3) as client:
+    with Client(setup.address, seconds=1) as client:
         client.send(mode, "/switch", [("Connection", "Upgrade")])
         client.socket.sendall(b"anything")
         with pytest.raises(TimeoutError):

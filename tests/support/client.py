@@ -129,7 +129,7 @@ def smuggle(address: str, host: str, path: str, offers: Sequence[str] = ("h2c",)
     """Offer h2c, then ask for /admin in HTTP/2, whatever the answer was; return the answer, and what /admin said."""
     peer = h2.connection.H2Connection()
     settings = (peer.initiate_upgrade_connection() or b"").decode()
-    with Client(address, seconds=1) as client:
+    with Client(address) as client:
         answer = client.ask(host, path, [*(("Upgrade", offer) for offer in offers),
                                          ("Connection", "Upgrade, HTTP2-Settings"), ("HTTP2-Settings", settings)])
         peer.send_headers(3, [(":method", "GET"), (":path", "/admin"), (":scheme", "http"), (":authority", host)],

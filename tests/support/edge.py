@@ -128,7 +128,9 @@ class Edge:
     def only(self, worker: int) -> Iterator[None]:
         """Have one worker take all connections; the kernel may well wake the same one each time, or may not."""
         others = " ".join(str(one) for one in self.workers() - {worker})
-        self.container.shell(f"kill -STOP {others}")
+        # The kernel offers connections to a worker until it has really stopped.
+        self.container.shell(f"kill -STOP {others}; for pid in {others}; do "
+                             "until grep -q '^State:.T' /proc/$pid/status; do sleep 0.01; done; done")
         try:
             yield
         finally:

@@ -213,7 +213,7 @@ class Host(Container):
 
     def answer(self) -> str:
         """Return what nginx answers on its private socket, empty when it does not."""
-        return self.run(f"curl --silent --max-time 5 --unix-socket {SOCKET} http://x/generation")[1].strip()
+        return self.run(f"curl --silent --max-time 30 --unix-socket {SOCKET} http://x/generation")[1].strip()
 
     def nginx(self) -> Nginx:
         """Return the processes of nginx, of which one master runs."""

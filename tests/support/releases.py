@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from .soak import SOAK
+
 RELEASES = {"bullseye": "1.18", "bookworm": "1.22", "trixie": "1.26"}
-# Debian's next release, for what a newer nginx does differently: tests ask for it with EVERY.
+# Debian's next release, for what a newer nginx does differently.
 COMING = {"forky": "1.30"}
+VERSIONS = RELEASES | COMING
 
-
-def with_images(releases: dict[str, str]) -> pytest.MarkDecorator:
-    """Run a test with the images of some releases instead of those of RELEASES."""
-    images = [pytest.param(release, id=f"nginx-{version}") for release, version in releases.items()]
-    return pytest.mark.parametrize("image", images, indirect=True)
-
-
-EVERY = with_images(RELEASES | COMING)
+# Marks of a test or a module; without one a test runs with RELEASES.
+EVERY = pytest.mark.releases(*VERSIONS)
+ONLY_COMING = pytest.mark.releases(*COMING)
+# For what changes between versions once, if it does: those in between run in `make soak`.
+OLDEST_AND_NEWEST = pytest.mark.releases(*(name for name in RELEASES if SOAK or name != "bookworm"))
 # For what does not depend on nginx's version.
-NEWEST = with_images({"trixie": RELEASES["trixie"]})
-# For what nginx's own code decides and Debian's does not change: the first and the last version.
-FIRST_AND_LAST = with_images({release: RELEASES[release] for release in ("bullseye", "trixie")})
+NEWEST = pytest.mark.releases("trixie")

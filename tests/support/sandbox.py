@@ -81,10 +81,12 @@ class Sandbox(Container):
         """Return the whole configuration as nginx reads it."""
         return self.shell(f"nginx -T; code=$?; rm -f /run/nginx.pid {SOCKET}; exit $code")
 
-    def cut(self, arguments: dict[str, Any], futures: dict[str, list[dict[str, Any]]], strike: str) -> dict[str, Any]:
-        """Run nginx_config once for each call that changes the file system, and STRIKE there; tell what was left.
+    def cut(self, arguments: dict[str, Any], futures: dict[str, list[dict[str, Any]]], strike: str,
+            step: int) -> dict[str, Any]:
+        """Run nginx_config once for one of STEP calls that change files, and STRIKE there; tell what was left.
 
         That is what cutting.py tells, and what becomes of it in each of the FUTURES: runs one after the other.
         """
-        self.write({"/tmp/case": json.dumps({"arguments": arguments, "futures": futures, "strike": strike})})
+        self.write({"/tmp/case": json.dumps(
+            {"arguments": arguments, "futures": futures, "strike": strike, "step": step})})
         return dict(json.loads(self.shell("PYTHONHASHSEED=0 python3 -B /inside/cutting.py < /tmp/case")))

@@ -1,4 +1,4 @@
-"""Runs in a container: runs nginx_config once for each call with which it changes the file system, and strikes there.
+"""Runs in a container: runs nginx_config again and again, and strikes each time at another of its changes to files.
 
 Reads a case, writes what it found, both as JSON. A strike ends the run, with everything that it started, before the
 call is done (``signal=KILL``), or makes the call fail (``error=ENOSPC``). Debian 11 has Python 3.9.
@@ -196,11 +196,12 @@ class Case:
             self.wanted[name] = self._follow(future)
         restore(self.start)
 
-    def strikes(self) -> list:
-        """Strike at every call."""
+    def strikes(self, step: int) -> list:
+        """Strike at one of STEP calls, and at the last one."""
         told = []
         for where in ("python", *REAL):
-            for call in self._recorded(where):
+            calls = self._recorded(where)
+            for call in [*calls[:-1:step], *calls[-1:]]:
                 when = "-e inject={}:{}:when={}".format(call["name"], self.strike, call["number"])
                 run = Run(self.arguments, where, when)
                 calls = run.calls
@@ -287,7 +288,7 @@ def main() -> None:
     case = Case({**question["arguments"], **test}, futures, question["strike"])
     told = {"errors": [case.first.get("msg"), *(error for error, _state in case.wanted.values())],
             "wanted": {name: sorted(state) for name, (_error, state) in case.wanted.items()},
-            "changes": case.old != case.new, "strikes": case.strikes()}
+            "changes": case.old != case.new, "strikes": case.strikes(question["step"])}
     json.dump({**told, "states": len(case.judged)}, sys.stdout)
 
 
