@@ -94,7 +94,9 @@ class Host(Container):
         self._process = subprocess.Popen(["docker", "exec", "--interactive", self._name, *AGENT],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         wait_until(lambda: self.run("systemctl is-system-running --wait")[1].strip() in ("running", "degraded"))
-        self.shell("systemd-run --quiet --on-active=2h systemctl poweroff")
+        # Its input ends with this process, however that ends.
+        self._watch = subprocess.Popen(["docker", "exec", "--interactive", self._name, "sh", "-c",
+                                        "cat; systemctl poweroff"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         self.address = self._docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self._name)
 
     def _write_unit(self) -> None:
