@@ -38,8 +38,8 @@ _EDGE_HEADERS: dict[str, str | None] = {
 _REST = "websocket_proxy_rest"
 # A redirect's address that has its prefix already, or another host.
 _OWN_ADDRESS = "websocket_proxy_own_address"
-# What would lead out of what the backend has, such as /../ and /%2e%2e%2f: nginx has no say in it any more.
-_NO_DOTS = r"(?![^?]*(?:/|%2[fF])(?:\.|%2[eE]){1,2}(?:/|%2[fF]|\?|$))"
+# What the prefix is taken from is to be written plainly: no /./ in it either.
+_NO_DOT = r"(?![^?]*(?:/|%2[fF])(?:\.|%2[eE])(?:/|%2[fF]|\?|$))"
 _LOG = "/var/log/nginx/access.log"
 _LOG_FORMATS = {"combined": "combined", "websocket": "websocket_proxy_websocket"}
 
@@ -70,6 +70,7 @@ class Locations:
             place["request_headers"], given.get("request_headers"), headers.REQUEST) for place, given in layers)]
         self._response = [own[1], *(headers.read_headers(
             place["response_headers"], given.get("response_headers"), headers.RESPONSE) for place, given in layers)]
+        self._plain = "" if site.get("dot_segments") == "pass" else _NO_DOT
         self._exact = exact
         self._paths: dict[str, Place] = {}
         self._sticky: list[tuple[Upstream, Place]] = []
@@ -108,7 +109,7 @@ class Locations:
             place["strip_prefix"].refuse(f'this needs a prefix that ends with "/", such as {meant}')
             return []
         whole = (path or "/").rstrip("/")
-        compiled = self._compile(place, given, words, f"^{re.escape(whole)}(?<{_REST}>{_NO_DOTS}/.*)$")
+        compiled = self._compile(place, given, words, f"^{re.escape(whole)}(?<{_REST}>{self._plain}/.*)$")
         # Without its "/", nginx would redirect the client to the prefix, which no handshake can follow.
         if whole and whole not in self._exact:
             redirects = given.get("proxy_redirect", self._inherited["proxy_redirect"]) or _redirects(whole)

@@ -257,7 +257,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Site:
-    """A server of nginx's; ``listen`` holds complete parameters of the listen directive, in words."""
+    """A server of nginx's; ``listen`` holds complete parameters of the listen directive, in words.
+
+    ``refused`` is a variable that is not empty where a request is not for any location.
+    """
 
     name: str
     server_tokens_off: bool
@@ -268,6 +271,7 @@ class Site:
     trusted_proxies: list[str]
     real_ip_header: str
     reject_other_upgrades: bool
+    refused: str | None
     extra_config: ExtraConfig | None
     locations: list[Location]
 

@@ -53,6 +53,7 @@ def with_defaults(keys: Mapping[str, Key], given: Mapping[str, Any]) -> dict[str
 
 
 OTHER_UPGRADES = ("ignore", "reject")
+DOT_SEGMENTS = ("refuse", "pass")
 
 STATES = ("present", "absent")
 PLACES = ("own", "drop_in")
@@ -287,6 +288,7 @@ SITE = {
     "upstream": Key("str"),
     "locations": Key("list", default=[], elements="dict"),
     "other_upgrades": Key("str", kinds.one_of(*OTHER_UPGRADES), choices=OTHER_UPGRADES),
+    "dot_segments": Key("str", kinds.one_of(*DOT_SEGMENTS), "refuse", choices=DOT_SEGMENTS),
     "trusted_proxies": Key("list", default=[], elements="str"),
     "extra_config": Key("str", kinds.free_text, ""),
     **_HEADERS,

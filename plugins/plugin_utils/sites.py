@@ -39,6 +39,8 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.tls import (
     read_tls,
 )
 
+# What answers 400 itself to a space or a control character in a request's target.
+_CLEAN_TARGETS = (1, 21, 1)
 # What joined the lines of a header in its variable.
 _ALL_LINES = (1, 23, 0)
 
@@ -61,11 +63,11 @@ class _Socket:
 class Sites:
     """Compiles the sites in their order; knows what earlier ones have taken.
 
-    ``trusted`` and ``certificates`` are what the sites refer to.
+    FREE_TEXT tells that the http context has some. ``trusted`` and ``certificates`` are what the sites refer to.
     """
 
     def __init__(self, place: Place, upstreams: Mapping[str, Upstream], other_upgrades: str | None, host: Host,
-                 drop_in: bool) -> None:
+                 drop_in: bool, free_text: bool) -> None:
         self.trusted: list[Trusted] = []
         self.certificates = Certificates(host)
         self._place = place
@@ -73,6 +75,7 @@ class Sites:
         self._other_upgrades = other_upgrades
         self._host = host
         self._drop_in = drop_in
+        self._free_text = free_text
         self._names: dict[str, Place] = {}
         self._served: dict[str, Place] = {}
         self._sockets: dict[str, _Socket] = {}
@@ -167,7 +170,21 @@ class Sites:
                     trusted_proxies=networks, extra_config=extra_config(place, own),
                     real_ip_header="proxy_protocol" if True in protocols else "X-Forwarded-For",
                     reject_other_upgrades=given.get("other_upgrades", self._other_upgrades) == "reject",
+                    refused=self._refused(given, locations),
                     locations=locations)
+
+    def _refused(self, given: Mapping[str, Any], locations: list[Location]) -> str | None:
+        """Return the variable that tells of a request on which nginx and a backend may not agree.
+
+        Where all paths go to one place, there is nothing to disagree on but where the request line ends.
+        """
+        free_text = self._free_text or bool(given.get("extra_config")) or any(one.extra_config for one in locations)
+        if not free_text and not any(one.proxy for one in locations):
+            return None
+        rules = free_text or [one.match for one in locations] != [["/"]]
+        if rules and given.get("dot_segments") != "pass":
+            return "$websocket_proxy_ambiguous_path"
+        return None if self._host.has(*_CLEAN_TARGETS) else "$websocket_proxy_broken_line"
 
     @staticmethod
     def _locations(compiler: Locations, layers: list[tuple[Place, Mapping[str, Any]]],

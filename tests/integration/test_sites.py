@@ -228,7 +228,7 @@ def test_the_proxy_protocol_of_a_trusted_proxy_is_believed(setup: Setup, header:
 
 # In maintenance, a site says nothing of its backends any more.
 DEFAULTS = [{"maintenance": True}, {
-    "upstream": "tell", "other_upgrades": "reject", "trusted_proxies": ["127.0.8.1"],
+    "upstream": "tell", "other_upgrades": "reject", "dot_segments": "pass", "trusted_proxies": ["127.0.8.1"],
     "request_headers": {"X-Edge": "1"}, "response_headers": {"X-Site": "1"},
     "read_timeout": "7s", "send_timeout": "8s", "connect_timeout": "9s",
     "next_upstream": ["http_503"], "next_upstream_tries": 2, "next_upstream_timeout": "3s", "host": "b.example",

@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h2.config
-import h2.connection
-import h2.events
 import pytest
 import yaml
 
 from tests.support.backends import Backend, offering, switching, telling
 from tests.support.client import Client, fields, get, head_of
 from tests.support.edge import Edge
+from tests.support.http2 import Http2
 from tests.support.pki import Authority, Pair
 from tests.support.releases import EVERY
 from tests.support.served import UPGRADE, Served
@@ -192,35 +190,6 @@ def test_a_session_is_resumed_by_every_worker_and_after_a_reload(setup: Setup, v
 
 
 # --- HTTP/2
-
-
-class Http2:
-    """A client in HTTP/2 that sends what well-behaved ones do not."""
-
-    def __init__(self, connection: ssl.SSLSocket) -> None:
-        assert connection.selected_alpn_protocol() == "h2"
-        self._socket = connection
-        self._peer = h2.connection.H2Connection(h2.config.H2Configuration(
-            validate_outbound_headers=False, normalize_outbound_headers=False))
-        self._peer.initiate_connection()
-
-    def ask(self, headers: list[tuple[str, str]]) -> str:
-        """Send a request; return the status of the answer, or how the stream or the connection ended."""
-        stream = self._peer.get_next_available_stream_id()
-        self._peer.send_headers(stream, headers, end_stream=True)
-        self._socket.sendall(self._peer.data_to_send())
-        while data := self._socket.recv(65536):
-            for event in self._peer.receive_data(data):
-                if isinstance(event, h2.events.ResponseReceived):
-                    return {str(name): str(value) for name, value in (
-                        (_text(one), _text(other)) for one, other in event.headers)}[":status"]
-                if isinstance(event, h2.events.StreamReset | h2.events.ConnectionTerminated):
-                    return "reset"
-        return "closed"
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 @contextmanager

@@ -172,6 +172,7 @@ def inventories(draw: st.DrawFn) -> Example:
             {"locations": st.lists(location, min_size=1, max_size=4, unique_by=lambda one: one["path"].rstrip("/"))},
             optional={**OPTIONAL, "extra_config": TEXT, "trusted_proxies": st.lists(PROXIES, unique=True),
                       "other_upgrades": st.sampled_from(["ignore", "reject"]),
+                      "dot_segments": st.sampled_from(["refuse", "pass"]),
                       "listen": st.lists(LISTEN, min_size=1, max_size=3,
                                          unique_by=lambda one: str(one).rpartition(":")[2])}))
         if draw(st.booleans()) and name[0] not in "[0123456789":

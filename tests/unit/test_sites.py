@@ -15,11 +15,11 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused
 SITE = {"server_names": ["a.b"], "upstream": "u"}
 
 
-def compiled(*sites: Any, **role: Any) -> Model:
+def compiled(*sites: Any, host: Host = Host(), **role: Any) -> Model:  # noqa: B008
     """Compile sites beside an upstream."""
     return compile_model({"websocket_proxy_upstreams": [{"name": "u", "servers": ["127.0.0.1:1"]}],
                           "websocket_proxy_sites": list(sites),
-                          **{f"websocket_proxy_{name}": value for name, value in role.items()}}, Host())
+                          **{f"websocket_proxy_{name}": value for name, value in role.items()}}, host)
 
 
 def problems(*sites: Any, **role: Any) -> list[str]:
@@ -285,3 +285,25 @@ def test_a_name_that_is_a_regular_expression_needs_a_name_for_its_site() -> None
         "~^room[0-9]+\\.a\\.b$", "a.b"]
     assert problems({**SITE, "name": "x", "server_names": [{"regexp": "a"}]}) == [
         '[0].server_names[0]: "regexp" is not a key here; did you mean "regex"?']
+
+
+@pytest.mark.parametrize(("site", "role", "refused"), [
+    (SITE, {}, None),
+    (located(root="/srv"), {}, None),
+    (located(upstream="u"), {}, "ambiguous_path"),
+    ({**located(upstream="u"), "dot_segments": "pass"}, {}, None),
+    ({"server_names": ["a.b"], "locations": [{"path": "/", "upstream": "u"}]}, {}, None),
+    ({"server_names": ["a.b"], "locations": [{"path": "/", "upstream": "u", "strip_prefix": True}]}, {}, None),
+    ({**SITE, "locations": [{"path": "/x", "respond": {}}]}, {}, "ambiguous_path"),
+    ({"server_names": ["a.b"], "locations": [{"path": "/", "upstream": "u", "extra_config": "deny all;"}]}, {},
+     "ambiguous_path"),
+    ({**SITE, "extra_config": "deny all;"}, {}, "ambiguous_path"),
+    (SITE, {"extra_config": "map $uri $realm { /admin yes; }"}, "ambiguous_path"),
+    ({"server_names": ["a.b"], "locations": [], "upstream": "u"}, {"site_defaults": {"dot_segments": "pass"}}, None)])
+def test_paths_are_looked_at_where_a_rule_is_about_them(
+        site: dict[str, Any], role: dict[str, Any], refused: str | None) -> None:
+    for version, line in (((1, 26, 0), None), ((1, 21, 1), None), ((1, 18, 0), "broken_line"), (None, "broken_line")):
+        # What has no backend has no request line to break.
+        expected = refused or (line if "upstream" in str(site) else None)
+        found = compiled(site, host=Host(nginx_version=version), **role).sites[0].refused
+        assert found == (expected and f"$websocket_proxy_{expected}")
