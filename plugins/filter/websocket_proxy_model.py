@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils import forwarded
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.tls import contents
@@ -100,6 +101,7 @@ def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
     sites = model.pop("sites")
     upstreams = {name: model.pop(name) for name in ("routes", "sources", "upstreams")}
     http = {name: model.pop(name) for name in ("trusted", "extra")}
+    http["forwarded"] = {"places": forwarded.places(), "schemes": forwarded.schemes()}
     http["tls"] = any(site["tls"] for site in sites)
     refusing = model.pop("refusing")
     host_needs = {name: model.pop(name) for name in ("certificates", "references", "packages")}

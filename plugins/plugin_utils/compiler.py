@@ -30,8 +30,9 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inve
 
 PREFIX = "websocket_proxy_"
 
-# Of http.conf, where a site has TLS.
+# Of http.conf, where a site has TLS, and where one trusts proxies.
 _TLS_VARIABLES = 7
+_TRUSTED_VARIABLES = 4
 
 
 class InventoryError(ValueError):
@@ -87,6 +88,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                  variables_hash_max_size=variables_max_size(
                      2 * len(upstreams.routes) + len(upstreams.sources)
                      + sum(2 + len(one.forwarded) for one in sites.trusted)
+                     + (_TRUSTED_VARIABLES if sites.trusted else 0)
                      + (_TLS_VARIABLES if any(site.tls for site in compiled) else 0)),
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups, trusted=sites.trusted,
                  refusing=refusing, sites=compiled, certificates=sites.certificates.all,

@@ -259,7 +259,8 @@ class Refusal:
 class Site:
     """A server of nginx's; ``listen`` holds complete parameters of the listen directive, in words.
 
-    ``refused`` is a variable that is not empty where a request is not for any location.
+    ``refused`` is a variable that is not empty where a request is not for any location. ``early`` names the variables
+    that maps make with groups of regular expressions.
     """
 
     name: str
@@ -270,6 +271,7 @@ class Site:
     redirect: Redirect | None
     trusted_proxies: list[str]
     real_ip_header: str
+    early: str
     reject_other_upgrades: bool
     refused: str | None
     extra_config: ExtraConfig | None

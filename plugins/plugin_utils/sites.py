@@ -171,6 +171,7 @@ class Sites:
                     real_ip_header="proxy_protocol" if True in protocols else "X-Forwarded-For",
                     reject_other_upgrades=given.get("other_upgrades", self._other_upgrades) == "reject",
                     refused=self._refused(given, locations),
+                    early="" if forwarded["X-Forwarded-Proto"] == "$scheme" else forwarded["X-Forwarded-Proto"] or "",
                     locations=locations)
 
     def _refused(self, given: Mapping[str, Any], locations: list[Location]) -> str | None:

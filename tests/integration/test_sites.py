@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import OWN, SITE
+from tests.support.backends import engineio_server
 from tests.support.client import Answer, Client, fields, get, head_of
 from tests.support.edge import FOLDER, Edge
+from tests.support.ports import free_port
+from tests.support.releases import EVERY
 from tests.support.served import UPGRADE, Served
 
 
@@ -202,6 +205,49 @@ def test_forwarded_of_a_trusted_proxy_passes_with_all_its_lines_or_not_at_all(se
     assert "forwarded" not in setup.told(*lines)
     new = setup.edge.container.nginx_version >= (1, 23)
     assert setup.told(*lines, source="127.0.8.3").get("forwarded") == ("for=1.1.1.1, for=6.6.6.6" if new else None)
+
+
+FROM = ("X-Forwarded-For", "6.6.6.6")
+CHAIN = ("X-Forwarded-For", "1.1.1.1, 6.6.6.6, 127.0.8.7")
+
+
+@EVERY
+@pytest.mark.parametrize(("headers", "scheme"), [
+    ([FROM, ("X-Forwarded-Proto", "wss")], "https"), ([FROM, ("X-Forwarded-Proto", "ws")], "http"),
+    ([FROM, ("X-Forwarded-Proto", "WSS")], "https"), ([FROM, ("X-Forwarded-Proto", "https,wss , HTTPS")], "https"),
+    # The client's scheme stands where its address does; what it wrote itself stands before.
+    ([CHAIN, ("X-Forwarded-Proto", "https, http")], "https"), ([CHAIN, ("X-Forwarded-Proto", "http, https")], "http"),
+    ([CHAIN, ("X-Forwarded-Proto", "https, http, https")], "http"),
+    ([FROM, ("X-Forwarded-Proto", "https, http")], "http"),
+    # One proxy of two has added one.
+    ([("X-Forwarded-For", "6.6.6.6, 127.0.8.7, 127.0.8.8"), ("X-Forwarded-Proto", "http, https")], "https"),
+    ([("X-Forwarded-Proto", "http, https")], "https"), ([("X-Forwarded-Proto", "gopher")], "http"),
+    ([FROM, ("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "https")], "https")])
+def test_the_scheme_is_what_the_proxies_say_of_the_client(
+        setup: Setup, headers: list[tuple[str, str]], scheme: str) -> None:
+    setup.serve({"server_names": ["a"], "trusted_proxies": ["127.0.8.0/24"], "locations": [
+        {"path": "^/(.*)$", "match": "regex", "upstream": "tell", "extra_config": "proxy_set_header X-Group a$1;"}]})
+    told = setup.told(*headers, source="127.0.8.3")
+    assert (told["x-forwarded-proto"], told["x-group"]) == (scheme, "a")
+    assert setup.told(*headers)["x-forwarded-proto"] == "http"
+
+
+@EVERY
+def test_an_application_accepts_its_own_origin_behind_a_proxy_that_ends_tls(setup: Setup) -> None:
+    application = engineio_server(free_port())
+    setup.serve({"server_names": ["a"], "upstream": "engineio", "trusted_proxies": ["127.0.8.0/24"]},
+                upstreams=[{"name": "engineio", "servers": [application.address]}])
+
+    def status(origin: str, proto: str, *headers: tuple[str, str], path: str = "polling") -> int:
+        with Client(setup.address, source="127.0.8.3") as client:
+            return client.ask("a", f"/engine.io/?EIO=4&transport={path}", [
+                FROM, ("Origin", origin), ("X-Forwarded-Proto", proto), *headers]).status
+
+    assert (status("https://a", "https"), status("http://a", "http"), status("https://b", "https")) == (200, 200, 400)
+    # As Traefik sends it.
+    assert status("https://a", "wss", *UPGRADE, path="websocket") == 101
+    assert status("https://b", "wss", *UPGRADE, path="websocket") != 101
+    application.close()
 
 
 V1 = b"PROXY TCP4 6.6.6.6 127.0.0.1 1234 80\r\n"

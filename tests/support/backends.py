@@ -11,11 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import engineio
 import websockets.sync.server
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from .client import fields, head_of
+from .waiting import wait_until
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
@@ -133,20 +135,16 @@ def websocket_echo() -> Iterator[str]:
             server.shutdown()
 
 
-class H2cBackend:
-    """hypercorn, which switches to HTTP/2 when it is offered h2c; /admin is what an edge would not let through."""
+class AsgiBackend:
+    """hypercorn with an application."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, application: Any, port: int) -> None:
         self.address = f"127.0.0.1:{port}"
-        self.scopes: list[dict[str, Any]] = []
-        self._ready = threading.Event()
+        self._application = application
+        self._running = threading.Event()
         threading.Thread(target=lambda: asyncio.run(self._run(port)), daemon=True).start()
-        assert self._ready.wait(10)
-
-    @property
-    def paths(self) -> list[str]:
-        """The paths that were asked for."""
-        return [scope["path"] for scope in self.scopes]
+        assert self._running.wait(10)
+        wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
 
     async def _run(self, port: int) -> None:
         config = Config()
@@ -155,22 +153,40 @@ class H2cBackend:
         config.errorlog = logging.getLogger("hypercorn")
         self._stop = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._running.set()
         await serve(self._application, config, shutdown_trigger=self._stop.wait)
 
-    async def _application(self, scope: Any, receive: Any, send: Any) -> None:
+    def close(self) -> None:
+        """Stop the server."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+
+
+class H2cBackend(AsgiBackend):
+    """hypercorn, which switches to HTTP/2 when it is offered h2c; /admin is what an edge would not let through."""
+
+    def __init__(self, port: int) -> None:
+        self.scopes: list[dict[str, Any]] = []
+        super().__init__(self._answer, port)
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths that were asked for."""
+        return [scope["path"] for scope in self.scopes]
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             while True:
                 message = await receive()
                 await send({"type": message["type"] + ".complete"})
                 if message["type"] == "lifespan.shutdown":
                     return
-                self._ready.set()
         self.scopes.append(scope)
         body = b"secret of /admin" if scope["path"] == "/admin" else b"public"
         await send({"type": "http.response.start", "status": 200,
                     "headers": [(b"content-length", str(len(body)).encode())]})
         await send({"type": "http.response.body", "body": body})
 
-    def close(self) -> None:
-        """Stop the server."""
-        self._loop.call_soon_threadsafe(self._stop.set)
+
+def engineio_server(port: int) -> AsgiBackend:
+    """Run an Engine.IO server, which takes browsers from its own origin only."""
+    return AsgiBackend(engineio.ASGIApp(engineio.AsyncServer(async_mode="asgi")), port)

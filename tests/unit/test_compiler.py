@@ -56,7 +56,7 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
     assert model.sites == [Site(
         name="example.com", server_tokens_off=False, server_names=["example.com"],
         listen=[["80"], ["[::]:80"]], trusted_proxies=[], real_ip_header="X-Forwarded-For", extra_config=None,
-        reject_other_upgrades=False, refused=None, tls=None, redirect=None,
+        reject_other_upgrades=False, refused=None, early="", tls=None, redirect=None,
         locations=[Location(
             match=["/"], maintenance=False, websocket_only=False, files=None, answer=None, response_headers=[],
             new_cookie=None, expires=None, client_max_body_size=None, client_body_timeout=None,

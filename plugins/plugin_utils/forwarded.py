@@ -1,0 +1,35 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How nginx's maps read what trusted proxies say of a client's scheme."""
+
+from __future__ import annotations
+
+# How many proxies of a chain are looked at.
+_PROXIES = 5
+
+_SPACE = r"[ \t]*"
+# Traefik sends the scheme of WebSockets with each handshake.
+_WORDS = {"https": f"{_SPACE}(?:https|wss){_SPACE}", "http": f"{_SPACE}(?:http|ws){_SPACE}"}
+_ADDRESS = "websocket_proxy_address"
+
+
+def places() -> dict[str, str]:
+    r"""Return where a client's address stands in X-Forwarded-For, counted from the end, by regular expressions.
+
+    They are of "$remote_addr $http_x_forwarded_for". The first that fits is right: what follows the client's address
+    are trusted proxies. nginx takes a port off an address, and the brackets off one of IPv6.
+    """
+    return {rf"~^(?<{_ADDRESS}>[^ ]+) (?:.*[, ])?\[?\k<{_ADDRESS}>\]?(?::[0-9]+)?{_SPACE}(?:,[^,]*){{{place}}}$":
+            str(place) for place in range(_PROXIES)}
+
+
+def schemes() -> dict[str, str]:
+    """Return the scheme by regular expressions of the place and X-Forwarded-Proto, with a colon between."""
+    found = {f"~*^.:{word}(?:,{word})*$": scheme for scheme, word in _WORDS.items()}
+    for place in range(_PROXIES):
+        for scheme, word in _WORDS.items():
+            found[f"~*^{place}:(?:.*,)?{word}(?:,[^,]*){{{place}}}$"] = scheme
+            if place:
+                # Not every proxy has added one, so it is that of the last which did.
+                found[f"~*^{place}:(?:[^,]*,){{0,{place - 1}}}{word}$"] = scheme
+    return found
