@@ -100,7 +100,7 @@ def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
         return {"problems": error.problems}
     sites = model.pop("sites")
     upstreams = {name: model.pop(name) for name in ("routes", "sources", "upstreams")}
-    http = {name: model.pop(name) for name in ("trusted", "extra")}
+    http = {name: model.pop(name) for name in ("trusted", "hosts", "extra")}
     http["forwarded"] = {"places": forwarded.places(), "schemes": forwarded.schemes()}
     http["tls"] = any(site["tls"] for site in sites)
     refusing = model.pop("refusing")

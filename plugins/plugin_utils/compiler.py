@@ -86,12 +86,13 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     return Model(**scalars, apt_repository=repository, server_names_hash_bucket_size=bucket_size(names),
                  server_names_hash_max_size=max_size(len(names)),
                  variables_hash_max_size=variables_max_size(
-                     2 * len(upstreams.routes) + len(upstreams.sources)
+                     2 * len(upstreams.routes) + len(upstreams.sources) + len(sites.hosts.all) - 1
                      + sum(2 + len(one.forwarded) for one in sites.trusted)
                      + (_TRUSTED_VARIABLES if sites.trusted else 0)
                      + (_TLS_VARIABLES if any(site.tls for site in compiled) else 0)),
-                 routes=upstreams.routes, sources=upstreams.sources, upstreams=groups, trusted=sites.trusted,
-                 refusing=refusing, sites=compiled, certificates=sites.certificates.all,
+                 routes=upstreams.routes, sources=upstreams.sources, upstreams=groups,
+                 trusted=sites.trusted, hosts=sites.hosts.all, refusing=refusing, sites=compiled,
+                 certificates=sites.certificates.all,
                  references=_references(groups, compiled, refusing), packages=_packages(groups, sites),
                  extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None)
 

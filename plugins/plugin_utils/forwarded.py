@@ -1,8 +1,10 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How nginx's maps read what trusted proxies say of a client's scheme."""
+"""How nginx's maps read what trusted proxies say of a client's scheme, and what a backend is told because of it."""
 
 from __future__ import annotations
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
 
 # How many proxies of a chain are looked at.
 _PROXIES = 5
@@ -33,3 +35,17 @@ def schemes() -> dict[str, str]:
                 # Not every proxy has added one, so it is that of the last which did.
                 found[f"~*^{place}:(?:[^,]*,){{0,{place - 1}}}{word}$"] = scheme
     return found
+
+
+class Hosts:
+    """The variables of the name and port that a client asked for, by the scheme that a backend is told.
+
+    The scheme says which port goes without saying; the one of ``$scheme`` is there in any case.
+    """
+
+    def __init__(self) -> None:
+        self.all = {"$scheme": kinds.HOST}
+
+    def told(self, scheme: str | None) -> str:
+        """Return the variable for a SCHEME, which is text with nginx's variables; None where a backend is told none."""
+        return self.all.setdefault(scheme or "$scheme", f"{kinds.HOST}_{len(self.all)}")

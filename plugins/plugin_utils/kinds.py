@@ -621,16 +621,21 @@ def body_size(value: object) -> str:
     return _size(value, "kmg", 0, 1 << 40)
 
 
+# The name and port that a client asked for.
+HOST = "$websocket_proxy_host"
+
+
 def host_header(value: object) -> str:
-    """Accept what the backend gets as Host: ``$host``, ``$http_host``, or a name of its own, with a port or without."""
-    if value in ("$host", "$http_host"):
+    """Accept what the backend gets as Host: HOST, ``$host``, ``$http_host``, or a name, with a port or without."""
+    if value in (HOST, "$host", "$http_host"):
         return str(value)
     checked = text(value)
     name, colon, number = checked.rpartition(":") if re.search(r":[0-9]+$", checked, re.ASCII) else (checked, "", "")
     try:
         return f"{server_name(name)}{colon}{port(number) if colon else ''}"
     except Refused:
-        raise Refused(f"{shown(value)} is neither $host nor $http_host, nor a name with a port or without") from None
+        raise Refused(f"{shown(value)} is neither $host nor $http_host nor {HOST}, nor a name with a port or "
+                      "without") from None
 
 
 def regular_expression(value: object) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import headers, kinds
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.forwarded import Hosts
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.hash_sizes import bucket_size, max_size
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
     Answer,
@@ -55,6 +56,8 @@ class Locations:
 
     OWN has the headers for the backend and the client that come from the site itself.
 
+    HOSTS has the variables of what a client asked for.
+
     SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its place, the
     defaults' first. FORWARDED has the headers that tell the backend how a client came, and EXACT has the paths that the
     site says for themselves.
@@ -62,7 +65,7 @@ class Locations:
 
     def __init__(self, upstreams: Mapping[str, Upstream], site: Mapping[str, Any],
                  layers: list[tuple[Place, Mapping[str, Any]]], forwarded: Mapping[str, str | None],
-                 exact: Collection[object],
+                 exact: Collection[object], hosts: Hosts,
                  own: tuple[Mapping[str, str | None], Mapping[str, str | None]]) -> None:
         self._upstream = kinds.one_name_of(upstreams, "an upstream")
         self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
@@ -72,6 +75,7 @@ class Locations:
             place["response_headers"], given.get("response_headers"), headers.RESPONSE) for place, given in layers)]
         self._plain = "" if site.get("dot_segments") == "pass" else _NO_DOT
         self._exact = exact
+        self._hosts = hosts
         self._paths: dict[str, Place] = {}
         self._sticky: list[tuple[Upstream, Place]] = []
 
@@ -200,7 +204,9 @@ class Locations:
         elif passed and not redirects:
             redirects = [["off"]]
         size, number = values["buffer_size"], values["buffers"]
+        scheme = {name.lower(): value for name, value in request.items()}["x-forwarded-proto"]
         return Proxy(
+            host=self._hosts.told(scheme) if values["host"] == kinds.HOST else values["host"],
             proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}", tls=upstream.tls,
             prefix=prefix, proxy_bind=upstream.proxy_bind,
             request_headers=[Header(name, value or "") for name, value in request.items()],
@@ -209,7 +215,7 @@ class Locations:
             hidden_headers=hidden, redirects=redirects, buffering=values["buffering"], buffer_size=size,
             buffers=[str(number or 8), size] if size else None, busy_buffers_size=_twice(size) if size else None,
             next_upstream=values["next_upstream"] or ["off"],
-            **{name: values[name] for name in ("host", "read_timeout", "send_timeout", "connect_timeout",
+            **{name: values[name] for name in ("read_timeout", "send_timeout", "connect_timeout",
                                                "next_upstream_tries", "next_upstream_timeout")})
 
 

@@ -313,6 +313,7 @@ class Model:
     sources: list[Sources]
     upstreams: list[Upstream]
     trusted: list[Trusted]
+    hosts: dict[str, str]
     refusing: list[Refusal]
     extra: ExtraConfig | None
     sites: list[Site]

@@ -25,7 +25,7 @@ NAMES = frozenset(
     ssl_session_reused status tcpinfo_rcv_space tcpinfo_rtt tcpinfo_rttvar tcpinfo_snd_cwnd time_iso8601
     time_local upstream_addr upstream_bytes_received upstream_bytes_sent upstream_connect_time
     upstream_header_time upstream_response_length upstream_response_time upstream_status uri
-    websocket_proxy_upgrade websocket_proxy_connection
+    websocket_proxy_upgrade websocket_proxy_connection websocket_proxy_host
     """.split()
 )
 PREFIXES = ("arg_", "cookie_", "http_", "sent_http_", "sent_trailer_", "upstream_cookie_", "upstream_http_",

@@ -167,7 +167,7 @@ INHERITED = {
                          choices=NEXT_UPSTREAM),
     "next_upstream_tries": Key("int", kinds.whole(0, 1000), 0),
     "next_upstream_timeout": Key("str", kinds.duration_or_never, "0"),
-    "host": Key("str", kinds.host_header, "$host"),
+    "host": Key("str", kinds.host_header, kinds.HOST),
     "buffering": Key("bool", kinds.boolean),
     "buffer_size": Key("str", kinds.buffer_size),
     "buffers": Key("int", kinds.whole(3, 100000)),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import headers, kinds
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.forwarded import Hosts
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.locations import Locations, extra_config
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
@@ -63,12 +64,14 @@ class _Socket:
 class Sites:
     """Compiles the sites in their order; knows what earlier ones have taken.
 
-    FREE_TEXT tells that the http context has some. ``trusted`` and ``certificates`` are what the sites refer to.
+    FREE_TEXT tells that the http context has some. ``trusted``, ``hosts`` and ``certificates`` are what the sites refer
+    to.
     """
 
     def __init__(self, place: Place, upstreams: Mapping[str, Upstream], other_upgrades: str | None, host: Host,
                  drop_in: bool, free_text: bool) -> None:
         self.trusted: list[Trusted] = []
+        self.hosts = Hosts()
         self.certificates = Certificates(host)
         self._place = place
         self._upstreams = upstreams
@@ -161,8 +164,8 @@ class Sites:
         if self._identities:
             identity = IDENTITY if tls and tls.values["client_certificate"] else dict.fromkeys(IDENTITY)
         own_headers = identity, hsts_header(tls) if tls else {}
-        locations = self._locations(Locations(self._upstreams, given, layers, forwarded, exact, own_headers), layers,
-                                    given)
+        locations = self._locations(Locations(
+            self._upstreams, given, layers, forwarded, exact, self.hosts, own_headers), layers, given)
         return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
                     tls=self.certificates.compile(tls, name, list(server_names), any(
                         "default_server" in words for words in listen)) if tls else None,
@@ -171,7 +174,7 @@ class Sites:
                     real_ip_header="proxy_protocol" if True in protocols else "X-Forwarded-For",
                     reject_other_upgrades=given.get("other_upgrades", self._other_upgrades) == "reject",
                     refused=self._refused(given, locations),
-                    early="" if forwarded["X-Forwarded-Proto"] == "$scheme" else forwarded["X-Forwarded-Proto"] or "",
+                    early="".join(self._early(forwarded["X-Forwarded-Proto"], locations)),
                     locations=locations)
 
     def _refused(self, given: Mapping[str, Any], locations: list[Location]) -> str | None:
@@ -186,6 +189,11 @@ class Sites:
         if rules and given.get("dot_segments") != "pass":
             return "$websocket_proxy_ambiguous_path"
         return None if self._host.has(*_CLEAN_TARGETS) else "$websocket_proxy_broken_line"
+
+    def _early(self, scheme: str | None, locations: list[Location]) -> list[str]:
+        """Return the variables of the LOCATIONS that are made with groups of regular expressions."""
+        hosts = {one.proxy.host for one in locations if one.proxy} & set(self.hosts.all.values())
+        return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts)]
 
     @staticmethod
     def _locations(compiler: Locations, layers: list[tuple[Place, Mapping[str, Any]]],

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.support.backends import telling
-from tests.support.client import fields, get
+from tests.support.backends import engineio_server, telling
+from tests.support.client import Client, fields, get
 from tests.support.edge import Edge
-from tests.support.ports import free_address
+from tests.support.http2 import Http2, unverified
+from tests.support.ports import free_address, free_port
+from tests.support.releases import EVERY
+from tests.support.served import UPGRADE, Served
 
 LITERAL = 'a;b {c} "d" \'e\' \\f \\" #g \\n ;}'
 
@@ -114,3 +118,97 @@ def test_a_variable_stands_for_its_value(address: str) -> None:
 
 def test_a_number_is_a_value(address: str) -> None:
     assert values(heard(address, "/over"), "x-number") == ["17"]
+
+
+# --- the name and port that a client asked for
+
+
+@pytest.fixture(name="setup", scope="module")
+def setup_(serving: Edge) -> Iterator[Served]:
+    """Give an edge, with sites that each test says itself."""
+    with Served.on(serving) as setup:
+        yield setup
+
+
+def hosts(setup: Served, site: dict[str, Any], *asked: tuple[str, str], source: str = "",
+          proto: str = "https") -> list[str | None]:
+    """Return the Host that the backend gets for each target and Host, none where nginx answers itself."""
+    setup.serve({"server_names": ["a", "[::1]"], **site})
+    found: list[str | None] = []
+    for target, host in asked:
+        with Client(setup.address, source=source) as client:
+            answer = client.ask(host, target, [("X-Forwarded-Proto", proto)])
+        found.append(dict(fields(answer.body))["host"] if answer.status == 200 else None)
+    return found
+
+
+@EVERY
+def test_the_host_is_the_sites_name_with_the_port_that_the_client_named(setup: Served) -> None:
+    expected = {"a": "a", "A:8443": "a:8443", "a.:8443": "a:8443", "a:1": "a:1", "a:65535": "a:65535", "a:80": "a",
+                "a:443": "a:443", "a:": "a", "[::1]:8443": "[::1]:8443", "[::1]": "[::1]", "[::1]:80": "[::1]"}
+    assert hosts(setup, {}, *(("/x", host) for host in expected)) == list(expected.values())
+    # Newer versions refuse what is no port.
+    for host in ("a:123456", "a:8o"):
+        assert hosts(setup, {}, ("/x", host)) in (["a"], [None])
+
+
+@EVERY
+def test_an_absolute_target_names_the_port_itself(setup: Served) -> None:
+    expected = {"http://a/x": "a", "http://a:8443/x": "a:8443", "http://A:8443/?x": "a:8443", "http://a:80/": "a",
+                "http://a": "a", "http://a:8443": "a:8443", "http://[::1]/x": "[::1]", "http://[::1]:81/x": "[::1]:81",
+                "http://a/x://b:82/": "a", "http://a/?x://b:82/": "a"}
+    assert hosts(setup, {}, *((target, "b:8080") for target in expected)) == list(expected.values())
+    assert hosts(setup, {}, ("/x://b:82/", "a"), ("/?http://b:82/ x", "a:81"), ("//b:82/", "a:81")) in (
+        ["a", "a:81", "a:81"], ["a", None, "a:81"])
+
+
+@EVERY
+def test_the_port_goes_without_saying_in_the_scheme_that_the_backend_is_told(setup: Served) -> None:
+    asked = [("/", "a:80"), ("/", "a:443"), ("/", "a:8443")]
+    assert hosts(setup, {}, *asked) == ["a", "a:443", "a:8443"]
+    for proto in ("https", "WSS"):
+        assert hosts(setup, {"request_headers": {"x-forwarded-proto": proto}}, *asked) == ["a:80", "a", "a:8443"]
+    assert hosts(setup, {"request_headers": {"X-Forwarded-Proto": None}}, *asked) == ["a", "a:443", "a:8443"]
+    trusted = {"trusted_proxies": ["127.0.8.0/24"]}
+    assert hosts(setup, trusted, *asked, source="127.0.8.1") == ["a:80", "a", "a:8443"]
+    assert hosts(setup, trusted, *asked, source="127.0.8.1", proto="ws") == ["a", "a:443", "a:8443"]
+    assert hosts(setup, trusted, *asked) == ["a", "a:443", "a:8443"]
+
+
+@EVERY
+def test_the_port_comes_with_http_2(setup: Served) -> None:
+    setup.serve({"server_names": ["a"], "listen": [setup.other], "tls": {"self_signed": True, "redirect": False}})
+    setup.backend.forget()
+    for host in ("a:8443", "a:443", "a"):
+        with Client(setup.other) as client, unverified(client.socket, "a") as connection:
+            assert Http2(connection).ask([(":method", "GET"), (":scheme", "https"), (":path", "/"),
+                                          (":authority", host)]) == "200"
+    assert [dict(fields(head))["host"] for head in setup.backend.heads] == ["a:8443", "a", "a"]
+
+
+@EVERY
+def test_a_port_in_host_takes_nothing_from_a_regular_expression(setup: Served) -> None:
+    setup.serve({"server_names": ["a"], "locations": [
+        {"path": "^/rooms/([0-9]+)$", "match": "regex", "upstream": "tell",
+         "extra_config": "proxy_set_header X-Room $1;"}]})
+    told = dict(fields(get(setup.address, "a:8443", "/rooms/17").body))
+    assert (told["host"], told["x-room"]) == ("a:8443", "17")
+
+
+@EVERY
+def test_an_application_accepts_its_own_origin_on_another_port(setup: Served) -> None:
+    application = engineio_server(free_port())
+    setup.serve({"server_names": ["a"], "upstream": "engineio"},
+                upstreams=[{"name": "engineio", "servers": [application.address]}])
+
+    def status(host: str, origin: str, *headers: tuple[str, str], transport: str = "polling") -> int:
+        return get(setup.address, host, f"/engine.io/?EIO=4&transport={transport}", [
+            ("Origin", origin), *headers]).status
+
+    # Some other port is mapped to the one on which nginx listens.
+    own = setup.address.replace("127.0.0.1", "a")
+    for host, origin in ((own, own), ("a:8443", "a:8443"), ("a", "a"), ("a:80", "a")):
+        assert status(host, f"http://{origin}") == 200
+        assert status(host, f"http://{origin}", *UPGRADE, transport="websocket") == 101
+    assert status("a:8443", "http://a:8444") == status("a", "http://b") == 400
+    application.close()

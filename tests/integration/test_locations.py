@@ -339,7 +339,8 @@ def test_response_headers_are_added_replaced_and_removed_on_every_answer(setup: 
 
 
 @pytest.mark.parametrize(("host", "heard"), [
-    (None, "a"), ("$host", "a"), ("$http_host", "A:{port}"), ("backend.example", "backend.example"),
+    (None, "a:{port}"), ("$websocket_proxy_host", "a:{port}"), ("$host", "a"), ("$http_host", "A:{port}"),
+    ("backend.example", "backend.example"),
     ("b.example:8080", "b.example:8080")])
 def test_the_backend_gets_the_host_that_the_inventory_says(setup: Setup, host: str | None, heard: str) -> None:
     setup.start({"path": "/", "upstream": "tell", **({"host": host} if host else {})})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import ssl
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.client import Client, fields, get
 from tests.support.edge import Edge
-from tests.support.http2 import Http2
+from tests.support.http2 import Http2, unverified
 from tests.support.releases import EVERY
 from tests.support.served import UPGRADE, Served
 
@@ -132,10 +131,7 @@ def test_http_2_is_no_way_around(setup: Served) -> None:
 
 def over_http2(setup: Served, target: str) -> str:
     """Ask for a target in HTTP/2; return the status, or how the stream ended."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_alpn_protocols(["h2"])
-    with Client(setup.other) as client, context.wrap_socket(client.socket, server_hostname="a") as connection:
+    with Client(setup.other) as client, unverified(client.socket, "a") as connection:
         return Http2(connection).ask([(":method", "GET"), (":scheme", "https"), (":path", target), (":authority", "a")])
 
 

@@ -66,7 +66,8 @@ OWN = {
     "access_log_format": st.sampled_from(["combined", "websocket"]), "maintenance": st.booleans(),
 }
 OPTIONAL = {
-    **OWN, "host": st.sampled_from(["$host", "$http_host"]) | LABEL, "buffering": st.booleans(), "buffer_size": SIZE,
+    **OWN, "host": st.sampled_from(["$websocket_proxy_host", "$host", "$http_host"]) | LABEL,
+    "buffering": st.booleans(), "buffer_size": SIZE,
     "proxy_redirect": st.sampled_from(["default", "off", {"http://": "https://"}, {"/": "/x/", "a;b": "c{$host}"}]),
     "read_timeout": TIME, "send_timeout": TIME, "connect_timeout": TIME, "request_headers": HEADERS,
     "next_upstream": st.lists(st.sampled_from(NEXT_UPSTREAM), unique=True),

@@ -56,13 +56,14 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
     assert model.sites == [Site(
         name="example.com", server_tokens_off=False, server_names=["example.com"],
         listen=[["80"], ["[::]:80"]], trusted_proxies=[], real_ip_header="X-Forwarded-For", extra_config=None,
-        reject_other_upgrades=False, refused=None, early="", tls=None, redirect=None,
+        reject_other_upgrades=False, refused=None, early="$websocket_proxy_host", tls=None, redirect=None,
         locations=[Location(
             match=["/"], maintenance=False, websocket_only=False, files=None, answer=None, response_headers=[],
             new_cookie=None, expires=None, client_max_body_size=None, client_body_timeout=None,
             client_send_timeout=None, keepalive_timeout=None, gzip=None, access_log=None, extra_config=None,
             proxy=Proxy(
-                proxy_pass="http://websocket_proxy_ws_node", tls=None, prefix=None, proxy_bind=None, host="$host",
+                proxy_pass="http://websocket_proxy_ws_node", tls=None, prefix=None, proxy_bind=None,
+                host="$websocket_proxy_host",
                 read_timeout="1h", send_timeout="60s", connect_timeout="5s",
                 next_upstream=["error", "timeout"], next_upstream_tries=0, next_upstream_timeout="0",
                 request_headers=[Header("X-Real-IP", "$remote_addr"), Header("X-Forwarded-For", "$remote_addr"),

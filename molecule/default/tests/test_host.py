@@ -35,7 +35,7 @@ def test_the_configuration_holds_what_the_inventory_says(configuration: str) -> 
         "server_name strict.example.com a-name-that-is-longer-than-a-bucket-of-64-bytes-can-hold.example.com;",
         "listen 80;", "listen 8080;", "location /second {", "proxy_pass http://websocket_proxy_second;",
         "proxy_http_version 1.1;", "proxy_set_header Upgrade $websocket_proxy_upgrade;",
-        "proxy_set_header Connection $websocket_proxy_connection;", "proxy_set_header Host $host;",
+        "proxy_set_header Connection $websocket_proxy_connection;", "proxy_set_header Host $websocket_proxy_host;",
         "proxy_set_header X-Real-IP $remote_addr;", "proxy_set_header X-Forwarded-For $remote_addr;",
         "proxy_set_header X-Forwarded-Proto $scheme;", 'proxy_set_header X-Edge "said by \\"$server_name\\"; once";',
         "proxy_read_timeout 1h;", "proxy_read_timeout 1500ms;", "proxy_send_timeout 60s;",
