@@ -10,12 +10,12 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, shown
 
 _OF_THE_ROLE = "the role itself sets this header; "
+_OF_NGINX = "nginx sets this header by the body; it cannot be set here"
 
 # What would break the handshake or the framing of a message, with the remedy.
 REQUEST = {
     "upgrade": _OF_THE_ROLE + "see the key other_upgrades", "connection": _OF_THE_ROLE + "see the key other_upgrades",
-    "host": _OF_THE_ROLE + "see the key host", "content-length": _OF_THE_ROLE + "it cannot be set here",
-    "transfer-encoding": _OF_THE_ROLE + "it cannot be set here",
+    "host": _OF_THE_ROLE + "see the key host", "content-length": _OF_NGINX, "transfer-encoding": _OF_NGINX,
 }
 # Besides X-Forwarded-Proto, what web frameworks take for a proxy's word. The first is that of RFC 7239, to which each
 # proxy may add a line of its own.

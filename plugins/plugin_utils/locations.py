@@ -183,12 +183,16 @@ class Locations:
 
     @staticmethod
     def _check_sent(place: Place, text: str, request: Mapping[str, str | None]) -> None:
-        """Refuse in the free TEXT of a location what would be sent beside a header of the role's own."""
+        """Refuse in the free TEXT of a location what would be sent beside a header of the role's own.
+
+        An empty header is never sent.
+        """
         own = {**{name.lower(): "say it with request_headers" for name, value in request.items() if value},
                **headers.REQUEST}
         # In a block of its own, such as a nested location, it takes the place of the role's.
         for directive, *words in kinds.outer_directives(text):
-            remedy = own.get(words[0].lower()) if directive == "proxy_set_header" and words else None
+            sent = directive == "proxy_set_header" and words and words[1:] != [""]
+            remedy = own.get(words[0].lower()) if sent else None
             if remedy:
                 place.refuse(f"proxy_set_header {words[0]} would be sent beside the role's own; {remedy}")
 

@@ -92,6 +92,8 @@ def located(**location: Any) -> dict[str, Any]:
      ".extra_config: proxy_set_header Upgrade would be sent beside the role's own; the role itself sets this header"),
     ({"upstream": "u", "extra_config": "if ($x) { return 404; } proxy_set_header \"CONNECTION\" ${x};"},
      ".extra_config: proxy_set_header CONNECTION would be sent beside the role's own"),
+    ({"upstream": "u", "extra_config": "proxy_set_header Content-Length $content_length;"},
+     ".extra_config: proxy_set_header Content-Length would be sent beside the role's own; nginx sets this"),
     ({"upstream": "u", "extra_config": "proxy_set_header # here\n x-real-ip 1;"}, "say it with request_headers"),
     ({"upstream": "u", "extra_config": "proxy_set_header A 1;", "request_headers": {"a": "2"}}, "request_headers"),
 ])
@@ -103,6 +105,8 @@ def test_a_mistake_in_a_location_is_told_once_with_its_place(location: dict[str,
 
 @pytest.mark.parametrize("text", [
     "proxy_set_header X-Other 1;", "location /ws/own { proxy_set_header Upgrade x; proxy_pass http://127.0.0.1:1; }",
+    'proxy_set_header Content-Length "";', "proxy_set_header UPGRADE ''; proxy_set_header Connection \"\";",
+    'proxy_set_header X-Real-IP ""; proxy_set_header Transfer-Encoding "";',
     "# proxy_set_header Upgrade x;", ";proxy_set_header;", "proxy_set_header X-Forwarded-Host $host;"])
 def test_free_text_sets_headers_that_are_not_the_roles(text: str) -> None:
     assert compiled(located(upstream="u", extra_config=text))
