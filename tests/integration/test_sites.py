@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import struct
 from collections.abc import Iterator, Sequence
@@ -73,6 +74,22 @@ def test_a_default_server_answers_for_all_names_of_its_socket(setup: Setup) -> N
     assert [get(setup.address, name, "/").status for name in ("a", "z", "other")] == [201, 202, 202]
     assert get(setup.other, "z", "/").status == 202
     assert refused(setup.other, "other")
+
+
+def test_no_answer_tells_the_version_whatever_the_hosts_own_file_has(setup: Setup) -> None:
+    setup.edge.stop()
+    tls = {"self_signed": True, "redirect_listen": [setup.address]}
+    setup.edge.put({
+        "nginx_conf": "drop_in", "upstreams": [{"name": "tell", "servers": [setup.backend.address]}],
+        "sites": [{"server_names": ["a"], "listen": [setup.other], "tls": tls, "upstream": "tell"}]})
+    setup.edge.container.shell("sed -i 's/server_tokens off;/server_tokens on;/' /etc/nginx/nginx.conf && nginx")
+    lines = (b"GET / HTTP/1.1", b"GET /%zz HTTP/1.1", b"X")
+    for address, line, host in itertools.product((setup.address, setup.other), lines, (b"a", b"unknown")):
+        with Client(address) as client:
+            client.socket.sendall(line + b"\r\nHost: " + host + b"\r\n\r\n")
+            answer = client.socket.recv(65536)
+        assert b"nginx/" not in answer
+        assert b"nginx" in answer or (address, line, host) == (setup.address, lines[0], b"unknown")
 
 
 def test_somebody_elses_default_server_is_left_alone(setup: Setup) -> None:
