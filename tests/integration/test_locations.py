@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import socket
 import threading
 import time
@@ -14,6 +16,7 @@ import pytest
 from tests.support.backends import Backend
 from tests.support.client import ACCEPT, SECONDS, Answer, Client, fields, get
 from tests.support.edge import Edge
+from tests.support.releases import EVERY
 from tests.support.served import UPGRADE, Served
 from tests.support.waiting import wait_until
 
@@ -350,6 +353,17 @@ def test_the_backend_gets_the_host_that_the_inventory_says(setup: Setup, host: s
     assert told["host"] == heard.format(port=port)
 
 
+def test_a_subrequest_for_permission_goes_without_the_body(setup: Setup) -> None:
+    setup.start({"path": "/permission", "match": "exact", "upstream": "tell", "extra_config":
+                 'internal;\nproxy_pass_request_body off;\nproxy_set_header Content-Length "";\n'
+                 'proxy_set_header Upgrade "";\nproxy_set_header Connection "";'},
+                {"path": "/", "upstream": "tell", "extra_config": "auth_request /permission;"})
+    setup.backend.forget()
+    assert post(setup, "/x", 5) == 200
+    permission, request = setup.backend.heads
+    assert "content-length" not in dict(fields(permission)) and dict(fields(request))["content-length"] == "5"
+
+
 def post(setup: Setup, path: str, length: int) -> int:
     """Send a request with a body; return the status."""
     with Client(setup.address) as client:
@@ -394,6 +408,31 @@ def test_each_location_has_its_own_log_in_the_format_that_it_says(setup: Setup) 
     assert read(f"cut -d' ' -f6,7 {logs['two']}") == '"GET /two\n'
     assert "host=" not in read(f"cat {logs['two']}") and "host=a" in read("cat /var/log/nginx/access.log")
     assert [line.split()[6] for line in read("cat /var/log/nginx/access.log").splitlines()] == ["/other"]
+
+
+@EVERY
+def test_no_client_writes_a_field_of_the_log(setup: Setup) -> None:
+    log = "/var/log/nginx/fields.log"
+    setup.edge.container.shell(f"rm -f {log}")
+    setup.start({"path": "/", "upstream": "tell", "access_log": log, "access_log_format": "websocket"},
+                listen=[{"address": setup.address.split(":")[0], "port": int(setup.address.split(":")[1]),
+                         "default_server": True}])
+    hostile = ["6.6.6.6 - -", 'x [1/Jan/2000:00:00:00 +0000] "GET /forged HTTP/1.1" 200',
+               "a upgrade=websocket seconds=9", "a\tb", 'a"b', "a=b", "ü"]
+    for value in hostile:
+        user = base64.b64encode(f"{value}:secret".encode()).decode()
+        assert setup.get("/", ("Authorization", f"Basic {user}")).status == 200
+        with Client(setup.address) as client:
+            # Newer versions refuse a host that is none.
+            assert client.ask(value, "/").status in (200, 400)
+    assert setup.get("/", ("Authorization", "Basic " + base64.b64encode(b"anna:x").decode())).status == 200
+    wait_until(lambda: " - anna [" in setup.edge.container.shell(f"cat {log}"))
+    field = r'"(?:[^"\\]|\\x[0-9A-F]{2})*"'
+    form = (rf"127\.0\.0\.1 - \S+ \[\S+ \+0000\] {field} \d+ \d+ {field} {field} "
+            r"host=\S* upgrade= seconds=[\d.]+ received=\d+ sent=\d+ upstream=\S+ connect=\S+ header=\S+")
+    lines = setup.edge.container.shell(f"cat {log}").splitlines()
+    assert len(lines) > len(hostile)
+    assert [one for one in lines if not re.fullmatch(form, one)] == []
 
 
 def test_a_site_says_where_its_locations_log(setup: Setup) -> None:
