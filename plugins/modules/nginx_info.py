@@ -102,6 +102,10 @@ openssl_version:
   type: str
   returned: success
   sample: 3.5.4
+underscores_in_headers:
+  description: Whether a file in C(/etc/nginx) sets C(underscores_in_headers) on; generations are not looked at.
+  type: bool
+  returned: success
 packages:
   description: For each of O(packages) whether it is installed and configured.
   type: dict
@@ -119,6 +123,7 @@ local_ports:
   sample: 28232
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -156,6 +161,17 @@ def installed(packages: list[str]) -> dict[str, bool]:
 def entries(folder: str) -> list[str]:
     """Return the names of what is in a folder, none where there is no folder."""
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+def takes_underscores(folder: str) -> bool:
+    """Tell whether a configuration file in a folder, generations apart, may have nginx take underscores in headers."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if (parent, name) != (folder, "websocket_proxy")]
+        for path in filter(os.path.isfile, (os.path.join(parent, name) for name in files)):
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                if re.search(rb"(?m)^[^#\n]*\bunderscores_in_headers\s+[\"']?on\b", file.read()):
+                    return True
+    return False
 
 
 def sha256(path: str) -> str:
@@ -226,6 +242,7 @@ def main() -> None:
         folders={folder: entries(folder) for folder in module.params["folders"]}, ipv6=can_open_ipv6(),
         local_ports=local_ports(), addresses={address: has_address(address) for address in module.params["addresses"]},
         enabled=output("systemctl", "is-enabled", service).strip() == "enabled",
+        underscores_in_headers=takes_underscores("/etc/nginx"),
         active=output("systemctl", "is-active", service).strip() == "active",
         stale=output("systemctl", "show", "--property=NeedDaemonReload", service).strip() == "NeedDaemonReload=yes",
         files={path: sha256(path) for path in module.params["files"]})

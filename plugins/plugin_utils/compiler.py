@@ -71,7 +71,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                           resolver if resolver or not role[PREFIX + "resolver"] else None)
     groups = upstreams.compile(role[PREFIX + "upstreams"])
     sites = Sites(Place(PREFIX + "sites", problems), {group.label: group for group in groups if group.label},
-                  role[PREFIX + "other_upgrades"], host, drop_in, bool(role[PREFIX + "extra_config"]))
+                  role[PREFIX + "other_upgrades"], host, drop_in, role[PREFIX + "extra_config"] or "")
     compiled = sites.compile(role[PREFIX + "sites"], Place(PREFIX + "site_defaults", problems),
                              role[PREFIX + "site_defaults"])
     refusing = sites.refusing()

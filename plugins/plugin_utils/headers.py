@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import re
+from collections.abc import Collection, Mapping
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, shown
@@ -19,8 +21,20 @@ REQUEST = {
 }
 # Besides X-Forwarded-Proto, what web frameworks take for a proxy's word. The first is that of RFC 7239, to which each
 # proxy may add a line of its own.
-FORWARDED = ("Forwarded", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Protocol",
-             "X-Forwarded-Scheme", "X-Forwarded-Ssl")
+FORWARDED = (
+    "Forwarded", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Protocol",
+    "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded-Server",
+    # Other paths than the one by which the location was chosen.
+    "X-Original-URL", "X-Rewrite-URL",
+    # Other clients.
+    "True-Client-IP", "X-Client-IP",
+    # Users and certificates that a proxy in front has checked.
+    "Remote-User", "Remote-Groups", "Remote-Name", "Remote-Email", "X-Remote-User", "X-Forwarded-User",
+    "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "X-Forwarded-Client-Cert",
+    "X-SSL-Client", *(f"X-SSL-Client-{name}" for name in (
+        "Verify", "S-DN", "I-DN", "DN", "CN", "Subject", "Issuer", "Serial", "Fingerprint", "SHA1", "Cert")),
+    # What a CGI program has as HTTP_PROXY (https://httpoxy.org).
+    "Proxy")
 RESPONSE = dict.fromkeys(("upgrade", "connection", "content-length", "transfer-encoding", "sec-websocket-accept"),
                          "this header belongs to the connection, and cannot be set here")
 RESPONSE["server"] = RESPONSE["date"] = "nginx sets this header itself, and would send two of them"
@@ -49,6 +63,24 @@ def read_headers(place: Place, raw: object, reserved: Mapping[str, str]) -> dict
         if value is not None or item is None:
             headers[name] = value
     return headers
+
+
+def other_spellings(names: Collection[str]) -> list[str]:
+    """Return the names that an application may take for one of NAMES: in CGI and WSGI, "-" and "_" are one sign.
+
+    Of a name with many signs, it is those with the same sign throughout.
+    """
+    known = {name.lower() for name in names}
+    found: dict[str, str] = {}
+    for name in names:
+        parts = re.split("[-_]", name)
+        signs = itertools.product("-_", repeat=len(parts) - 1) if len(parts) <= 6 else (
+            sign * (len(parts) - 1) for sign in "-_")
+        for one in signs:
+            spelled = "".join(itertools.chain(*zip(parts, one))) + parts[-1]  # noqa: B905
+            if spelled.lower() not in known:
+                found.setdefault(spelled.lower(), spelled)
+    return list(found.values())
 
 
 def merged(*layers: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -19,7 +19,8 @@ class Host:
     ``nginx_version`` is None where not even apt knows it yet. ``local_ports`` is how many connections one address can
     open to another one's port. ``addresses`` tells of addresses, as the inventory has them, whether the host has them.
     ``openssl_version`` is that of nginx's, empty where it is not known. ``lineages`` are the certificates that certbot
-    keeps, each in a folder of that name in LINEAGES.
+    keeps, each in a folder of that name in LINEAGES. ``underscores`` tells that a file of the host's own may have nginx
+    take underscores in the names of headers.
     """
 
     ipv6: bool = False
@@ -28,12 +29,14 @@ class Host:
     addresses: Mapping[str, bool] = field(default_factory=dict)
     openssl_version: tuple[int, ...] = ()
     lineages: frozenset[str] = frozenset()
+    underscores: bool = False
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Host:
         """Make a host of nginx_info's result; what is missing there has the defaults."""
         return cls(ipv6=found.get("ipv6", False), nginx_version=_numbers(found.get("version")) or None,
                    openssl_version=_numbers(found.get("openssl_version")),
+                   underscores=found.get("underscores_in_headers", False),
                    lineages=frozenset((found.get("folders") or {}).get(LINEAGES, ())),
                    local_ports=found.get("local_ports") or cls.local_ports, addresses=found.get("addresses") or {})
 

@@ -510,6 +510,11 @@ def free_text(value: object) -> str:
     return value.rstrip("\n")
 
 
+def takes_underscores(text: object) -> bool:
+    """Tell whether a free_text may have nginx take underscores in the names of headers."""
+    return isinstance(text, str) and re.search(r"""\bunderscores_in_headers\s+["']?on\b""", text) is not None
+
+
 def outer_directives(text: str) -> Iterator[list[str]]:
     """Give the directives of a free_text that stand outside of any block, each as its words."""
     opened: list[str] = []

@@ -56,7 +56,8 @@ class Locations:
 
     OWN has the headers for the backend and the client that come from the site itself.
 
-    HOSTS has the variables of what a client asked for.
+    HOSTS has the variables of what a client asked for. UNDERSCORES tells that nginx may take underscores in the names
+    of headers.
 
     SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its place, the
     defaults' first. FORWARDED has the headers that tell the backend how a client came, and EXACT has the paths that the
@@ -66,7 +67,7 @@ class Locations:
     def __init__(self, upstreams: Mapping[str, Upstream], site: Mapping[str, Any],
                  layers: list[tuple[Place, Mapping[str, Any]]], forwarded: Mapping[str, str | None],
                  exact: Collection[object], hosts: Hosts,
-                 own: tuple[Mapping[str, str | None], Mapping[str, str | None]]) -> None:
+                 own: tuple[Mapping[str, str | None], Mapping[str, str | None]], underscores: bool) -> None:
         self._upstream = kinds.one_name_of(upstreams, "an upstream")
         self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
         self._request = [{**_EDGE_HEADERS, **forwarded, **own[0]}, *(headers.read_headers(
@@ -76,6 +77,7 @@ class Locations:
         self._plain = "" if site.get("dot_segments") == "pass" else _NO_DOT
         self._exact = exact
         self._hosts = hosts
+        self._underscores = underscores
         self._paths: dict[str, Place] = {}
         self._sticky: list[tuple[Upstream, Place]] = []
 
@@ -201,6 +203,9 @@ class Locations:
         request = headers.merged(*self._request, headers.read_headers(
             place["request_headers"], given.get("request_headers"), headers.REQUEST))
         self._check_sent(place["extra_config"], given.get("extra_config") or "", request)
+        scheme = {name.lower(): value for name, value in request.items()}["x-forwarded-proto"]
+        if self._underscores:
+            request |= dict.fromkeys(headers.other_spellings(request))
         passed = f"${_REST}" if prefix else f"{given['rewrite_to']}$is_args$args" if "rewrite_to" in given else ""
         redirects = values["proxy_redirect"]
         if prefix and not redirects:
@@ -208,7 +213,6 @@ class Locations:
         elif passed and not redirects:
             redirects = [["off"]]
         size, number = values["buffer_size"], values["buffers"]
-        scheme = {name.lower(): value for name, value in request.items()}["x-forwarded-proto"]
         return Proxy(
             host=self._hosts.told(scheme) if values["host"] == kinds.HOST else values["host"],
             proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}", tls=upstream.tls,

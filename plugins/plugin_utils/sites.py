@@ -64,12 +64,12 @@ class _Socket:
 class Sites:
     """Compiles the sites in their order; knows what earlier ones have taken.
 
-    FREE_TEXT tells that the http context has some. ``trusted``, ``hosts`` and ``certificates`` are what the sites refer
+    FREE_TEXT is that of the http context. ``trusted``, ``hosts`` and ``certificates`` are what the sites refer
     to.
     """
 
     def __init__(self, place: Place, upstreams: Mapping[str, Upstream], other_upgrades: str | None, host: Host,
-                 drop_in: bool, free_text: bool) -> None:
+                 drop_in: bool, free_text: str) -> None:
         self.trusted: list[Trusted] = []
         self.hosts = Hosts()
         self.certificates = Certificates(host)
@@ -96,6 +96,9 @@ class Sites:
                 del given["listen"]
                 break
         self._defaults = defaults_place, given
+        self._underscores = self._host.underscores or any(
+            isinstance(one, Mapping) and kinds.takes_underscores(one.get("extra_config"))
+            for one in [{"extra_config": self._free_text}, *(raw if isinstance(raw, list) else [])])
         self._identities = any(isinstance(one, Mapping) and isinstance(one.get("tls"), Mapping)
                                and one["tls"].get("client_certificate")
                                for one in [given, *(raw if isinstance(raw, list) else [])])
@@ -164,8 +167,9 @@ class Sites:
         if self._identities:
             identity = IDENTITY if tls and tls.values["client_certificate"] else dict.fromkeys(IDENTITY)
         own_headers = identity, hsts_header(tls) if tls else {}
-        locations = self._locations(Locations(
-            self._upstreams, given, layers, forwarded, exact, self.hosts, own_headers), layers, given)
+        compiler = Locations(self._upstreams, given, layers, forwarded, exact, self.hosts, own_headers,
+                             self._underscores)
+        locations = self._locations(compiler, layers, given)
         return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
                     tls=self.certificates.compile(tls, name, list(server_names), any(
                         "default_server" in words for words in listen)) if tls else None,
@@ -182,7 +186,8 @@ class Sites:
 
         Where all paths go to one place, there is nothing to disagree on but where the request line ends.
         """
-        free_text = self._free_text or bool(given.get("extra_config")) or any(one.extra_config for one in locations)
+        texts = [self._free_text, given.get("extra_config"), *(one.extra_config for one in locations)]
+        free_text = any(texts)
         if not free_text and not any(one.proxy for one in locations):
             return None
         rules = free_text or [one.match for one in locations] != [["/"]]

@@ -212,3 +212,52 @@ def test_an_application_accepts_its_own_origin_on_another_port(setup: Served) ->
         assert status(host, f"http://{origin}", *UPGRADE, transport="websocket") == 101
     assert status("a:8443", "http://a:8444") == status("a", "http://b") == 400
     application.close()
+
+
+# --- what is a proxy's to say
+
+SPOKEN = [
+    "Forwarded", "Proxy", "Remote-User", "Remote-Groups", "X-Remote-User", "X-Forwarded-User", "X-Forwarded-Host",
+    "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Forwarded-Server", "X-Original-URL", "X-Rewrite-URL", "True-Client-IP",
+    "X-Client-IP", "X-SSL-Client-Verify", "X-SSL-Client-S-DN", "X-SSL-Client-CN", "X-SSL-Client-Cert",
+    "X-Forwarded-Client-Cert"]
+
+
+def spoken(setup: Served, names: list[str], source: str = "", path: str = "/") -> set[str]:
+    """Return the names of the headers that are passed on, in lower case."""
+    with Client(setup.address, source=source) as client:
+        told = dict(fields(client.ask("a", path, [(name, "forged") for name in names]).body))
+    return {name.lower() for name in names if told.get(name.lower()) == "forged"}
+
+
+@EVERY
+def test_what_is_a_proxys_to_say_is_passed_on_from_trusted_proxies_only(setup: Served) -> None:
+    through = {"X-Original-URL": "$http_x_original_url"}
+    setup.serve({"server_names": ["a"], "trusted_proxies": ["127.0.8.0/24"], "locations": [
+        {"path": "/", "upstream": "tell"}, {"path": "/through", "upstream": "tell", "request_headers": through}]})
+    for names in (SPOKEN, [name.upper() for name in SPOKEN]):
+        assert spoken(setup, names) == set()
+        # Of several lines of Forwarded, nginx before 1.23 knows the client's own only.
+        missing = {"forwarded"} if setup.edge.nginx_version < (1, 23) else set()
+        assert spoken(setup, names, source="127.0.8.1") == {name.lower() for name in SPOKEN} - missing
+        assert spoken(setup, names, path="/through") == {"x-original-url"}
+
+
+@EVERY
+@pytest.mark.parametrize("where", ["http", "site", "host"])
+def test_an_underscore_is_no_way_around(setup: Served, where: str) -> None:
+    on = {"extra_config": "underscores_in_headers on;"}
+    site = {"server_names": ["a"], "trusted_proxies": ["127.0.8.0/24"], "upstream": "tell",
+            "request_headers": {"X-Tenant-Name": "own", "X_Kept_Name": "$http_x_kept_name"}, "listen": [
+                {"address": "127.0.0.1", "port": int(setup.address.split(":")[1]), "default_server": True}]}
+    others = {"theirs.conf": "underscores_in_headers on;"} if where == "host" else {}
+    setup.edge.container.shell("rm -f /etc/nginx/conf.d/*")
+    setup.edge.container.write({f"/etc/nginx/conf.d/{name}": text for name, text in others.items()})
+    setup.edge.look()
+    setup.serve({**site, **(on if where == "site" else {})}, others=others, **(on if where == "http" else {}))
+    names = [*SPOKEN, "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "X-Tenant-Name"]
+    spelled = {name.replace("-", "_") for name in names} | {name.replace("-", "_", 1) for name in names}
+    spelled -= {"Forwarded", "Proxy"}
+    for source in ("127.0.0.1", "127.0.8.1"):
+        assert spoken(setup, sorted(spelled), source) == set()
+        assert spoken(setup, ["X_Api_Key", "X_Kept_Name"], source) == {"x_api_key", "x_kept_name"}

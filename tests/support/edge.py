@@ -39,12 +39,16 @@ class Edge:
     def __init__(self, container: Container) -> None:
         self.container = container
         self.nginx_version = container.nginx_version
-        self._host = container.module("nginx_info", {})
+        self.look()
+
+    def look(self) -> None:
+        """Find out anew what the role asks of a host."""
+        self._host = self.container.module("nginx_info", {})
 
     def compiled(self, variables: Mapping[str, Any], groups: Mapping[str, Any] | None = None,
                  hostvars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return what the role's compiler makes of VARIABLES, which have no prefix, for this nginx."""
-        found = {name: self._host[name] for name in ("version", "openssl_version")}
+        found = {name: self._host[name] for name in ("version", "openssl_version", "underscores_in_headers")}
         return websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()}, found,
                                      groups, hostvars)
 

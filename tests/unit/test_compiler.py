@@ -68,7 +68,7 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
                 next_upstream=["error", "timeout"], next_upstream_tries=0, next_upstream_timeout="0",
                 request_headers=[Header("X-Real-IP", "$remote_addr"), Header("X-Forwarded-For", "$remote_addr"),
                                  Header("X-Forwarded-Proto", "$scheme"), *(Header(name, "") for name in FORWARDED)],
-                headers_hash_bucket_size=None, headers_hash_max_size=None, hidden_headers=[], redirects=[],
+                headers_hash_bucket_size=256, headers_hash_max_size=None, hidden_headers=[], redirects=[],
                 buffering=None, buffer_size=None, buffers=None, busy_buffers_size=None))])]
     assert model.upstreams[0].servers == [Server("127.0.0.1:3000", [])]
     assert (model.worker_processes, model.worker_connections, model.package) == ("auto", 16384, "nginx")

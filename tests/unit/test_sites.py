@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
+from ansible_collections.wsedge.nginx.plugins.plugin_utils import headers, kinds
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Model, Refusal
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Header, Model, Refusal
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused
 
 SITE = {"server_names": ["a.b"], "upstream": "u"}
@@ -311,3 +313,30 @@ def test_paths_are_looked_at_where_a_rule_is_about_them(
         expected = refused or (line if "upstream" in str(site) else None)
         found = compiled(site, host=Host(nginx_version=version), **role).sites[0].refused
         assert found == (expected and f"$websocket_proxy_{expected}")
+
+
+@given(st.text(st.sampled_from("aB1-_."), min_size=1, max_size=40))
+def test_every_spelling_that_an_application_may_take_for_a_header_is_found(name: str) -> None:
+    found = headers.other_spellings([name])
+    assert all(one != name and one.replace("_", "-") == name.replace("_", "-") for one in found)
+    signs = sum(name.count(sign) for sign in "-_")
+    assert {name.replace("-", "_"), name.replace("_", "-")} <= {name, *found}
+    if signs <= 5:
+        assert len(set(found)) == 2 ** signs - 1
+
+
+def test_a_header_that_is_set_in_two_spellings_is_removed_in_neither() -> None:
+    assert headers.other_spellings(["X-A-B", "x_a-b"]) == ["X-A_B", "X_A_B"]
+
+
+@pytest.mark.parametrize(("text", "may"), [
+    ("underscores_in_headers on;", True), ("\tunderscores_in_headers\n  'on' ;", True),
+    ("underscores_in_headers off;", False), ("add_header X underscores_in_headers;", False), ("", False),
+    (None, False)])
+def test_free_text_that_takes_underscores_is_found_wherever_it_stands(text: str | None, may: bool) -> None:
+    site = {**SITE, "extra_config": text}
+    for model in (compiled(SITE, site | {"server_names": ["c.d"]}), compiled(SITE, extra_config=text)):
+        names = {header.name for header in model.sites[0].locations[0].proxy.request_headers}  # type: ignore[union-attr]
+        assert ("X_Forwarded_For" in names, "X-Forwarded_For" in names) == (may, may)
+    host = compiled(SITE, host=Host(underscores=True)).sites[0].locations[0].proxy
+    assert host and Header("X_Real_IP", "") in host.request_headers
