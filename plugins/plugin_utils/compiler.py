@@ -32,7 +32,7 @@ PREFIX = "websocket_proxy_"
 
 # Of http.conf, where a site has TLS, and where one trusts proxies.
 _TLS_VARIABLES = 7
-_TRUSTED_VARIABLES = 4
+_TRUSTED_VARIABLES = 3
 
 
 class InventoryError(ValueError):

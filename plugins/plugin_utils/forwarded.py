@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How nginx's maps read what trusted proxies say of a client's scheme, and what a backend is told because of it."""
+"""How nginx's maps find the scheme and the host that a client asked for."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _ADDRESS = "websocket_proxy_address"
 def places() -> dict[str, str]:
     r"""Return where a client's address stands in X-Forwarded-For, counted from the end, by regular expressions.
 
-    They are of "$remote_addr $http_x_forwarded_for". The first that fits is right: what follows the client's address
-    are trusted proxies. nginx takes a port off an address, and the brackets off one of IPv6.
+    They match "$remote_addr $http_x_forwarded_for". The first match counts, because only trusted proxies follow the
+    client's address. In $remote_addr, an address has no port, and one of IPv6 no brackets.
     """
     return {rf"~^(?<{_ADDRESS}>[^ ]+) (?:.*[, ])?\[?\k<{_ADDRESS}>\]?(?::[0-9]+)?{_SPACE}(?:,[^,]*){{{place}}}$":
             str(place) for place in range(_PROXIES)}
 
 
 def schemes() -> dict[str, str]:
-    """Return the scheme by regular expressions of the place and X-Forwarded-Proto, with a colon between."""
+    """Return the scheme by regular expressions, which match a place and X-Forwarded-Proto with a colon between."""
     found = {f"~*^.:{word}(?:,{word})*$": scheme for scheme, word in _WORDS.items()}
     for place in range(_PROXIES):
         for scheme, word in _WORDS.items():
             found[f"~*^{place}:(?:.*,)?{word}(?:,[^,]*){{{place}}}$"] = scheme
             if place:
-                # Not every proxy has added one, so it is that of the last which did.
+                # Fewer elements than proxies: the last one.
                 found[f"~*^{place}:(?:[^,]*,){{0,{place - 1}}}{word}$"] = scheme
     return found
 
@@ -40,12 +40,12 @@ def schemes() -> dict[str, str]:
 class Hosts:
     """The variables of the name and port that a client asked for, by the scheme that a backend is told.
 
-    The scheme says which port goes without saying; the one of ``$scheme`` is there in any case.
+    The port is left out where it is the scheme's default. The variable for ``$scheme`` is always there.
     """
 
     def __init__(self) -> None:
         self.all = {"$scheme": kinds.HOST}
 
     def told(self, scheme: str | None) -> str:
-        """Return the variable for a SCHEME, which is text with nginx's variables; None where a backend is told none."""
+        """Return the variable for a SCHEME, in which nginx's variables may stand; None stands for ``$scheme``."""
         return self.all.setdefault(scheme or "$scheme", f"{kinds.HOST}_{len(self.all)}")

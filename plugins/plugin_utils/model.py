@@ -259,8 +259,8 @@ class Refusal:
 class Site:
     """A server of nginx's; ``listen`` holds complete parameters of the listen directive, in words.
 
-    ``refused`` is a variable that is not empty where a request is not for any location. ``early`` names the variables
-    that maps make with groups of regular expressions.
+    ``refused`` is a variable that is not empty where a request is not for any location. ``early`` has the variables
+    that are evaluated before a location is chosen.
     """
 
     name: str

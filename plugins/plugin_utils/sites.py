@@ -64,8 +64,8 @@ class _Socket:
 class Sites:
     """Compiles the sites in their order; knows what earlier ones have taken.
 
-    FREE_TEXT is that of the http context. ``trusted``, ``hosts`` and ``certificates`` are what the sites refer
-    to.
+    FREE_TEXT is that of the http context. ``trusted``, ``hosts`` and ``certificates`` are what the sites
+    refer to.
     """
 
     def __init__(self, place: Place, upstreams: Mapping[str, Upstream], other_upgrades: str | None, host: Host,
@@ -196,7 +196,7 @@ class Sites:
         return None if self._host.has(*_CLEAN_TARGETS) else "$websocket_proxy_broken_line"
 
     def _early(self, scheme: str | None, locations: list[Location]) -> list[str]:
-        """Return the variables of the LOCATIONS that are made with groups of regular expressions."""
+        """Return the variables of the LOCATIONS whose maps have regular expressions that match what passes."""
         hosts = {one.proxy.host for one in locations if one.proxy} & set(self.hosts.all.values())
         return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts)]
 
