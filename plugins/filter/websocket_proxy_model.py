@@ -67,6 +67,10 @@ _value:
       description: What is wrong, one line for each problem; empty when nothing is.
       type: list
       elements: str
+    warnings:
+      description: What can be used and is probably not what was meant, one line for each.
+      type: list
+      elements: str
     main:
       description: What the template of C(nginx.conf) sees.
       type: dict
@@ -102,7 +106,7 @@ def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
     http = {name: model.pop(name) for name in ("trusted", "extra")}
     http["tls"] = any(site["tls"] for site in sites)
     refusing = model.pop("refusing")
-    host_needs = {name: model.pop(name) for name in ("certificates", "references", "packages")}
+    beside = {name: model.pop(name) for name in ("warnings", "certificates", "references", "packages")}
     files = [
         {"name": "http.conf", "template": "http.conf.j2", "vars": http},
         {"name": "status.conf", "template": "status.conf.j2", "vars": {}},
@@ -112,7 +116,7 @@ def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
         files.append({"name": "refuse.conf", "template": "refuse.conf.j2", "vars": {"refusing": refusing}})
     files += [{"name": f"site-{site['name']}.conf", "template": "site.conf.j2", "vars": {"site": site}}
               for site in sites]
-    return {"problems": [], "main": model, "files": files, **host_needs}
+    return {"problems": [], "main": model, "files": files, **beside}
 
 
 def websocket_proxy_contents(certificates: Sequence[Mapping[str, Any]],

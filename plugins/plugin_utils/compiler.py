@@ -48,31 +48,35 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     :raises InventoryError: with every problem found, each with its full path in the inventory
     """
     problems: list[str] = []
+    warnings: list[str] = []
+
+    def at(name: str) -> Place:
+        return Place(name, problems, warnings)
+
     for name in sorted(set(variables) - set(ROLE)):
         problems.append(f"{name}: not a variable of this role; {_nearest_variable(name)}")
-    role = {name: key.read(Place(name, problems), variables.get(name)) for name, key in ROLE.items()}
+    role = {name: key.read(at(name), variables.get(name)) for name, key in ROLE.items()}
 
     connections, files = (role[PREFIX + "worker_connections"], role[PREFIX + "worker_rlimit_nofile"])
     if connections and files and files < connections:
-        Place(PREFIX + "worker_rlimit_nofile", problems).refuse(
+        at(PREFIX + "worker_rlimit_nofile").refuse(
             f"{files} is less than {PREFIX}worker_connections, {connections}: each connection needs a file descriptor")
 
     drop_in = role[PREFIX + "nginx_conf"] == "drop_in"
     for name in MAIN_CONTEXT if drop_in else ():
-        if role[name] not in (None, ROLE[name].read(Place(name, problems), None)):
-            Place(name, problems).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is somebody else's, and this "
-                                         "can be set nowhere but there")
+        if role[name] not in (None, ROLE[name].read(at(name), None)):
+            at(name).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is somebody else's, and this can be set "
+                            "nowhere but there")
 
-    repository = _apt_repository(Place(PREFIX + "apt_repository", problems), role[PREFIX + "apt_repository"])
-    resolver = [server for where, item in Place(PREFIX + "resolver", problems).items(
+    repository = _apt_repository(at(PREFIX + "apt_repository"), role[PREFIX + "apt_repository"])
+    resolver = [server for where, item in at(PREFIX + "resolver").items(
         role[PREFIX + "resolver"], "addresses") if (server := where.read(kinds.dns_server, item))]
-    upstreams = Upstreams(Place(PREFIX + "upstreams", problems), host, inventory or Inventory(),
+    upstreams = Upstreams(at(PREFIX + "upstreams"), host, inventory or Inventory(),
                           resolver if resolver or not role[PREFIX + "resolver"] else None)
     groups = upstreams.compile(role[PREFIX + "upstreams"])
-    sites = Sites(Place(PREFIX + "sites", problems), {group.label: group for group in groups if group.label},
+    sites = Sites(at(PREFIX + "sites"), {group.label: group for group in groups if group.label},
                   role[PREFIX + "other_upgrades"], host, drop_in)
-    compiled = sites.compile(role[PREFIX + "sites"], Place(PREFIX + "site_defaults", problems),
-                             role[PREFIX + "site_defaults"])
+    compiled = sites.compile(role[PREFIX + "sites"], at(PREFIX + "site_defaults"), role[PREFIX + "site_defaults"])
     refusing = sites.refusing()
     if problems:
         # Two upstreams of one group of hosts find the same problems.
@@ -91,7 +95,8 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups, trusted=sites.trusted,
                  refusing=refusing, sites=compiled, certificates=sites.certificates.all,
                  references=_references(groups, compiled, refusing), packages=_packages(groups, sites),
-                 extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None)
+                 extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None,
+                 warnings=list(dict.fromkeys(warnings)))
 
 
 def _references(upstreams: list[Upstream], sites: list[Site], refusing: list[Refusal]) -> list[str]:

@@ -285,7 +285,7 @@ class AptRepository:
 
 @dataclass(frozen=True)
 class Model:
-    """The whole edge of one host."""
+    """The whole edge of one host; ``warnings`` are for the person who runs the role, each with its place."""
 
     state: str
     nginx_conf: str
@@ -313,3 +313,4 @@ class Model:
     certificates: list[Certificate]
     references: list[str]
     packages: list[str]
+    warnings: list[str]

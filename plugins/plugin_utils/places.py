@@ -48,26 +48,34 @@ def nearest(name: object, known: Collection[str]) -> str:
 
 
 class Place:
-    """One place in the inventory, such as ``websocket_proxy_sites[2].locations[0].path``."""
+    """One place in the inventory, such as ``websocket_proxy_sites[2].locations[0].path``.
 
-    def __init__(self, path: str, problems: list[str]) -> None:
+    What is found there goes to the lists of PROBLEMS and of WARNINGS, which all places share.
+    """
+
+    def __init__(self, path: str, problems: list[str], warnings: list[str]) -> None:
         self.path = path
         self._problems = problems
+        self._warnings = warnings
 
     def __getitem__(self, step: int | str) -> Place:
         """Return the place one step further in: an index of a list or a key of a mapping."""
         if isinstance(step, int):
-            return Place(f"{self.path}[{step}]", self._problems)
+            return self.elsewhere(f"{self.path}[{step}]")
         name = step if step.replace("_", "").replace("-", "").isalnum() else shown(step)
-        return Place(f"{self.path}.{name}", self._problems)
+        return self.elsewhere(f"{self.path}.{name}")
 
     def elsewhere(self, path: str) -> Place:
         """Return a place that does not lie further in."""
-        return Place(path, self._problems)
+        return Place(path, self._problems, self._warnings)
 
     def refuse(self, text: str) -> None:
         """Note that what stands here cannot be used, and why."""
         self._problems.append(f"{self.path}: {text}")
+
+    def warn(self, text: str) -> None:
+        """Note that what stands here can be used, and is probably not what was meant."""
+        self._warnings.append(f"{self.path}: {text}")
 
     def read(self, kind: Callable[[object], T], value: object) -> T | None:
         """Return VALUE as KIND makes it, or note why it cannot and return None."""

@@ -248,6 +248,8 @@ class Sites:
                 where.refuse("clients come to port 80 without TLS; take it out of listen, what becomes of them is said "
                              "by redirect and redirect_listen of tls")
                 continue
+            if port == 443 and not tls:
+                where.warn("nginx listens here without TLS, which clients expect on port 443; see the site's key tls")
             if address.startswith("[") and not self._host.ipv6:
                 where.refuse(f"{shown(item)}: the host can open no IPv6 socket")
             addresses = [address] if address else ["0.0.0.0", "[::]"] if self._host.ipv6 else ["0.0.0.0"]
