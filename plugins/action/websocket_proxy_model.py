@@ -16,14 +16,16 @@ class ActionModule(ActionBase):
     """Compiles on the controller; the host has been asked before."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset(("host",))
+    _VALID_ARGS = frozenset(("host", "before"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the model, or fail with every problem of the inventory."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         known = task_vars or {}
         variables = {name: self._templar.template(value) for name, value in known.items() if name.startswith(PREFIX)}
-        model = websocket_proxy_model(variables, self._task.args["host"], known["groups"], known["hostvars"])
+        arguments = self._task.args
+        model = websocket_proxy_model(variables, arguments["host"], known["groups"], known["hostvars"],
+                                      arguments.get("before", ()))
         problems = model.pop("problems")
         result.update(model)
         if problems:

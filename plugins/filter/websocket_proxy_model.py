@@ -40,6 +40,11 @@ options:
     description: The variables of the inventory's hosts. C(websocket_proxy_server) and C(ansible_host) are looked at.
     type: dict
     default: {}
+  before:
+    description: The names of the sites with which the role was used before in the same run.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -78,6 +83,10 @@ _value:
       description: The other files, as O(wsedge.nginx.nginx_config#module:files) takes them.
       type: list
       elements: dict
+    sites:
+      description: The names of the sites; none where the edge is to be absent.
+      type: list
+      elements: str
     certificates:
       description: The certificates of the sites, as M(wsedge.nginx.nginx_certificates) takes them.
       type: list
@@ -95,10 +104,11 @@ _value:
 
 def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
                           groups: Mapping[str, Sequence[str]] | None = None,
-                          hostvars: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
+                          hostvars: Mapping[str, Mapping[str, Any]] | None = None,
+                          before: Sequence[str] = ()) -> dict[str, Any]:
     """Return the model of the edge as plain data, or what is wrong with the VARIABLES."""
     try:
-        model = asdict(compile_model(variables, Host.of(host), Inventory(groups or {}, hostvars or {})))
+        model = asdict(compile_model(variables, Host.of(host), Inventory(groups or {}, hostvars or {}), before))
     except InventoryError as error:
         return {"problems": error.problems}
     sites = model.pop("sites")
@@ -116,7 +126,8 @@ def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
         files.append({"name": "refuse.conf", "template": "refuse.conf.j2", "vars": {"refusing": refusing}})
     files += [{"name": f"site-{site['name']}.conf", "template": "site.conf.j2", "vars": {"site": site}}
               for site in sites]
-    return {"problems": [], "main": model, "files": files, **beside}
+    names = [site["name"] for site in sites] if model["state"] == "present" else []
+    return {"problems": [], "main": model, "files": files, "sites": names, **beside}
 
 
 def websocket_proxy_contents(certificates: Sequence[Mapping[str, Any]],

@@ -41,6 +41,13 @@ options:
     description: What M(wsedge.nginx.nginx_info) has found on the host.
     type: dict
     required: true
+  before:
+    description:
+      - The names of the sites with which the role was used before in the same run, as RV(sites) tells them. Those that
+        this use would take away are named in a warning.
+    type: list
+    elements: str
+    default: []
 seealso:
   - plugin: wsedge.nginx.websocket_proxy_model
     plugin_type: filter
@@ -67,6 +74,11 @@ files:
   description: The other files, as O(wsedge.nginx.nginx_config#module:files) takes them.
   type: list
   elements: dict
+  returned: success
+sites:
+  description: The names of the sites; none where the edge is to be absent.
+  type: list
+  elements: str
   returned: success
 certificates:
   description: The certificates of the sites, as M(wsedge.nginx.nginx_certificates) takes them.

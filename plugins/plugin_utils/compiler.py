@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
@@ -18,7 +19,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
     Site,
     Upstream,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, nearest
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, listed, nearest
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     APT_REPOSITORY,
     MAIN_CONTEXT,
@@ -42,8 +43,11 @@ class InventoryError(ValueError):
         self.problems = problems
 
 
-def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory | None = None) -> Model:
+def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory | None = None,
+                  before: Collection[str] = ()) -> Model:
     """Compile the role's VARIABLES, all that begin with ``websocket_proxy_``, for a host.
+
+    BEFORE has the names of the sites with which the role was used before in the same run.
 
     :raises InventoryError: with every problem found, each with its full path in the inventory
     """
@@ -78,6 +82,14 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                   role[PREFIX + "other_upgrades"], host, drop_in)
     compiled = sites.compile(role[PREFIX + "sites"], at(PREFIX + "site_defaults"), role[PREFIX + "site_defaults"])
     refusing = sites.refusing()
+    if role[PREFIX + "state"] == "present":
+        if role[PREFIX + "sites"] == [] and role[PREFIX + "allow_no_sites"] is False \
+                and PREFIX + "sites" not in Place.misspelt(variables, ROLE):
+            at(PREFIX + "sites").refuse(
+                f"there is none, and a run would take every site away; {PREFIX}state: absent removes the edge, and "
+                f"{PREFIX}allow_no_sites: true says that an edge without sites is meant")
+        _warn_of_removed(at(PREFIX + "sites"), host.sites | set(before), before, {site.name for site in compiled})
+        _warn_of_unused(at(PREFIX + "upstreams"), groups, sites.used, compiled, role[PREFIX + "extra_config"])
     if problems:
         # Two upstreams of one group of hosts find the same problems.
         raise InventoryError(list(dict.fromkeys(problems)))
@@ -85,7 +97,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     names = {name for site in compiled for name in site.server_names}
     scalars = {name.removeprefix(PREFIX): value for name, value in role.items() if ROLE[name].kind}
     extra = scalars.pop("extra_config")
-    del scalars["other_upgrades"]
+    del scalars["other_upgrades"], scalars["allow_no_sites"]
     return Model(**scalars, apt_repository=repository, server_names_hash_bucket_size=bucket_size(names),
                  server_names_hash_max_size=max_size(len(names)),
                  variables_hash_max_size=variables_max_size(
@@ -97,6 +109,27 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                  references=_references(groups, compiled, refusing), packages=_packages(groups, sites),
                  extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None,
                  warnings=list(dict.fromkeys(warnings)))
+
+
+def _warn_of_removed(place: Place, known: Collection[str], before: Collection[str], names: Collection[str]) -> None:
+    removed = set(known).difference(names)
+    if removed:
+        again = removed.intersection(before)
+        place.warn(f"these sites are not here any more, and a run that configures the host takes them away: "
+                   f"{listed(removed)}" + (
+                       f"; the role was used before in this run with {listed(again)}, and its variables describe the "
+                       "whole edge of a host: give it all sites in one use" if again else ""))
+
+
+def _warn_of_unused(place: Place, upstreams: list[Upstream], used: Collection[str], sites: list[Site],
+                    extra: str) -> None:
+    """Warn of upstreams that no site uses and no free text names, nor might with a variable."""
+    texts = [text for site in sites for text in (site.extra_config, *(one.extra_config for one in site.locations))]
+    free = "\n".join([extra or "", *(line for text in texts if text for line in text.lines)])
+    for index, upstream in enumerate(upstreams):
+        if upstream.label not in used and not re.search(
+                rf"websocket_proxy_({re.escape(upstream.label)}(?![A-Za-z0-9_.-])|\$)", free):
+            place[index].warn("no site uses this upstream")
 
 
 def _references(upstreams: list[Upstream], sites: list[Site], refusing: list[Refusal]) -> list[str]:

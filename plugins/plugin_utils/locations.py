@@ -53,7 +53,8 @@ def extra_config(place: Place, given: Mapping[str, Any]) -> ExtraConfig | None:
 class Locations:
     """Compiles the locations of one site; knows what earlier ones have taken.
 
-    OWN has the headers for the backend and the client that come from the site itself.
+    OWN has the headers for the backend and the client that come from the site itself. ``used`` has the names of the
+    upstreams that locations hand requests to.
 
     SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its place, the
     defaults' first. FORWARDED has the headers that tell the backend how a client came, and EXACT has the paths that the
@@ -64,6 +65,7 @@ class Locations:
                  layers: list[tuple[Place, Mapping[str, Any]]], forwarded: Mapping[str, str | None],
                  exact: Collection[object],
                  own: tuple[Mapping[str, str | None], Mapping[str, str | None]]) -> None:
+        self.used: set[str] = set()
         self._upstream = kinds.one_name_of(upstreams, "an upstream")
         self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
         self._request = [{**_EDGE_HEADERS, **forwarded, **own[0]}, *(headers.read_headers(
@@ -133,6 +135,8 @@ class Locations:
                  prefix: str | None = None) -> list[Location]:
         values = {name: given.get(name, self._inherited[name]) for name in INHERITED}
         upstream = place["upstream"].read(self._upstream, given["upstream"]) if "upstream" in given else None
+        if upstream:
+            self.used.add(upstream.label)
         if upstream and upstream.cookie:
             self._check_cookie(upstream, place["upstream"])
         response = headers.merged(*self._response, headers.read_headers(

@@ -40,11 +40,13 @@ def nearest(name: object, known: Collection[str]) -> str:
     meant = _meant(name, known)
     if meant:
         return f"did you mean {shown(meant)}?"
-    if not known:
-        return "there is none"
-    listed = sorted(known)
-    more = "" if len(listed) <= 12 else f" and {len(listed) - 12} more"
-    return "known: " + ", ".join(listed[:12]) + more
+    return f"known: {listed(known)}" if known else "there is none"
+
+
+def listed(names: Collection[str]) -> str:
+    """Return the first of some names in their order, and how many more there are."""
+    more = "" if len(names) <= 12 else f" and {len(names) - 12} more"
+    return ", ".join(sorted(names)[:12]) + more
 
 
 class Place:

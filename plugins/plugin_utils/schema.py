@@ -79,6 +79,7 @@ ROLE = {
     "websocket_proxy_extra_config": Key("str", kinds.free_text, ""),
     "websocket_proxy_upstreams": Key("list", default=[], elements="dict"),
     "websocket_proxy_sites": Key("list", default=[], elements="dict"),
+    "websocket_proxy_allow_no_sites": Key("bool", kinds.boolean, False),
 }
 
 # These belong to the main or events context, where a file included by somebody else's nginx.conf has no say.

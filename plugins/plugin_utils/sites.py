@@ -61,12 +61,13 @@ class _Socket:
 class Sites:
     """Compiles the sites in their order; knows what earlier ones have taken.
 
-    ``trusted`` and ``certificates`` are what the sites refer to.
+    ``trusted`` and ``certificates`` are what the sites refer to, ``used`` the names of the upstreams behind them.
     """
 
     def __init__(self, place: Place, upstreams: Mapping[str, Upstream], other_upgrades: str | None, host: Host,
                  drop_in: bool) -> None:
         self.trusted: list[Trusted] = []
+        self.used: set[str] = set()
         self.certificates = Certificates(host)
         self._place = place
         self._upstreams = upstreams
@@ -169,8 +170,7 @@ class Sites:
                     reject_other_upgrades=given.get("other_upgrades", self._other_upgrades) == "reject",
                     locations=locations)
 
-    @staticmethod
-    def _locations(compiler: Locations, layers: list[tuple[Place, Mapping[str, Any]]],
+    def _locations(self, compiler: Locations, layers: list[tuple[Place, Mapping[str, Any]]],
                    given: Mapping[str, Any]) -> list[Location]:
         compiled = []
         if "upstream" in given:
@@ -178,6 +178,7 @@ class Sites:
             compiled += compiler.for_all_paths(place, given["upstream"])
         for where, item in layers[-1][0]["locations"].items(given.get("locations"), "locations"):
             compiled += compiler.location(where, item)
+        self.used |= compiler.used
         return compiled + compiler.for_other_paths(layers[-1][0])
 
     @staticmethod

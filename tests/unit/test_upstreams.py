@@ -41,7 +41,7 @@ def compiled(*upstreams: Any, host: Host = OLD, groups: Mapping[str, Any] | None
     """Compile upstreams, called after their numbers where they have no name."""
     named = [{"name": f"u{number}", **one} if isinstance(one, dict) else one for number, one in enumerate(upstreams)]
     variables = {"websocket_proxy_upstreams": named, "websocket_proxy_resolver": resolver,
-                 "websocket_proxy_sites": sites}
+                 "websocket_proxy_sites": sites, "websocket_proxy_allow_no_sites": True}
     return compile_model(variables, host, Inventory(groups or GROUPS, hostvars or HOSTVARS))
 
 
@@ -193,7 +193,8 @@ def test_what_a_host_says_empty_is_not_taken_for_nothing_said(said: Any, problem
 
 
 def test_a_host_that_has_no_variables_is_reached_by_its_name() -> None:
-    assert compile_model({"websocket_proxy_upstreams": [{"name": "u", "group": "g", "port": 1}]}, OLD,
+    assert compile_model({"websocket_proxy_upstreams": [{"name": "u", "group": "g", "port": 1}],
+                          "websocket_proxy_allow_no_sites": True}, OLD,
                          Inventory({"g": ["h1"]})).upstreams[0].servers == [Server("h1:1", [])]
 
 
@@ -215,7 +216,8 @@ def test_what_a_mistake_leads_to_is_not_told_as_another_one(upstream: Any, place
 
 
 def test_a_proxy_that_is_a_backend_too_has_its_own_variable() -> None:
-    assert compile_model({"websocket_proxy_server": {"address": "10.0.0.1"}}, OLD).upstreams == []
+    assert compile_model({"websocket_proxy_server": {"address": "10.0.0.1"}, "websocket_proxy_allow_no_sites": True},
+                         OLD).upstreams == []
 
 
 # --- load balancing

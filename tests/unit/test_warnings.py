@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import compile_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
+from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import SERVED, Host
 
 UPSTREAM = {"name": "chat", "servers": ["127.0.0.1:3000"]}
 SITE = {"server_names": ["chat.example.com"], "upstream": "chat"}
@@ -33,13 +34,93 @@ def test_an_inventory_that_is_as_meant_has_no_warnings() -> None:
 
 def test_port_443_without_tls_is_warned_of_once() -> None:
     assert warnings({**SITE, "listen": [80, 443]}) == [PLAIN_443]
-    assert warnings(SITE, {**SITE, "server_names": ["b"]}, site_defaults={"listen": [{"port": 443}]}) == [
+    assert warnings(SITE, {**SITE, "server_names": ["c"]}, site_defaults={"listen": [{"port": 443}]}) == [
         PLAIN_443.replace("sites[0].listen[1]", "site_defaults.listen[0]")]
+
+
+NO_SITES = ("websocket_proxy_sites: there is none, and a run would take every site away; websocket_proxy_state: absent "
+            "removes the edge, and websocket_proxy_allow_no_sites: true says that an edge without sites is meant")
+
+
+@pytest.mark.parametrize("given", [{}, {"sites": []}, {"sites": None}, {"sites": [], "allow_no_sites": False}])
+def test_an_inventory_without_sites_is_refused_unless_it_says_so(given: dict[str, Any]) -> None:
+    variables = {f"websocket_proxy_{name}": value for name, value in given.items()}
+    with pytest.raises(InventoryError) as found:
+        compile_model(variables, Host())
+    assert found.value.problems == [NO_SITES]
+    for more in ({"websocket_proxy_allow_no_sites": True}, {"websocket_proxy_state": "absent"}):
+        assert compile_model({**variables, **more}, Host()).sites == []
+
+
+def test_a_misspelt_variable_of_the_sites_is_told_once() -> None:
+    with pytest.raises(InventoryError) as found:
+        compile_model({"websocket_proxy_site": [], "websocket_proxy_sites": []}, Host())
+    assert found.value.problems == [
+        'websocket_proxy_site: not a variable of this role; did you mean "websocket_proxy_sites"?']
+
+
+def serving(*sites: str) -> Host:
+    """Return a host that serves sites of these names."""
+    return Host.of({"folders": {SERVED: ["http.conf", "main", *(f"site-{name}.conf" for name in sites)]}})
+
+
+GONE = "websocket_proxy_sites: these sites are not here any more, and a run that configures the host takes them away: "
+
+
+def test_sites_that_the_host_serves_and_the_inventory_lacks_are_named() -> None:
+    assert warnings(host=serving("chat.example.com")) == []
+    assert warnings(host=serving("chat.example.com", "b", "a")) == [f"{GONE}a, b"]
+    assert warnings(host=serving("a"), state="absent") == []
+    many = warnings(host=serving(*(f"s{number:03}" for number in range(100))))
+    assert many == [GONE + ", ".join(f"s{number:03}" for number in range(12)) + " and 88 more"]
+
+
+def test_a_second_use_of_the_role_in_a_run_says_which_sites_it_replaces() -> None:
+    first = websocket_proxy_model({"websocket_proxy_sites": [{**SITE, "name": "first"}],
+                                   "websocket_proxy_upstreams": [UPSTREAM]}, {})
+    second: dict[str, Any] = {"websocket_proxy_sites": [{**SITE, "name": "second"}],
+                              "websocket_proxy_upstreams": [UPSTREAM]}
+    assert first["sites"] == ["first"]
+    assert websocket_proxy_model(second, {}, before=first["sites"])["warnings"] == [
+        f"{GONE}first; the role was used before in this run with first, and its variables describe the whole edge of a "
+        "host: give it all sites in one use"]
+    assert websocket_proxy_model(second, {}, before=["second"])["warnings"] == []
+    assert websocket_proxy_model({**second, "websocket_proxy_state": "absent"}, {})["sites"] == []
+
+
+UNUSED = "websocket_proxy_upstreams[0]: no site uses this upstream"
+
+
+@pytest.mark.parametrize(("site", "role", "unused"), [
+    ({"upstream": "other"}, {}, True), ({"upstream": "other"}, {"site_defaults": {"upstream": "chat"}}, True),
+    ({"upstream": None}, {"site_defaults": {"upstream": "chat"}}, False),
+    ({"locations": [{"path": "/x", "upstream": "chat"}]}, {}, False),
+    ({"locations": [{"path": "/x", "upstream": "chat", "maintenance": True}]}, {}, False),
+    ({"extra_config": "location /x { proxy_pass http://websocket_proxy_chat/; }"}, {}, False),
+    ({"locations": [{"path": "/", "root": "/srv", "extra_config": "proxy_pass http://websocket_proxy_chat;"}]}, {},
+     False),
+    ({"extra_config": "location /x { proxy_pass http://websocket_proxy_chat2; }"}, {}, True),
+    ({"extra_config": "location /x { proxy_pass http://websocket_proxy_$arg_x; }"}, {}, False),
+    ({}, {"extra_config": "map $arg_x $theirs { default websocket_proxy_chat; }"}, False),
+    ({}, {"state": "absent"}, False),
+])
+def test_an_upstream_that_nothing_uses_is_warned_of(site: dict[str, Any], role: dict[str, Any], unused: bool) -> None:
+    given: dict[str, Any] = {"server_names": ["b"], "upstream": "other", **site}
+    if "locations" in given:
+        given["locations"] = [*given["locations"], {"path": "/other", "upstream": "other"}]
+        del given["upstream"]
+    upstreams = [UPSTREAM, {"name": "other", "servers": ["127.0.0.1:1"]}]
+    assert (UNUSED in warnings(given, upstreams=upstreams, **role)) is unused
+
+
+def test_an_upstream_without_servers_is_used_as_well() -> None:
+    assert warnings(upstreams=[{"name": "chat", "servers": [], "allow_empty": True}]) == []
 
 
 def played(folder: Path, *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
     """Run a play that compiles twice, as the role does where it has installed nginx."""
-    compiling = {"name": "Compile", "wsedge.nginx.websocket_proxy_model": {"host": {}}, "register": "model"}
+    compiling = {"name": "Compile", "register": "model", "wsedge.nginx.websocket_proxy_model": {
+        "host": {}, "before": "{{ model.sites | default([]) }}"}}
     play = {"hosts": "one:two", "gather_facts": False, "vars": variables, "tasks": [
         compiling, compiling, {"name": "Show", "ansible.builtin.debug": {"msg": "{{ model.main.package }}"}}]}
     (folder / "play.json").write_text(json.dumps([play]))
