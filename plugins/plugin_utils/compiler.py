@@ -24,6 +24,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     APT_REPOSITORY,
     MAIN_CONTEXT,
     ROLE,
+    SERVER,
     read_keys,
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.sites import Sites
@@ -72,6 +73,8 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
             at(name).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is somebody else's, and this can be set "
                             "nowhere but there")
 
+    # A proxy makes no use of its own; another host's run would be the first to find a mistake in it.
+    read_keys(at(PREFIX + "server"), SERVER, role[PREFIX + "server"])
     repository = _apt_repository(at(PREFIX + "apt_repository"), role[PREFIX + "apt_repository"])
     resolver = [server for where, item in at(PREFIX + "resolver").items(
         role[PREFIX + "resolver"], "addresses") if (server := where.read(kinds.dns_server, item))]
@@ -167,6 +170,8 @@ def _apt_repository(place: Place, raw: object) -> AptRepository | None:
         if given.get("components"):
             place["components"].refuse("a suite that ends with a slash is a path, which has no components")
         components = []
+    elif given.get("components") == []:
+        place["components"].refuse("the list is empty; a suite needs at least one component")
     return AptRepository(url, url.split("/")[2].split(":")[0], suite, components, given.get("key", ""))
 
 
