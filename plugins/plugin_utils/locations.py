@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import headers, kinds
@@ -19,7 +19,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
     Proxy,
     Upstream,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     INHERITED,
     LOCATION,
@@ -50,6 +50,25 @@ def extra_config(place: Place, given: Mapping[str, Any]) -> ExtraConfig | None:
     return ExtraConfig(place["extra_config"].path, text.split("\n")) if text else None
 
 
+def _upstream_of(known: Mapping[str, Upstream]) -> Callable[[object], Upstream]:
+    """Make the kind of the names of upstreams; an address is told how it becomes one."""
+    by_name = kinds.one_name_of(known, "an upstream")
+
+    def kind(value: object) -> Upstream:
+        try:
+            return by_name(value)
+        except Refused as reason:
+            try:
+                address = kinds.server_address(re.sub("^https?://|/+$", "", value) if isinstance(value, str) else value)
+            except Refused:
+                raise reason from None
+        raise Refused(f"{shown(value)} is an address, and expected is the name of an upstream; give it one in "
+                      f"websocket_proxy_upstreams, such as {{name: app, servers: [{shown(address)}]}}, and write "
+                      "upstream: app here")
+
+    return kind
+
+
 class Locations:
     """Compiles the locations of one site; knows what earlier ones have taken.
 
@@ -66,7 +85,7 @@ class Locations:
                  exact: Collection[object],
                  own: tuple[Mapping[str, str | None], Mapping[str, str | None]]) -> None:
         self.used: set[str] = set()
-        self._upstream = kinds.one_name_of(upstreams, "an upstream")
+        self._upstream = _upstream_of(upstreams)
         self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
         self._request = [{**_EDGE_HEADERS, **forwarded, **own[0]}, *(headers.read_headers(
             place["request_headers"], given.get("request_headers"), headers.REQUEST) for place, given in layers)]

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,14 @@ class Header:
 
 @dataclass(frozen=True)
 class Server:
-    """A server of an upstream; ``parameters`` are complete ones of the server directive."""
+    """A server of an upstream; ``parameters`` are complete ones of the server directive.
+
+    ``place`` is that of an address that nginx looks up when it loads its configuration, for its error.
+    """
 
     address: str
     parameters: list[str]
+    place: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,14 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+# What nginx calls what a key of another name is for.
+_DIRECTIVES = {"proxy_pass": "upstream", "proxy_set_header": "request_headers", "add_header": "response_headers",
+               "return": "redirect", "rewrite": "rewrite_to", "alias": "root", "ssl": "tls", "ssl_certificate": "tls"}
+
+
 def _meant(name: object, known: Collection[str]) -> str | None:
+    if _DIRECTIVES.get(str(name)) in known:
+        return _DIRECTIVES[str(name)]
     found = difflib.get_close_matches(str(name).lower(), {one.lower() for one in known}, n=1)
     return next(one for one in known if one.lower() == found[0]) if found else None
 
@@ -105,18 +112,19 @@ class Place:
         for index, item in enumerate(value):
             yield self[index], item
 
-    def mapping(self, value: object, known: Collection[str],
-                required: Collection[str] = ()) -> dict[str, object] | None:
+    def mapping(self, value: object, known: Collection[str], required: Collection[str] = (),
+                elsewhere: Mapping[str, str] | None = None) -> dict[str, object] | None:
         """Return VALUE, which is to be a mapping with no other than the KNOWN keys and at least the REQUIRED ones.
 
-        A key whose value is null counts as not given.
+        A key whose value is null counts as not given. ELSEWHERE tells what other keys belong to.
         """
         if not isinstance(value, Mapping):
             self.refuse(f"{shown(value)} is not a mapping; {nearest('', known)}")
             return None
         for key in value:
             if key not in known:
-                self.refuse(f"{shown(key)} is not a key here; {nearest(key, known)}")
+                of = (elsewhere or {}).get(key)
+                self.refuse(f"{shown(key)} is not a key here; {f'it is a key of {of}' if of else nearest(key, known)}")
         given = {str(key): item for key, item in value.items() if key in known and item is not None}
         meant = self.misspelt(value, known)
         for key in required:

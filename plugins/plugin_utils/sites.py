@@ -216,11 +216,12 @@ class Sites:
             place, tls.values["redirect_listen"] if "redirect_listen" in tls.places else None, None)
         for name, at in server_names.items():
             for words in sockets:
-                taken = self._served.get(f"{words[0]} {name}")
-                if taken:
+                taken = self._served.setdefault(f"{words[0]} {name}", at.elsewhere(f"the redirect of {at.path} to TLS"))
+                # What listens there with TLS has been refused.
+                if taken is not at and taken.path != f"the redirect of {at.path} to TLS":
                     place.refuse(f"{shown(name)} on {words[0]} is already {taken.path}, and the redirect from there to "
                                  "TLS would need it; redirect: false leaves that out")
-                self._served.setdefault(f"{words[0]} {name}", at)
+                    break
         ports = [words[0].rpartition(":")[2] for words in listen if not words[0].startswith("unix:")]
         port = ports[0] if ports else "443"
         return Redirect(listen=sockets, status=tls.values["redirect"], port="" if port == "443" else f":{port}",

@@ -192,6 +192,15 @@ def test_what_a_host_says_empty_is_not_taken_for_nothing_said(said: Any, problem
     assert problems({"group": "others", "port": 1}, hostvars={"other": said}) == [problem]
 
 
+def test_an_address_that_nginx_looks_up_has_its_place() -> None:
+    told = {"other": {"ansible_host": "node.example"}}
+    servers = ["a.example:1", {"address": "b.example:1"}, "10.0.0.1:1", "unix:/run/x"]
+    found = first({"servers": servers, "group": "others", "port": 3000}, hostvars=told).servers
+    assert [server.place for server in found] == [
+        "websocket_proxy_upstreams[0].servers[0]", "websocket_proxy_upstreams[0].servers[1].address", None, None,
+        'hostvars["other"].ansible_host']
+
+
 def test_a_host_that_has_no_variables_is_reached_by_its_name() -> None:
     assert compile_model({"websocket_proxy_upstreams": [{"name": "u", "group": "g", "port": 1}],
                           "websocket_proxy_allow_no_sites": True}, OLD,
