@@ -10,7 +10,6 @@ from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.tls import contents
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inventory
 
 DOCUMENTATION = r"""
@@ -130,17 +129,10 @@ def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
     return {"problems": [], "main": model, "files": files, "sites": names, **beside}
 
 
-def websocket_proxy_contents(certificates: Sequence[Mapping[str, Any]],
-                             variables: Mapping[str, Any]) -> dict[str, str]:
-    """Return the texts that the VARIABLES hold of the model's CERTIFICATES, keys included, each by its path."""
-    return dict(contents(certificates, variables))
-
-
 class FilterModule:
     """Entry point for Ansible."""
 
     @staticmethod
     def filters() -> dict[str, Callable[..., Any]]:
-        """Return the filters of this file."""
-        return {"websocket_proxy_model": websocket_proxy_model,
-                "websocket_proxy_contents": websocket_proxy_contents}
+        """Return the filter of this file."""
+        return {"websocket_proxy_model": websocket_proxy_model}

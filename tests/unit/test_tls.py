@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import (
-    websocket_proxy_contents,
-    websocket_proxy_model,
-)
+from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_contents import websocket_proxy_contents
+from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Model, Site, Tls
