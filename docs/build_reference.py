@@ -17,9 +17,17 @@ ROLES = ("websocket_proxy", "websocket_echo")
 
 
 def prose(text: str | list[str]) -> str:
-    """Return a description as Markdown: one paragraph for each element, Ansible's C(), V(), O() and M() as code."""
+    """Return a description as Markdown: one paragraph for each element, Ansible's C(), M(), V() and O() as code.
+
+    Ansible takes a backslash for an escape in the last two only.
+    """
     paragraphs = [text] if isinstance(text, str) else text
-    return "\n\n".join(re.sub(r"\b[CVOM]\(((?:\\.|[^)\\])*)\)", r"`\1`", paragraph) for paragraph in paragraphs)
+    marked = r"\b(?:[CM]\(([^)]*)\)|[VO]\(((?:\\.|[^)\\])*)\))"
+
+    def code(found: re.Match[str]) -> str:
+        return "`" + (found[1] or re.sub(r"\\(.)", r"\1", found[2])) + "`"
+
+    return "\n\n".join(re.sub(marked, code, paragraph) for paragraph in paragraphs)
 
 
 def option(name: str, spec: dict[str, Any]) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import forwarded
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.tls import contents
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inventory
 
 DOCUMENTATION = r"""
@@ -41,6 +40,11 @@ options:
     description: The variables of the inventory's hosts. C(websocket_proxy_server) and C(ansible_host) are looked at.
     type: dict
     default: {}
+  before:
+    description: The names of the sites with which the role was used before in the same run.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -68,6 +72,10 @@ _value:
       description: What is wrong, one line for each problem; empty when nothing is.
       type: list
       elements: str
+    warnings:
+      description: What can be used and is probably not what was meant, one line for each.
+      type: list
+      elements: str
     main:
       description: What the template of C(nginx.conf) sees.
       type: dict
@@ -75,6 +83,10 @@ _value:
       description: The other files, as O(wsedge.nginx.nginx_config#module:files) takes them.
       type: list
       elements: dict
+    sites:
+      description: The names of the sites; none where the edge is to be absent.
+      type: list
+      elements: str
     certificates:
       description: The certificates of the sites, as M(wsedge.nginx.nginx_certificates) takes them.
       type: list
@@ -92,10 +104,11 @@ _value:
 
 def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
                           groups: Mapping[str, Sequence[str]] | None = None,
-                          hostvars: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
+                          hostvars: Mapping[str, Mapping[str, Any]] | None = None,
+                          before: Sequence[str] = ()) -> dict[str, Any]:
     """Return the model of the edge as plain data, or what is wrong with the VARIABLES."""
     try:
-        model = asdict(compile_model(variables, Host.of(host), Inventory(groups or {}, hostvars or {})))
+        model = asdict(compile_model(variables, Host.of(host), Inventory(groups or {}, hostvars or {}), before))
     except InventoryError as error:
         return {"problems": error.problems}
     sites = model.pop("sites")
@@ -104,7 +117,7 @@ def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
     http["forwarded"] = {"places": forwarded.places(), "schemes": forwarded.schemes()}
     http["tls"] = any(site["tls"] for site in sites)
     refusing = model.pop("refusing")
-    host_needs = {name: model.pop(name) for name in ("certificates", "references", "packages")}
+    beside = {name: model.pop(name) for name in ("warnings", "certificates", "references", "packages")}
     files = [
         {"name": "http.conf", "template": "http.conf.j2", "vars": http},
         {"name": "status.conf", "template": "status.conf.j2", "vars": {}},
@@ -114,13 +127,8 @@ def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
         files.append({"name": "refuse.conf", "template": "refuse.conf.j2", "vars": {"refusing": refusing}})
     files += [{"name": f"site-{site['name']}.conf", "template": "site.conf.j2", "vars": {"site": site}}
               for site in sites]
-    return {"problems": [], "main": model, "files": files, **host_needs}
-
-
-def websocket_proxy_contents(certificates: Sequence[Mapping[str, Any]],
-                             variables: Mapping[str, Any]) -> dict[str, str]:
-    """Return the texts that the VARIABLES hold of the model's CERTIFICATES, keys included, each by its path."""
-    return dict(contents(certificates, variables))
+    names = [site["name"] for site in sites] if model["state"] == "present" else []
+    return {"problems": [], "main": model, "files": files, "sites": names, **beside}
 
 
 class FilterModule:
@@ -128,6 +136,5 @@ class FilterModule:
 
     @staticmethod
     def filters() -> dict[str, Callable[..., Any]]:
-        """Return the filters of this file."""
-        return {"websocket_proxy_model": websocket_proxy_model,
-                "websocket_proxy_contents": websocket_proxy_contents}
+        """Return the filter of this file."""
+        return {"websocket_proxy_model": websocket_proxy_model}

@@ -11,7 +11,7 @@ version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
   - Writes a set of configuration files as a new folder, a I(generation), tests it with C(nginx -t) exactly as it will
-    run, and puts it in force with one C(rename(2\)) of the main file. A crash at any instant leaves the old
+    run, and puts it in force with one rename(2) of the main file. A crash at any instant leaves the old
     configuration or the new one, each whole.
   - When nothing differs, nothing is written; the configuration on disk is tested all the same, so that a broken file
     of somebody else's is found by every run.

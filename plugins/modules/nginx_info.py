@@ -153,7 +153,7 @@ def openssl_version() -> str:
 
 def installed(packages: list[str]) -> dict[str, bool]:
     """Return for each package whether it is installed; dpkg-query fails where it does not know one."""
-    told = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages],
+    told = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", "--", *packages],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
     return {package: f"{package} installed" in told.splitlines() for package in packages}
 
@@ -231,10 +231,11 @@ def main() -> None:
     )
     package, service = module.params["package"], module.params["service"]
     module.get_bin_path("apt-get", required=True)
-    status, _space, version = output("dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", package).partition(" ")
+    status, _space, version = output(
+        "dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", "--", package).partition(" ")
     is_installed = status == "installed"
     if not is_installed:
-        candidate = re.search(r"Candidate: (\S+)", output("apt-cache", "policy", package))
+        candidate = re.search(r"Candidate: (\S+)", output("apt-cache", "policy", "--", package))
         version = "" if not candidate or candidate[1] == "(none)" else candidate[1]
     module.exit_json(
         changed=False, installed=is_installed, version=version, openssl_version=openssl_version(),

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
@@ -18,11 +19,12 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
     Site,
     Upstream,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, nearest
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, listed, nearest
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     APT_REPOSITORY,
     MAIN_CONTEXT,
     ROLE,
+    SERVER,
     read_keys,
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.sites import Sites
@@ -43,38 +45,55 @@ class InventoryError(ValueError):
         self.problems = problems
 
 
-def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory | None = None) -> Model:
+def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory | None = None,
+                  before: Collection[str] = ()) -> Model:
     """Compile the role's VARIABLES, all that begin with ``websocket_proxy_``, for a host.
+
+    BEFORE has the names of the sites with which the role was used before in the same run.
 
     :raises InventoryError: with every problem found, each with its full path in the inventory
     """
     problems: list[str] = []
+    warnings: list[str] = []
+
+    def at(name: str) -> Place:
+        return Place(name, problems, warnings)
+
     for name in sorted(set(variables) - set(ROLE)):
         problems.append(f"{name}: not a variable of this role; {_nearest_variable(name)}")
-    role = {name: key.read(Place(name, problems), variables.get(name)) for name, key in ROLE.items()}
+    role = {name: key.read(at(name), variables.get(name)) for name, key in ROLE.items()}
 
     connections, files = (role[PREFIX + "worker_connections"], role[PREFIX + "worker_rlimit_nofile"])
     if connections and files and files < connections:
-        Place(PREFIX + "worker_rlimit_nofile", problems).refuse(
+        at(PREFIX + "worker_rlimit_nofile").refuse(
             f"{files} is less than {PREFIX}worker_connections, {connections}: each connection needs a file descriptor")
 
     drop_in = role[PREFIX + "nginx_conf"] == "drop_in"
     for name in MAIN_CONTEXT if drop_in else ():
-        if role[name] not in (None, ROLE[name].read(Place(name, problems), None)):
-            Place(name, problems).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is somebody else's, and this "
-                                         "can be set nowhere but there")
+        if role[name] not in (None, ROLE[name].read(at(name), None)):
+            at(name).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is somebody else's, and this can be set "
+                            "nowhere but there")
 
-    repository = _apt_repository(Place(PREFIX + "apt_repository", problems), role[PREFIX + "apt_repository"])
-    resolver = [server for where, item in Place(PREFIX + "resolver", problems).items(
+    # A proxy makes no use of its own; another host's run would be the first to find a mistake in it.
+    read_keys(at(PREFIX + "server"), SERVER, role[PREFIX + "server"])
+    repository = _apt_repository(at(PREFIX + "apt_repository"), role[PREFIX + "apt_repository"])
+    resolver = [server for where, item in at(PREFIX + "resolver").items(
         role[PREFIX + "resolver"], "addresses") if (server := where.read(kinds.dns_server, item))]
-    upstreams = Upstreams(Place(PREFIX + "upstreams", problems), host, inventory or Inventory(),
+    upstreams = Upstreams(at(PREFIX + "upstreams"), host, inventory or Inventory(),
                           resolver if resolver or not role[PREFIX + "resolver"] else None)
     groups = upstreams.compile(role[PREFIX + "upstreams"])
-    sites = Sites(Place(PREFIX + "sites", problems), {group.label: group for group in groups if group.label},
+    sites = Sites(at(PREFIX + "sites"), {group.label: group for group in groups if group.label},
                   role[PREFIX + "other_upgrades"], host, drop_in, role[PREFIX + "extra_config"] or "")
-    compiled = sites.compile(role[PREFIX + "sites"], Place(PREFIX + "site_defaults", problems),
-                             role[PREFIX + "site_defaults"])
+    compiled = sites.compile(role[PREFIX + "sites"], at(PREFIX + "site_defaults"), role[PREFIX + "site_defaults"])
     refusing = sites.refusing()
+    if role[PREFIX + "state"] == "present":
+        if role[PREFIX + "sites"] == [] and role[PREFIX + "allow_no_sites"] is False \
+                and PREFIX + "sites" not in Place.misspelt(variables, ROLE):
+            at(PREFIX + "sites").refuse(
+                f"there is none, and a run would take every site away; {PREFIX}state: absent removes the edge, and "
+                f"{PREFIX}allow_no_sites: true says that an edge without sites is meant")
+        _warn_of_removed(at(PREFIX + "sites"), host.sites | set(before), before, {site.name for site in compiled})
+        _warn_of_unused(at(PREFIX + "upstreams"), groups, sites.used, compiled, role[PREFIX + "extra_config"])
     if problems:
         # Two upstreams of one group of hosts find the same problems.
         raise InventoryError(list(dict.fromkeys(problems)))
@@ -82,7 +101,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     names = {name for site in compiled for name in site.server_names}
     scalars = {name.removeprefix(PREFIX): value for name, value in role.items() if ROLE[name].kind}
     extra = scalars.pop("extra_config")
-    del scalars["other_upgrades"]
+    del scalars["other_upgrades"], scalars["allow_no_sites"]
     return Model(**scalars, apt_repository=repository, server_names_hash_bucket_size=bucket_size(names),
                  server_names_hash_max_size=max_size(len(names)),
                  variables_hash_max_size=variables_max_size(
@@ -94,7 +113,29 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                  trusted=sites.trusted, hosts=sites.hosts.all, refusing=refusing, sites=compiled,
                  certificates=sites.certificates.all,
                  references=_references(groups, compiled, refusing), packages=_packages(groups, sites),
-                 extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None)
+                 extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None,
+                 warnings=list(dict.fromkeys(warnings)))
+
+
+def _warn_of_removed(place: Place, known: Collection[str], before: Collection[str], names: Collection[str]) -> None:
+    removed = set(known).difference(names)
+    if removed:
+        again = removed.intersection(before)
+        place.warn(f"these sites are not here any more, and a run that configures the host takes them away: "
+                   f"{listed(removed)}" + (
+                       f"; the role was used before in this run with {listed(again)}, and its variables describe the "
+                       "whole edge of a host: give it all sites in one use" if again else ""))
+
+
+def _warn_of_unused(place: Place, upstreams: list[Upstream], used: Collection[str], sites: list[Site],
+                    extra: str) -> None:
+    """Warn of upstreams that no site uses and no free text names, nor might with a variable."""
+    texts = [text for site in sites for text in (site.extra_config, *(one.extra_config for one in site.locations))]
+    free = "\n".join([extra or "", *(line for text in texts if text for line in text.lines)])
+    for index, upstream in enumerate(upstreams):
+        if upstream.label not in used and not re.search(
+                rf"websocket_proxy_({re.escape(upstream.label)}(?![A-Za-z0-9_.-])|\$)", free):
+            place[index].warn("no site uses this upstream")
 
 
 def _references(upstreams: list[Upstream], sites: list[Site], refusing: list[Refusal]) -> list[str]:
@@ -132,6 +173,8 @@ def _apt_repository(place: Place, raw: object) -> AptRepository | None:
         if given.get("components"):
             place["components"].refuse("a suite that ends with a slash is a path, which has no components")
         components = []
+    elif given.get("components") == []:
+        place["components"].refuse("the list is empty; a suite needs at least one component")
     return AptRepository(url, url.split("/")[2].split(":")[0], suite, components, given.get("key", ""))
 
 

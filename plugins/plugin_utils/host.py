@@ -11,6 +11,9 @@ from typing import Any
 
 LINEAGES = "/etc/letsencrypt/live"
 
+# The configuration that nginx was last seen to run.
+SERVED = "/etc/nginx/websocket_proxy/proved"
+
 
 @dataclass(frozen=True)
 class Host:
@@ -20,7 +23,7 @@ class Host:
     open to another one's port. ``addresses`` tells of addresses, as the inventory has them, whether the host has them.
     ``openssl_version`` is that of nginx's, empty where it is not known. ``lineages`` are the certificates that certbot
     keeps, each in a folder of that name in LINEAGES. ``underscores`` tells that a file of the host's own may have nginx
-    take underscores in the names of headers.
+    take underscores in the names of headers. ``sites`` are the names of those that the role has it serve.
     """
 
     ipv6: bool = False
@@ -30,14 +33,18 @@ class Host:
     openssl_version: tuple[int, ...] = ()
     lineages: frozenset[str] = frozenset()
     underscores: bool = False
+    sites: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Host:
         """Make a host of nginx_info's result; what is missing there has the defaults."""
+        folders = found.get("folders") or {}
         return cls(ipv6=found.get("ipv6", False), nginx_version=_numbers(found.get("version")) or None,
                    openssl_version=_numbers(found.get("openssl_version")),
                    underscores=found.get("underscores_in_headers", False),
-                   lineages=frozenset((found.get("folders") or {}).get(LINEAGES, ())),
+                   lineages=frozenset(folders.get(LINEAGES, ())),
+                   sites=frozenset(site[1] for name in folders.get(SERVED, ())
+                                   if (site := re.fullmatch(r"site-(.+)\.conf", name))),
                    local_ports=found.get("local_ports") or cls.local_ports, addresses=found.get("addresses") or {})
 
     def has(self, *version: int) -> bool | None:

@@ -22,6 +22,9 @@ T = TypeVar("T")
 _WORD = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\$\{|\\.|[;{}]|[^\s;{}"'\\$][^\s;{}\\$]*"""
                    r"""|["'$\\]""", re.DOTALL)
 
+# What leads out of a folder, or nowhere.
+_DOTS = re.compile(r"/\.\.?(/|$)")
+
 # nginx takes months and years only where it counts in seconds, and it counts the times here in milliseconds.
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST = 3650 * _SECONDS["d"]
@@ -126,7 +129,8 @@ def name(value: object) -> str:
 def package(value: object) -> str:
     """Accept the name of a Debian package (Debian policy 5.6.7)."""
     checked = text(value)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", checked, re.ASCII):
+    # apt removes what has a minus sign behind its name.
+    if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.]", checked, re.ASCII):
         raise Refused(f"{shown(value)} is not the name of a Debian package")
     return checked
 
@@ -157,7 +161,7 @@ def public_key(value: object) -> str:
     marks = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"
     lines = value.strip().splitlines() if isinstance(value, str) else [""]
     plain = all(line.isascii() and line.isprintable() for line in lines)
-    if (lines[0], lines[-1]) != marks or not plain:
+    if (lines[:1], lines[-1:]) != ([marks[0]], [marks[1]]) or not plain:
         raise Refused(f"expected the text of a public key, from {marks[0]} to {marks[1]}, and here is {shown(value)}")
     return "\n".join(lines) + "\n"
 
@@ -206,7 +210,9 @@ def email(value: object) -> str:
     """Accept an address for messages from a CA (RFC 8555 7.3)."""
     checked = text(value)
     local, _at, domain = checked.rpartition("@")
-    if not re.fullmatch(r"[A-Za-z0-9._%+-]{1,64}", local, re.ASCII) or not _host_name(domain) or "." not in domain:
+    # One that began with a minus sign would be an option of certbot's.
+    is_local = re.fullmatch(r"[A-Za-z0-9._%+][A-Za-z0-9._%+-]{0,63}", local, re.ASCII)
+    if not is_local or not _host_name(domain) or "." not in domain:
         raise Refused(f"{shown(value)} is not an address; expected one such as admin@example.com")
     return checked
 
@@ -262,9 +268,12 @@ def duration(value: object) -> str:
 
 def duration_or_never(value: object) -> str:
     """Accept a time of nginx's, or 0 where nginx takes that for no limit."""
-    if value in (0, "0") and not isinstance(value, bool):
-        return "0"
-    return duration(value)
+    return "0" if _is_zero(value) else duration(value)
+
+
+def _is_zero(value: object) -> bool:
+    """Tell whether a value is the whole number 0, which False and 0.0 are equal to."""
+    return value == "0" or (type(value) is int and value == 0)
 
 
 def seconds(value: object) -> str:
@@ -277,7 +286,7 @@ def seconds(value: object) -> str:
 
 def seconds_or_none(value: object) -> str:
     """Accept a time in whole seconds, or 0."""
-    return "0s" if value in (0, "0") and not isinstance(value, bool) else seconds(value)
+    return "0s" if _is_zero(value) else seconds(value)
 
 
 def in_seconds(checked: str) -> int:
@@ -403,9 +412,10 @@ def _host_and_port(value: object, expected: str) -> tuple[str, int]:
 def unix_socket(value: object) -> str:
     """Accept ``unix:`` with the absolute path of a socket, which the kernel takes up to 107 bytes of (unix(7))."""
     checked = text(value)
-    if not re.fullmatch(r"unix:(/[A-Za-z0-9_.@+-]+)+", checked, re.ASCII) or len(checked) > 5 + 107:
-        raise Refused(f"{shown(value)} is not the path of a socket: "
-                      "letters, digits and any of _.@+- between slashes, at most 107")
+    if not re.fullmatch(r"unix:(/[A-Za-z0-9_.@+-]+)+", checked, re.ASCII) or len(checked) > 5 + 107 \
+            or _DOTS.search(checked):
+        raise Refused(f"{shown(value)} is not the path of a socket: letters, digits and any of _.@+- between slashes, "
+                      'at most 107, and no "/./" or "/../"')
     return checked
 
 
@@ -656,7 +666,7 @@ def folder(value: object) -> str:
     checked = text(value)
     if not checked.startswith("/") and len(checked) > 40:
         raise Refused("this is not an absolute path, and may be a secret, so it is not shown")
-    if not re.fullmatch(r"(/[A-Za-z0-9_.@+-]+)+/?", checked, re.ASCII) or re.search(r"/\.\.?(/|$)", checked):
+    if not re.fullmatch(r"(/[A-Za-z0-9_.@+-]+)+/?", checked, re.ASCII) or _DOTS.search(checked):
         raise Refused(f"{shown(value)} is not an absolute path: letters, digits and any of _.@+- between slashes")
     if len(checked) > 1000:
         raise Refused(f"{shown(value)} is longer than 1000 characters")
@@ -735,8 +745,8 @@ def proxy_redirect(value: object) -> list[list[str]]:
 
 
 def log_file(value: object) -> str:
-    """Accept the path of a log, or ``off``."""
-    return "off" if value in ("off", False) else file(value)
+    """Accept the path of a log, or ``off``, which YAML reads as false."""
+    return "off" if value is False or value == "off" else file(value)
 
 
 def path(value: object) -> str:
@@ -752,7 +762,7 @@ def path(value: object) -> str:
     if strange:
         why = "; nginx compares paths after decoding" if strange[0] == "%" else ""
         raise Refused(f"{shown(value)} has {shown(strange[0])}, which has no place in a path{why}")
-    if "//" in checked or re.search(r"/\.\.?(/|$)", checked):
+    if "//" in checked or _DOTS.search(checked):
         raise Refused(f'{shown(value)} can match no request: nginx removes "//", "/./" and "/../" before it looks')
     if len(checked) > 1000:
         raise Refused(f"{shown(value)} is longer than 1000 characters")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import headers, kinds
@@ -20,7 +20,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
     Proxy,
     Upstream,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     INHERITED,
     LOCATION,
@@ -51,10 +51,30 @@ def extra_config(place: Place, given: Mapping[str, Any]) -> ExtraConfig | None:
     return ExtraConfig(place["extra_config"].path, text.split("\n")) if text else None
 
 
+def _upstream_of(known: Mapping[str, Upstream]) -> Callable[[object], Upstream]:
+    """Make the kind of the names of upstreams; an address is told how it becomes one."""
+    by_name = kinds.one_name_of(known, "an upstream")
+
+    def kind(value: object) -> Upstream:
+        try:
+            return by_name(value)
+        except Refused as reason:
+            try:
+                address = kinds.server_address(re.sub("^https?://|/+$", "", value) if isinstance(value, str) else value)
+            except Refused:
+                raise reason from None
+        raise Refused(f"{shown(value)} is an address, and expected is the name of an upstream; give it one in "
+                      f"websocket_proxy_upstreams, such as {{name: app, servers: [{shown(address)}]}}, and write "
+                      "upstream: app here")
+
+    return kind
+
+
 class Locations:
     """Compiles the locations of one site; knows what earlier ones have taken.
 
-    OWN has the headers for the backend and the client that come from the site itself.
+    OWN has the headers for the backend and the client that come from the site itself. ``used`` has the names of the
+    upstreams that locations hand requests to.
 
     HOSTS has the variables of what a client asked for. UNDERSCORES tells that nginx may take underscores in the names
     of headers.
@@ -68,7 +88,8 @@ class Locations:
                  layers: list[tuple[Place, Mapping[str, Any]]], forwarded: Mapping[str, str | None],
                  exact: Collection[object], hosts: Hosts,
                  own: tuple[Mapping[str, str | None], Mapping[str, str | None]], underscores: bool) -> None:
-        self._upstream = kinds.one_name_of(upstreams, "an upstream")
+        self.used: set[str] = set()
+        self._upstream = _upstream_of(upstreams)
         self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
         self._request = [{**_EDGE_HEADERS, **forwarded, **own[0]}, *(headers.read_headers(
             place["request_headers"], given.get("request_headers"), headers.REQUEST) for place, given in layers)]
@@ -140,6 +161,8 @@ class Locations:
                  prefix: str | None = None) -> list[Location]:
         values = {name: given.get(name, self._inherited[name]) for name in INHERITED}
         upstream = place["upstream"].read(self._upstream, given["upstream"]) if "upstream" in given else None
+        if upstream:
+            self.used.add(upstream.label)
         if upstream and upstream.cookie:
             self._check_cookie(upstream, place["upstream"])
         response = headers.merged(*self._response, headers.read_headers(

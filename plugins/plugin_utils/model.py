@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,14 @@ class Header:
 
 @dataclass(frozen=True)
 class Server:
-    """A server of an upstream; ``parameters`` are complete ones of the server directive."""
+    """A server of an upstream; ``parameters`` are complete ones of the server directive.
+
+    ``place`` is that of an address that nginx looks up when it loads its configuration, for its error.
+    """
 
     address: str
     parameters: list[str]
+    place: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -291,7 +295,7 @@ class AptRepository:
 
 @dataclass(frozen=True)
 class Model:
-    """The whole edge of one host."""
+    """The whole edge of one host; ``warnings`` are for the person who runs the role, each with its place."""
 
     state: str
     nginx_conf: str
@@ -320,3 +324,4 @@ class Model:
     certificates: list[Certificate]
     references: list[str]
     packages: list[str]
+    warnings: list[str]

@@ -30,7 +30,14 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+# What nginx calls what a key of another name is for.
+_DIRECTIVES = {"proxy_pass": "upstream", "proxy_set_header": "request_headers", "add_header": "response_headers",
+               "return": "redirect", "rewrite": "rewrite_to", "alias": "root", "ssl": "tls", "ssl_certificate": "tls"}
+
+
 def _meant(name: object, known: Collection[str]) -> str | None:
+    if _DIRECTIVES.get(str(name)) in known:
+        return _DIRECTIVES[str(name)]
     found = difflib.get_close_matches(str(name).lower(), {one.lower() for one in known}, n=1)
     return next(one for one in known if one.lower() == found[0]) if found else None
 
@@ -40,34 +47,44 @@ def nearest(name: object, known: Collection[str]) -> str:
     meant = _meant(name, known)
     if meant:
         return f"did you mean {shown(meant)}?"
-    if not known:
-        return "there is none"
-    listed = sorted(known)
-    more = "" if len(listed) <= 12 else f" and {len(listed) - 12} more"
-    return "known: " + ", ".join(listed[:12]) + more
+    return f"known: {listed(known)}" if known else "there is none"
+
+
+def listed(names: Collection[str]) -> str:
+    """Return the first of some names in their order, and how many more there are."""
+    more = "" if len(names) <= 12 else f" and {len(names) - 12} more"
+    return ", ".join(sorted(names)[:12]) + more
 
 
 class Place:
-    """One place in the inventory, such as ``websocket_proxy_sites[2].locations[0].path``."""
+    """One place in the inventory, such as ``websocket_proxy_sites[2].locations[0].path``.
 
-    def __init__(self, path: str, problems: list[str]) -> None:
+    What is found there goes to the lists of PROBLEMS and of WARNINGS, which all places share.
+    """
+
+    def __init__(self, path: str, problems: list[str], warnings: list[str]) -> None:
         self.path = path
         self._problems = problems
+        self._warnings = warnings
 
     def __getitem__(self, step: int | str) -> Place:
         """Return the place one step further in: an index of a list or a key of a mapping."""
         if isinstance(step, int):
-            return Place(f"{self.path}[{step}]", self._problems)
+            return self.elsewhere(f"{self.path}[{step}]")
         name = step if step.replace("_", "").replace("-", "").isalnum() else shown(step)
-        return Place(f"{self.path}.{name}", self._problems)
+        return self.elsewhere(f"{self.path}.{name}")
 
     def elsewhere(self, path: str) -> Place:
         """Return a place that does not lie further in."""
-        return Place(path, self._problems)
+        return Place(path, self._problems, self._warnings)
 
     def refuse(self, text: str) -> None:
         """Note that what stands here cannot be used, and why."""
         self._problems.append(f"{self.path}: {text}")
+
+    def warn(self, text: str) -> None:
+        """Note that what stands here can be used, and is probably not what was meant."""
+        self._warnings.append(f"{self.path}: {text}")
 
     def read(self, kind: Callable[[object], T], value: object) -> T | None:
         """Return VALUE as KIND makes it, or note why it cannot and return None."""
@@ -95,18 +112,19 @@ class Place:
         for index, item in enumerate(value):
             yield self[index], item
 
-    def mapping(self, value: object, known: Collection[str],
-                required: Collection[str] = ()) -> dict[str, object] | None:
+    def mapping(self, value: object, known: Collection[str], required: Collection[str] = (),
+                elsewhere: Mapping[str, str] | None = None) -> dict[str, object] | None:
         """Return VALUE, which is to be a mapping with no other than the KNOWN keys and at least the REQUIRED ones.
 
-        A key whose value is null counts as not given.
+        A key whose value is null counts as not given. ELSEWHERE tells what other keys belong to.
         """
         if not isinstance(value, Mapping):
             self.refuse(f"{shown(value)} is not a mapping; {nearest('', known)}")
             return None
         for key in value:
             if key not in known:
-                self.refuse(f"{shown(key)} is not a key here; {nearest(key, known)}")
+                of = (elsewhere or {}).get(key)
+                self.refuse(f"{shown(key)} is not a key here; {f'it is a key of {of}' if of else nearest(key, known)}")
         given = {str(key): item for key, item in value.items() if key in known and item is not None}
         meant = self.misspelt(value, known)
         for key in required:

@@ -39,11 +39,16 @@ class Key:
 
 def read_keys(place: Place, keys: Mapping[str, Key], raw: object) -> dict[str, Any] | None:
     """Return the given keys of the mapping RAW, each value of its kind; a refused value is left out."""
-    given = place.mapping(raw, keys, [name for name, key in keys.items() if key.required])
+    given = place.mapping(raw, keys, [name for name, key in keys.items() if key.required], _elsewhere(keys))
     if given is None:
         return None
     checked = {name: keys[name].read(place[name], value) for name, value in given.items()}
     return {name: value for name, value in checked.items() if value is not None}
+
+
+def _elsewhere(keys: Mapping[str, Key]) -> dict[str, str]:
+    """Return for each key of other levels the level that it belongs to."""
+    return {name: level for level, known in reversed(LEVELS) for name in known if name not in keys}
 
 
 def with_defaults(keys: Mapping[str, Key], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,6 +85,7 @@ ROLE = {
     "websocket_proxy_extra_config": Key("str", kinds.free_text, ""),
     "websocket_proxy_upstreams": Key("list", default=[], elements="dict"),
     "websocket_proxy_sites": Key("list", default=[], elements="dict"),
+    "websocket_proxy_allow_no_sites": Key("bool", kinds.boolean, False),
 }
 
 # These belong to the main or events context, where a file included by somebody else's nginx.conf has no say.
@@ -317,3 +323,10 @@ TCP_OPTIONS = ("port", "reuseport", "so_keepalive")
 SERVER_NAME = {
     "regex": Key("str", kinds.regular_expression, required=True),
 }
+
+# Levels whose keys are told from each other in errors. A key of several is that of the first.
+LEVELS: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("an upstream", UPSTREAM), ("a site", SITE), ("a location", LOCATION), ("an upstream's server", SERVER),
+    ("an upstream's load_balancing", METHODS), ("a site's listen", LISTEN), ("a site's tls", TLS),
+    ("acme in a site's tls", ACME), ("hsts in a site's tls", HSTS),
+    ("client_certificate in a site's tls", CLIENT_CERTIFICATE))

@@ -64,14 +64,15 @@ class _Socket:
 class Sites:
     """Compiles the sites in their order; knows what earlier ones have taken.
 
-    FREE_TEXT is that of the http context. ``trusted``, ``hosts`` and ``certificates`` are what the sites
-    refer to.
+    FREE_TEXT is that of the http context. ``trusted``, ``hosts`` and ``certificates`` are what the sites refer to, and
+    ``used`` has the names of the upstreams behind them.
     """
 
     def __init__(self, place: Place, upstreams: Mapping[str, Upstream], other_upgrades: str | None, host: Host,
                  drop_in: bool, free_text: str) -> None:
         self.trusted: list[Trusted] = []
         self.hosts = Hosts()
+        self.used: set[str] = set()
         self.certificates = Certificates(host)
         self._place = place
         self._upstreams = upstreams
@@ -200,8 +201,7 @@ class Sites:
         hosts = {one.proxy.host for one in locations if one.proxy} & set(self.hosts.all.values())
         return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts)]
 
-    @staticmethod
-    def _locations(compiler: Locations, layers: list[tuple[Place, Mapping[str, Any]]],
+    def _locations(self, compiler: Locations, layers: list[tuple[Place, Mapping[str, Any]]],
                    given: Mapping[str, Any]) -> list[Location]:
         compiled = []
         if "upstream" in given:
@@ -209,6 +209,7 @@ class Sites:
             compiled += compiler.for_all_paths(place, given["upstream"])
         for where, item in layers[-1][0]["locations"].items(given.get("locations"), "locations"):
             compiled += compiler.location(where, item)
+        self.used |= compiler.used
         return compiled + compiler.for_other_paths(layers[-1][0])
 
     @staticmethod
@@ -246,11 +247,12 @@ class Sites:
             place, tls.values["redirect_listen"] if "redirect_listen" in tls.places else None, None)
         for name, at in server_names.items():
             for words in sockets:
-                taken = self._served.get(f"{words[0]} {name}")
-                if taken:
+                taken = self._served.setdefault(f"{words[0]} {name}", at.elsewhere(f"the redirect of {at.path} to TLS"))
+                # What listens there with TLS has been refused.
+                if taken is not at and taken.path != f"the redirect of {at.path} to TLS":
                     place.refuse(f"{shown(name)} on {words[0]} is already {taken.path}, and the redirect from there to "
                                  "TLS would need it; redirect: false leaves that out")
-                self._served.setdefault(f"{words[0]} {name}", at)
+                    break
         ports = [words[0].rpartition(":")[2] for words in listen if not words[0].startswith("unix:")]
         port = ports[0] if ports else "443"
         return Redirect(listen=sockets, status=tls.values["redirect"], port="" if port == "443" else f":{port}",
@@ -279,6 +281,8 @@ class Sites:
                 where.refuse("clients come to port 80 without TLS; take it out of listen, what becomes of them is said "
                              "by redirect and redirect_listen of tls")
                 continue
+            if port == 443 and not tls:
+                where.warn("nginx listens here without TLS, which clients expect on port 443; see the site's key tls")
             if address.startswith("[") and not self._host.ipv6:
                 where.refuse(f"{shown(item)}: the host can open no IPv6 socket")
             addresses = [address] if address else ["0.0.0.0", "[::]"] if self._host.ipv6 else ["0.0.0.0"]

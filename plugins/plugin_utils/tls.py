@@ -93,7 +93,7 @@ def read_tls(layers: list[tuple[Place, Mapping[str, Any]]]) -> SiteTls | None:
         for key in _MAPPINGS:
             if isinstance(given.get(key), Mapping) and isinstance(merged.get(key), Mapping):
                 given[key] = {**merged[key], **given[key]}
-        own = {key for key in where.said(raw, TLS) if given.get(key) is not False}
+        own = {key for key in where.said(raw, TLS) if not (key == "self_signed" and given.get(key) is False)}
         if own & _SOURCES.keys():
             # A certificate of the site's own takes the place of whatever the defaults have.
             merged = {key: value for key, value in merged.items() if key not in _SOURCES}
@@ -158,7 +158,8 @@ class Certificates:
 
     def _certificate(self, tls: SiteTls, site: str, server_names: list[str]) -> Certificate | None:
         values = tls.values
-        written = [key for key in _SOURCES if values[key] not in (None, False)]
+        written = [key for key in _SOURCES
+                   if not (values[key] is None or (key == "self_signed" and values[key] is False))]
         given = {_SOURCES[key] for key in written}
         if len(given) != 1:
             # What was refused has been told of.
@@ -210,7 +211,7 @@ class Certificates:
                            said["email"] or "", said["directory_url"])
 
     def _client(self, place: Place, raw: object) -> ClientCertificate | None:
-        if raw in (None, False):
+        if raw is None or raw is False:
             return None
         given = read_keys(place, CLIENT_CERTIFICATE, raw)
         if given is None:
@@ -222,7 +223,7 @@ class Certificates:
 def hsts_header(tls: SiteTls) -> dict[str, str | None]:
     """Return the header of RFC 6797 as the layer of response headers that it is."""
     place, raw = tls["hsts"], tls.values["hsts"]
-    given = None if raw in (None, False) else read_keys(place, HSTS, raw)
+    given = None if raw is None or raw is False else read_keys(place, HSTS, raw)
     if given is None:
         return {}
     said = with_defaults(HSTS, given)

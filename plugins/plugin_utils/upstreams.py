@@ -56,9 +56,10 @@ class Inventory:
 
 @dataclass(frozen=True)
 class _Member:
-    """A server with the place that says so, and its options."""
+    """A server with the place that says so, its address with the place of that, and its options."""
 
     place: Place
+    at: Place
     address: str
     options: Mapping[str, Any]
 
@@ -168,7 +169,7 @@ class Upstreams:
             if "address" in options:
                 address = at.read(kinds.server_address, options["address"])
                 if address:
-                    yield _Member(where, address, with_defaults(SERVER, options))
+                    yield _Member(where, at, address, with_defaults(SERVER, options))
             elif "address" not in where.misspelt(item, SERVER):
                 where.refuse('"address" is missing')
 
@@ -205,7 +206,7 @@ class Upstreams:
                 continue
             without_port = without_port or read == ""
             if read:
-                yield _Member(where, read, with_defaults(SERVER, options))
+                yield _Member(where, at, read, with_defaults(SERVER, options))
         if without_port and "port" not in said:
             place.refuse(f'"port" is missing, on which the hosts of {shown(name)} listen')
 
@@ -364,9 +365,10 @@ def _server(member: _Member, resolve: bool) -> Server:
     parameters = [f"{name}={member.options[name]}" for name in ("weight", "max_conns", "max_fails", "fail_timeout")
                   if member.options[name] != SERVER[name].default]
     parameters += [name for name in ("backup", "down") if member.options[name]]
-    if resolve and _is_name(member.address):
-        parameters.append("resolve")
-    return Server(member.address, parameters)
+    if not _is_name(member.address):
+        return Server(member.address, parameters)
+    return Server(member.address, [*parameters, "resolve"]) if resolve else Server(
+        member.address, parameters, member.at.path)
 
 
 def _directive(method: str, options: Mapping[str, Any]) -> list[str]:

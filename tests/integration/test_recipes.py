@@ -28,6 +28,7 @@ def ask_(image: str) -> Iterator[Ask]:
     container.write({"/srv/example/index.html": "the page", "/srv/example/assets/app.js": "a script",
                      "/srv/example/.env": "a secret", "/etc/ssl/internal-ca.pem": CA.certificate,
                      "/root/internal.pem": INTERNAL.certificate + INTERNAL.key})
+    container.shell("mkdir /run/jupyter")
     container.shell(f"for address in {BALANCER} {CLIENT} 10.0.0.12 10.0.0.13 10.0.1.1 10.0.1.2; "
                     "do ip address add $address/32 dev lo; done")
 
@@ -45,7 +46,7 @@ def ask_(image: str) -> Iterator[Ask]:
             return edge.asked([{"to": EDGE, **question} for question in questions], backends, certificate)
         finally:
             edge.stop()
-            container.shell("rm -f /run/*.sock")
+            container.shell("rm -f /run/jupyter/*.sock")
 
     yield ask
     container.remove()
@@ -85,7 +86,7 @@ def test_several_applications(ask: Ask) -> None:
     assert statuses(answers) == [101, 101, 101, 302, 400, 404]
     assert [told(answer) for answer in answers[:3]] == [
         ("127.0.0.1:3000", "/", "chat.example.com"), ("127.0.0.1:3001", "/api/live/ws", f"{tools}:8080"),
-        ("unix:/run/jupyter.sock", "/jupyter/api/kernels", tools)]
+        ("unix:/run/jupyter/jupyter.sock", "/jupyter/api/kernels", tools)]
     assert answers[3]["headers"]["location"] == "/grafana/"
     assert answers[5]["headers"]["x-content-type-options"] == "nosniff"
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import SERVED
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host as Known
 from tests.support.host import Host, site, zone
 from tests.support.releases import NEWEST, OLDEST_AND_NEWEST
 from tests.support.waiting import wait_until
@@ -29,6 +31,13 @@ def test_nginx_that_does_not_run_is_started_and_proved(host: Host) -> None:
     run = host.apply(site(8091))
     assert run.reload["how"] == "started" and run.reload["generation"] == host.answer() == run.config["generation"]
     assert host.shell("systemctl is-active nginx").strip() == "active"
+
+
+@NEWEST
+def test_a_host_tells_which_sites_it_serves(host: Host) -> None:
+    assert Known.of(host.module("nginx_info", {"folders": [SERVED]})).sites == set()
+    host.serve(site(8091, name="chat.example.com"))
+    assert Known.of(host.module("nginx_info", {"folders": [SERVED]})).sites == {"chat.example.com"}
 
 
 @NEWEST

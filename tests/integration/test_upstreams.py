@@ -385,7 +385,7 @@ resolver_timeout 1s; reset_timedout_connection on; proxy_socket_keepalive on; pr
 def test_no_other_time_than_read_timeout_ends_a_handshake_that_is_not_answered(setup: Setup) -> None:
     hung, front, inner = silent(), free_address(), free_address()
     upgrade = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
-    setup.edge.start({"upstreams": [{"name": "u", "servers": [hung.address]}], "sites": []}, {"hung.conf": f"""
+    setup.edge.start({"allow_no_sites": True}, {"hung.conf": f"""
         upstream hung {{ server {hung.address}; keepalive 4; keepalive_timeout 1s; }}
         upstream inner {{ server {inner}; }}
         server {{ listen {front}; {OTHER_TIMES} {upgrade}

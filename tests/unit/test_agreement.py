@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -62,3 +63,9 @@ def test_each_choice_is_accepted_and_nothing_else(level: str) -> None:
 def test_the_reference_is_written_from_the_specifications() -> None:
     builder = runpy.run_path(str(CHECKOUT / "docs/build_reference.py"))
     assert builder["REFERENCE"].read_text() == builder["reference"](), "run docs/build_reference.py"
+
+
+def test_documentation_escapes_only_where_ansible_unescapes() -> None:
+    for path in [ROLE / "meta/argument_specs.yml", *(CHECKOUT / "plugins").glob("*/*.py")]:
+        assert not re.findall(r"\b[CM]\([^)]*\\", path.read_text()), path
+    assert "\\)" not in (CHECKOUT / "docs/reference.md").read_text()

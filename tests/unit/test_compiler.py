@@ -90,10 +90,6 @@ def test_an_ipv6_address_on_a_host_without_ipv6_is_refused() -> None:
         compile_model(variables, Host())
 
 
-def test_an_empty_inventory_is_an_edge_without_sites() -> None:
-    assert compile_model({}, HOST).sites == []
-
-
 def test_paths_that_no_location_has_are_refused() -> None:
     site = {"upstream": None, "locations": [{"path": "/socket", "upstream": "ws_node"}]}
     (rest,) = compiled(site).sites[0].locations[1:]

@@ -112,6 +112,11 @@ def test_a_sound_value_is_accepted_in_its_normal_form(
     (kinds.tls_name, "*.b.test", "not a host name"), (kinds.verify, "off", "neither on nor optional"),
     (kinds.redirect_status, 303, "or false for no redirect"), (kinds.pem, "x", "with -----BEGIN on a line"),
     (kinds.listen, "443 ssl", "the key tls of the site"),
+    (kinds.listen, "unix:/../run/websocket_proxy/x.sock", 'no "/./" or "/../"'),
+    (kinds.server_address, "unix:/run/./x.sock", 'no "/./"'), (kinds.unix_socket, "unix:/run/..", "path of a socket"),
+    (kinds.email, "-x@b.test", "not an address"), (kinds.package, "nginx-", "Debian package"),
+    (kinds.package, "-nginx", "Debian package"), (kinds.public_key, "", "expected the text of a public key"),
+    (kinds.public_key, "\n", "expected the text of a public key"), (kinds.log_file, 0, "is not text"),
     (kinds.private_key, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nx", "has a password"),
     (kinds.private_key, "-----BEGIN CERTIFICATE-----\nx", "not a private key"),
 ])
@@ -119,6 +124,13 @@ def test_a_value_of_another_kind_is_refused_with_what_was_expected(
         kind: Callable[[object], Any], value: object, told: str) -> None:
     with pytest.raises(Refused, match=told):
         kind(value)
+
+
+@pytest.mark.parametrize("kind", [kinds.email, kinds.package, kinds.directory_url, kinds.server_name, kinds.name])
+@given(value=NEARLY | st.emails())
+def test_what_becomes_a_word_of_a_command_is_never_an_option(kind: Callable[[object], Any], value: str) -> None:
+    with pytest.raises(Refused):
+        kind(f"-{value}")
 
 
 @pytest.mark.parametrize("kind", [kinds.header_value, kinds.path])

@@ -187,7 +187,7 @@ def test_a_default_server_is_not_for_all_sites() -> None:
 
 
 def test_headers_in_the_defaults_are_looked_at_without_a_site_too() -> None:
-    assert len(problems(site_defaults={"response_headers": {"Upgrade": "x"}})) == 1
+    assert len(problems(site_defaults={"response_headers": {"Upgrade": "x"}}, allow_no_sites=True)) == 1
 
 
 def test_a_site_that_listens_on_ipv6_too_has_its_mistakes_told_once() -> None:
@@ -276,6 +276,30 @@ def test_a_trusted_proxy_is_an_address_or_a_network(network: str, told: str) -> 
 def test_the_name_of_no_request_is_refused_with_what_is_meant() -> None:
     assert problems({**SITE, "server_names": ["_"]}) == [
         '[0].server_names[0]: "_" is the name of no request; listen with default_server: true answers every name']
+
+
+@pytest.mark.parametrize(("given", "told"), [
+    ({**SITE, "websocket_only": True}, '[0]: "websocket_only" is not a key here; it is a key of a location'),
+    ({**SITE, "hsts": {}}, '[0]: "hsts" is not a key here; it is a key of a site\'s tls'),
+    ({**SITE, "servers": []}, '[0]: "servers" is not a key here; it is a key of an upstream'),
+    (located(upstream="u", trusted_proxies=[]), '[0].locations[0]: "trusted_proxies" is not a key here; it is a key of '
+                                                "a site"),
+    ({"server_names": ["a.b"], "proxy_pass": "http://127.0.0.1:3000"},
+     '[0]: "proxy_pass" is not a key here; did you mean "upstream"?'),
+    (located(proxy_pass="http://127.0.0.1:3000"),
+     '[0].locations[0]: "proxy_pass" is not a key here; did you mean "upstream"?'),
+    ({**SITE, "proxy_set_header": {}}, '[0]: "proxy_set_header" is not a key here; did you mean "request_headers"?'),
+    ({**SITE, "upstrem": "u"}, '[0]: "upstrem" is not a key here; did you mean "upstream"?'),
+])
+def test_a_key_that_belongs_elsewhere_is_told_where(given: dict[str, Any], told: str) -> None:
+    assert problems(given) == [told]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:3012", "http://127.0.0.1:3012", "http://127.0.0.1:3012/"])
+def test_an_address_in_the_place_of_an_upstream_is_told_how_it_becomes_one(address: str) -> None:
+    assert problems({**SITE, "upstream": address}) == [
+        f'[0].upstream: "{address}" is an address, and expected is the name of an upstream; give it one in '
+        'websocket_proxy_upstreams, such as {name: app, servers: ["127.0.0.1:3012"]}, and write upstream: app here']
 
 
 def test_a_server_name_that_is_taken_is_told_once() -> None:

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import (
-    websocket_proxy_contents,
-    websocket_proxy_model,
-)
+from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_contents import websocket_proxy_contents
+from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Model, Site, Tls
@@ -257,10 +255,23 @@ def test_an_address_is_a_name_of_a_site_that_answers_every_name_alone(address: s
      '[1].tls.profile: "modern", and websocket_proxy_sites[0].tls has "intermediate" on the same socket, where it is'),
     (site("c.d", tls={**OWN, "http2": False}), "[1].tls.http2: false, and websocket_proxy_sites[0].tls has true"),
     (site("c.d", listen=[80, 444], tls=OWN), "[1].listen[0]: clients come to port 80 without TLS; take it out of"),
-    (site("a.b"), '[1].server_names[0]: "a.b" on 80 is already websocket_proxy_sites[0].server_names[0]')])
+    (site("a.b"), '[1].server_names[0]: "a.b" on 80 is already the redirect of '
+                  "websocket_proxy_sites[0].server_names[0] to TLS")])
 def test_what_does_not_go_with_another_site_on_a_socket_is_refused(second: dict[str, Any], told: str) -> None:
     found = problems(site(tls=OWN), {**second, "name": "second"})
     assert len(found) == 1 and found[0].startswith(told), found
+
+
+def test_a_name_whose_redirect_is_taken_is_told_once() -> None:
+    taken = ('[1].tls.redirect_listen: "a.b" on 80 is already {}, and the redirect from there to TLS would need it; '
+             "redirect: false leaves that out")
+    assert problems(site(), {**site(tls=OWN), "name": "second"}) == [
+        taken.format("websocket_proxy_sites[0].server_names[0]")]
+    assert problems(site(tls=OWN), {**site(tls=OWN, listen=[8443]), "name": "second"}) == [
+        taken.format("the redirect of websocket_proxy_sites[0].server_names[0] to TLS")]
+    assert problems(site(tls={**OWN, "redirect_listen": [443]})) == [
+        "[0].tls.redirect_listen[0]: websocket_proxy_sites[0].listen listens on 443 with TLS, and this without; one "
+        "socket has one of both"]
 
 
 def test_a_port_that_nobody_wrote_down_is_told_by_the_key_that_would_say_another() -> None:

@@ -41,7 +41,7 @@ def compiled(*upstreams: Any, host: Host = OLD, groups: Mapping[str, Any] | None
     """Compile upstreams, called after their numbers where they have no name."""
     named = [{"name": f"u{number}", **one} if isinstance(one, dict) else one for number, one in enumerate(upstreams)]
     variables = {"websocket_proxy_upstreams": named, "websocket_proxy_resolver": resolver,
-                 "websocket_proxy_sites": sites}
+                 "websocket_proxy_sites": sites, "websocket_proxy_allow_no_sites": True}
     return compile_model(variables, host, Inventory(groups or GROUPS, hostvars or HOSTVARS))
 
 
@@ -192,8 +192,18 @@ def test_what_a_host_says_empty_is_not_taken_for_nothing_said(said: Any, problem
     assert problems({"group": "others", "port": 1}, hostvars={"other": said}) == [problem]
 
 
+def test_an_address_that_nginx_looks_up_has_its_place() -> None:
+    told = {"other": {"ansible_host": "node.example"}}
+    servers = ["a.example:1", {"address": "b.example:1"}, "10.0.0.1:1", "unix:/run/x"]
+    found = first({"servers": servers, "group": "others", "port": 3000}, hostvars=told).servers
+    assert [server.place for server in found] == [
+        "websocket_proxy_upstreams[0].servers[0]", "websocket_proxy_upstreams[0].servers[1].address", None, None,
+        'hostvars["other"].ansible_host']
+
+
 def test_a_host_that_has_no_variables_is_reached_by_its_name() -> None:
-    assert compile_model({"websocket_proxy_upstreams": [{"name": "u", "group": "g", "port": 1}]}, OLD,
+    assert compile_model({"websocket_proxy_upstreams": [{"name": "u", "group": "g", "port": 1}],
+                          "websocket_proxy_allow_no_sites": True}, OLD,
                          Inventory({"g": ["h1"]})).upstreams[0].servers == [Server("h1:1", [])]
 
 
@@ -215,7 +225,8 @@ def test_what_a_mistake_leads_to_is_not_told_as_another_one(upstream: Any, place
 
 
 def test_a_proxy_that_is_a_backend_too_has_its_own_variable() -> None:
-    assert compile_model({"websocket_proxy_server": {"address": "10.0.0.1"}}, OLD).upstreams == []
+    assert compile_model({"websocket_proxy_server": {"address": "10.0.0.1"}, "websocket_proxy_allow_no_sites": True},
+                         OLD).upstreams == []
 
 
 # --- load balancing

@@ -63,7 +63,8 @@ def test_a_bad_variable_fails_with_its_place_twice_and_touches_nothing(
 
 
 @pytest.mark.parametrize("options", [(), ("--tags", "configure"), ("--tags", "install"), ("--tags", "service"),
-                                     ("--check", "--diff")], ids=" ".join)
+                                     ("--skip-tags", "install"), ("--skip-tags", "configure"),
+                                     ("--skip-tags", "service,install"), ("--check", "--diff")], ids=" ".join)
 def test_a_run_that_has_nothing_to_do_says_so(host: Host, options: tuple[str, ...]) -> None:
     before = tree(host)
     done = play("--limit", "newest", *options)

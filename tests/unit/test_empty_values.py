@@ -1,0 +1,130 @@
+"""0, false, empty text, lists and mappings mean something only where it is documented: no key takes one for another."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils import schema
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused
+from tests.unit.test_agreement import SCHEMAS
+
+VALUES = [0, 0.0, 1, 1.0, False, True, "", [], {}]
+KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\nx\n-----END PGP PUBLIC KEY BLOCK-----"
+
+# Of each level, a mapping that is sound.
+SOUND: dict[str, dict[str, Any]] = {
+    "main": {"websocket_proxy_upstreams": [{"name": "u", "servers": ["10.0.0.1:1"]}],
+             "websocket_proxy_sites": [{"server_names": ["a.b"], "upstream": "u"}]},
+    "apt_repository": {"url": "https://a.b/", "suite": "trixie", "key": KEY},
+    "upstream": {"name": "u", "servers": ["10.0.0.1:1"], "keepalive": 8}, "server": {"address": "10.0.0.1:1"},
+    "hash": {"key": "$arg_x"}, "sticky": {"cookie": "route"}, "random": {"two": "least_conn"},
+    "site": {"server_names": ["a.b"], "upstream": "u"}, "location": {"path": "/x", "upstream": "u"},
+    "redirect": {"to": "/"}, "respond": {}, "tls": {"self_signed": True}, "acme": {"agree_tos": True}, "hsts": {},
+    "client_certificate": {"ca": "/ca.pem"}, "listen": {"port": 81}, "server_name": {"regex": "^a$"},
+    "upstream_tls": {"server_name": "c.d"},
+}
+# What stands in the place of other keys of its level.
+PURPOSES = {"root", "redirect", "respond"}
+
+
+def inventory(level: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return an inventory in which one mapping is the one GIVEN."""
+    if level == "main":
+        return given
+    variables = copy.deepcopy(SOUND["main"])
+    (upstream,), (site,) = variables["websocket_proxy_upstreams"], variables["websocket_proxy_sites"]
+    if level == "apt_repository":
+        variables["websocket_proxy_apt_repository"] = given
+    elif level == "upstream":
+        variables["websocket_proxy_upstreams"] = [given]
+    elif level in schema.METHODS:
+        upstream["load_balancing"] = {level: given}
+    elif level == "upstream_tls":
+        upstream["tls"] = given
+    elif level == "server":
+        upstream["servers"] = [given]
+    elif level == "site":
+        variables["websocket_proxy_sites"] = [given]
+    elif level == "location":
+        site["locations"] = [given]
+    elif level in ("redirect", "respond"):
+        site["locations"] = [{"path": "/x", level: given}]
+    elif level == "tls":
+        site["tls"] = given
+    elif level == "acme":
+        site["tls"] = {"acme": given}
+    elif level == "hsts":
+        site["tls"] = {"certificate": "/a.pem", "certificate_key": "/a.key", "hsts": given}
+    elif level == "client_certificate":
+        site["tls"] = {"self_signed": True, "client_certificate": given}
+    else:
+        site[{"listen": "listen", "server_name": "server_names"}[level]] = [given]
+    return variables
+
+
+def accepted(level: str, name: str) -> list[Any]:
+    """Return which of the values a key accepts."""
+    sound = {key: value for key, value in SOUND[level].items()
+             if not (level == "location" and name in PURPOSES and key == "upstream")}
+    found = []
+    for value in VALUES:
+        try:
+            compile_model(inventory(level, {**sound, name: value}), Host(ipv6=True, nginx_version=(1, 30, 6)))
+        except InventoryError:
+            continue
+        found.append(value)
+    return found
+
+
+# What each kind accepts of the values. False is how YAML reads "off", and True how it reads "on".
+OF_KIND: dict[str, list[Any]] = {
+    "boolean": [False, True], "duration": [1], "seconds": [1], "duration_or_never": [0, 1], "seconds_or_none": [0, 1],
+    "body_size": [0, 1], "worker_processes": [1], "free_text": [""], "body": [""], "log_file": [False],
+    "expires": [1, False], "proxy_redirect": [False], "redirect_status": [False], "so_keepalive": [False, True],
+    "verify": [True], "some_of": [[]],
+}
+# Of keys that the compiler goes through itself, and of those that need or exclude others.
+OF_KEY: dict[tuple[str, str], list[Any]] = {
+    ("main", "websocket_proxy_apt_repository"): [{}], ("main", "websocket_proxy_site_defaults"): [{}],
+    ("main", "websocket_proxy_server"): [{}], ("main", "websocket_proxy_resolver"): [[]],
+    ("upstream", "proxy_bind"): [[]], ("upstream", "resolve"): [False], ("server", "backup"): [False],
+    ("site", "tls"): [False], ("site", "locations"): [[]], ("site", "trusted_proxies"): [[]],
+    ("site", "request_headers"): [{}], ("site", "response_headers"): [{}], ("location", "request_headers"): [{}],
+    ("location", "response_headers"): [{}], ("location", "respond"): [{}], ("location", "strip_prefix"): [False],
+    ("tls", "self_signed"): [True], ("tls", "hsts"): [False], ("tls", "client_certificate"): [False],
+    ("acme", "agree_tos"): [True], ("hsts", "preload"): [False], ("listen", "proxy_protocol"): [False],
+    ("upstream", "port"): [],
+}
+
+
+def expected(level: str, name: str) -> list[Any]:
+    """Return which of the values a key is documented to accept."""
+    kind = SCHEMAS[level][name].kind
+    if (level, name) in OF_KEY or not kind:
+        return OF_KEY.get((level, name), [])
+    if kind.__qualname__.startswith("whole"):
+        return [value for value in (0, 1) if is_of(kind, value)]
+    return OF_KIND.get(kind.__qualname__.split(".")[0], [])
+
+
+def is_of(kind: Callable[[object], Any], value: object) -> bool:
+    """Tell whether a kind accepts a value."""
+    try:
+        kind(value)
+    except Refused:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("level", SCHEMAS)
+def test_a_key_accepts_an_empty_value_only_where_that_is_documented(level: str) -> None:
+    # By their texts, because 0 is equal to False and 0.0.
+    assert {name: repr(accepted(level, name)) for name in SCHEMAS[level]} == {
+        name: repr(sorted(expected(level, name), key=lambda value: [repr(one) for one in VALUES].index(repr(value))))
+        for name in SCHEMAS[level]}

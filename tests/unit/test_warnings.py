@@ -1,0 +1,148 @@
+"""What an inventory can hold and is probably not meant: the model names it, and Ansible shows it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import SERVED, Host
+
+UPSTREAM = {"name": "chat", "servers": ["127.0.0.1:3000"]}
+SITE = {"server_names": ["chat.example.com"], "upstream": "chat"}
+PLAIN_443 = ("websocket_proxy_sites[0].listen[1]: nginx listens here without TLS, which clients expect on port 443; "
+             "see the site's key tls")
+
+
+def warnings(*sites: dict[str, Any], host: Host | None = None, **role: Any) -> list[str]:
+    """Return the warnings of the model of some sites and other variables."""
+    variables = {"upstreams": [UPSTREAM], "sites": list(sites or [SITE]), **role}
+    return compile_model({f"websocket_proxy_{name}": value for name, value in variables.items()},
+                         host or Host(ipv6=True)).warnings
+
+
+def test_an_inventory_that_is_as_meant_has_no_warnings() -> None:
+    assert warnings() == []
+    assert warnings({**SITE, "tls": {"self_signed": True}, "listen": [443, {"port": 8443}]}) == []
+
+
+def test_port_443_without_tls_is_warned_of_once() -> None:
+    assert warnings({**SITE, "listen": [80, 443]}) == [PLAIN_443]
+    assert warnings(SITE, {**SITE, "server_names": ["c"]}, site_defaults={"listen": [{"port": 443}]}) == [
+        PLAIN_443.replace("sites[0].listen[1]", "site_defaults.listen[0]")]
+
+
+NO_SITES = ("websocket_proxy_sites: there is none, and a run would take every site away; websocket_proxy_state: absent "
+            "removes the edge, and websocket_proxy_allow_no_sites: true says that an edge without sites is meant")
+
+
+@pytest.mark.parametrize("given", [{}, {"sites": []}, {"sites": None}, {"sites": [], "allow_no_sites": False}])
+def test_an_inventory_without_sites_is_refused_unless_it_says_so(given: dict[str, Any]) -> None:
+    variables = {f"websocket_proxy_{name}": value for name, value in given.items()}
+    with pytest.raises(InventoryError) as found:
+        compile_model(variables, Host())
+    assert found.value.problems == [NO_SITES]
+    for more in ({"websocket_proxy_allow_no_sites": True}, {"websocket_proxy_state": "absent"}):
+        assert compile_model({**variables, **more}, Host()).sites == []
+
+
+def test_a_misspelt_variable_of_the_sites_is_told_once() -> None:
+    with pytest.raises(InventoryError) as found:
+        compile_model({"websocket_proxy_site": [], "websocket_proxy_sites": []}, Host())
+    assert found.value.problems == [
+        'websocket_proxy_site: not a variable of this role; did you mean "websocket_proxy_sites"?']
+
+
+def serving(*sites: str) -> Host:
+    """Return a host that serves sites of these names."""
+    return Host.of({"folders": {SERVED: ["http.conf", "main", *(f"site-{name}.conf" for name in sites)]}})
+
+
+GONE = "websocket_proxy_sites: these sites are not here any more, and a run that configures the host takes them away: "
+
+
+def test_sites_that_the_host_serves_and_the_inventory_lacks_are_named() -> None:
+    assert warnings(host=serving("chat.example.com")) == []
+    assert warnings(host=serving("chat.example.com", "b", "a")) == [f"{GONE}a, b"]
+    assert warnings(host=serving("a"), state="absent") == []
+    many = warnings(host=serving(*(f"s{number:03}" for number in range(100))))
+    assert many == [GONE + ", ".join(f"s{number:03}" for number in range(12)) + " and 88 more"]
+
+
+def test_a_second_use_of_the_role_in_a_run_says_which_sites_it_replaces() -> None:
+    first = websocket_proxy_model({"websocket_proxy_sites": [{**SITE, "name": "first"}],
+                                   "websocket_proxy_upstreams": [UPSTREAM]}, {})
+    second: dict[str, Any] = {"websocket_proxy_sites": [{**SITE, "name": "second"}],
+                              "websocket_proxy_upstreams": [UPSTREAM]}
+    assert first["sites"] == ["first"]
+    assert websocket_proxy_model(second, {}, before=first["sites"])["warnings"] == [
+        f"{GONE}first; the role was used before in this run with first, and its variables describe the whole edge of a "
+        "host: give it all sites in one use"]
+    assert websocket_proxy_model(second, {}, before=["second"])["warnings"] == []
+    assert websocket_proxy_model({**second, "websocket_proxy_state": "absent"}, {})["sites"] == []
+
+
+UNUSED = "websocket_proxy_upstreams[0]: no site uses this upstream"
+
+
+@pytest.mark.parametrize(("site", "role", "unused"), [
+    ({"upstream": "other"}, {}, True), ({"upstream": "other"}, {"site_defaults": {"upstream": "chat"}}, True),
+    ({"upstream": None}, {"site_defaults": {"upstream": "chat"}}, False),
+    ({"locations": [{"path": "/x", "upstream": "chat"}]}, {}, False),
+    ({"locations": [{"path": "/x", "upstream": "chat", "maintenance": True}]}, {}, False),
+    ({"extra_config": "location /x { proxy_pass http://websocket_proxy_chat/; }"}, {}, False),
+    ({"locations": [{"path": "/", "root": "/srv", "extra_config": "proxy_pass http://websocket_proxy_chat;"}]}, {},
+     False),
+    ({"extra_config": "location /x { proxy_pass http://websocket_proxy_chat2; }"}, {}, True),
+    ({"extra_config": "location /x { proxy_pass http://websocket_proxy_$arg_x; }"}, {}, False),
+    ({}, {"extra_config": "map $arg_x $theirs { default websocket_proxy_chat; }"}, False),
+    ({}, {"state": "absent"}, False),
+])
+def test_an_upstream_that_nothing_uses_is_warned_of(site: dict[str, Any], role: dict[str, Any], unused: bool) -> None:
+    given: dict[str, Any] = {"server_names": ["b"], "upstream": "other", **site}
+    if "locations" in given:
+        given["locations"] = [*given["locations"], {"path": "/other", "upstream": "other"}]
+        del given["upstream"]
+    upstreams = [UPSTREAM, {"name": "other", "servers": ["127.0.0.1:1"]}]
+    assert (UNUSED in warnings(given, upstreams=upstreams, **role)) is unused
+
+
+def test_an_upstream_without_servers_is_used_as_well() -> None:
+    assert warnings(upstreams=[{"name": "chat", "servers": [], "allow_empty": True}]) == []
+
+
+def played(folder: Path, *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+    """Run a play that compiles twice, as the role does where it has installed nginx."""
+    compiling = {"name": "Compile", "register": "model", "wsedge.nginx.websocket_proxy_model": {
+        "host": {}, "before": "{{ model.sites | default([]) }}"}}
+    play = {"hosts": "one:two", "gather_facts": False, "vars": variables, "tasks": [
+        compiling, compiling, {"name": "Show", "ansible.builtin.debug": {"msg": "{{ model.main.package }}"}}]}
+    (folder / "play.json").write_text(json.dumps([play]))
+    return subprocess.run([str(Path(sys.executable).with_name("ansible-playbook")), "-i", "one,two,", *options, "play.json"], cwd=folder, text=True,
+                          capture_output=True, check=False, timeout=120, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]], ids=["run", "check"])
+def test_a_play_shows_a_warning_as_ansibles_own_and_goes_on(options: list[str], tmp_path: Path) -> None:
+    done = played(tmp_path, *options, websocket_proxy_upstreams=[UPSTREAM],
+                  websocket_proxy_sites=[{**SITE, "listen": [80, 443]}])
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = " ".join((done.stdout + done.stderr).split())
+    assert told.count(PLAIN_443) == 1
+    assert f"[WARNING]: {PLAIN_443}" in told
+    assert '"msg": "nginx"' in done.stdout
+
+
+def test_a_play_fails_with_all_problems_of_the_inventory(tmp_path: Path) -> None:
+    done = played(tmp_path, websocket_proxy_site=[], websocket_proxy_sites=[{**SITE, "listen": [80, 443]}])
+    assert done.returncode == 2
+    told = done.stdout + done.stderr
+    assert 'The inventory cannot be used:\n' in told.replace("\\n", "\n")
+    assert "websocket_proxy_site: not a variable of this role" in told
+    assert "is not an upstream; there is none" in told
