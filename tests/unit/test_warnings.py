@@ -15,6 +15,8 @@ from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model impor
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import SERVED, Host
 
+CHECKOUT = Path(__file__).parents[2]
+
 UPSTREAM = {"name": "chat", "servers": ["127.0.0.1:3000"]}
 SITE = {"server_names": ["chat.example.com"], "upstream": "chat"}
 PLAIN_443 = ("websocket_proxy_sites[0].listen[1]: nginx listens here without TLS, which clients expect on port 443; "
@@ -125,8 +127,9 @@ def played(folder: Path, *options: str, **variables: Any) -> subprocess.Complete
     play = {"hosts": "one:two", "gather_facts": False, "vars": variables, "tasks": [
         compiling, compiling, {"name": "Show", "ansible.builtin.debug": {"msg": "{{ model.main.package }}"}}]}
     (folder / "play.json").write_text(json.dumps([play]))
-    return subprocess.run([str(Path(sys.executable).with_name("ansible-playbook")), "-i", "one,two,", *options, "play.json"], cwd=folder, text=True,
-                          capture_output=True, check=False, timeout=120, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "one,two,", *options, "play.json"]
+    return subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False, timeout=120,
+                          env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(CHECKOUT / ".ansible")})
 
 
 @pytest.mark.parametrize("options", [[], ["--check"]], ids=["run", "check"])
