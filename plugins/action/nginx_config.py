@@ -28,6 +28,8 @@ class ActionModule(ActionBase):
         """Render, compare, send what the host lacks."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
+        # Modules write their arguments to the host's journal, which more people read than root.
+        task_vars = {**(task_vars or {}), "ansible_no_target_syslog": True}
         if arguments.get("state", "present") != "present":
             result.update(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
             return result
@@ -51,6 +53,8 @@ class ActionModule(ActionBase):
                 break
         else:
             raise AnsibleActionFail("another run keeps changing this host; try again when it has ended")
+        # The arguments once more, which -vvv shows.
+        answer.pop("invocation", None)
         result.update(answer)
         before = result.pop("before", {})
         if result.get("changed"):

@@ -27,13 +27,24 @@ MAIN = "main"
 # Beside them too, when a generation is only a step to the next.
 INTERIM = "interim"
 
+# What was there before the first commit: the main file, which keeps its mode, and links.
 BEFORE = "before"
+LINKS = "links.json"
 
 # A link to the generation that nginx was last seen to run.
 PROVED = "proved"
 
 # A directive that listens on a unix socket.
 _UNIX = re.compile(rb"^[ \t]*listen[ \t]+\"?unix:([^\s\";]+)", re.MULTILINE)
+
+# It goes with the next boot.
+LOCK = "/run/websocket_proxy.lock"
+
+# What the inventory says is for root only; nginx's master reads its configuration as root, and the main file names no
+# more than the generation.
+PRIVATE = 0o600
+PUBLIC = 0o644
+FOLDER_MODE = 0o700
 
 _NAME = re.compile(r"[0-9]{6,}-[0-9a-f]{12}")
 _UNFINISHED = re.compile(r"\.[0-9]{6,}-[0-9a-f]{12}\.(partial|removed)")
@@ -43,12 +54,14 @@ class Failure(Exception):
     """What was asked for cannot be done; the text says why and what helps."""
 
 
-def lock(folder: str, seconds: int = 60) -> None:
-    """Lock FOLDER against a second run; the lock ends with the process, which keeps it open.
+def lock(folder: str, seconds: int = 60, by: str = LOCK) -> None:
+    """Lock FOLDER against a second run; the lock ends with the process, which keeps the file BY open.
 
-    :raises Failure: somebody else has held it for that many SECONDS
+    Whoever can open a file can lock it, so it is one of root's, where only root can put one.
+
+    :raises Failure: another run has held it for that many SECONDS
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(by, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
     for _attempt in range(seconds * 10):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -92,13 +105,13 @@ def _named(path: str) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, path) from None
 
 
-def write(path: str, text: bytes) -> None:
-    """Write a new file, mode 0644 whatever the umask, and sync it."""
+def write(path: str, text: bytes, mode: int = PRIVATE) -> None:
+    """Write a new file, with this MODE whatever the umask, and sync it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with _named(path), os.fdopen(descriptor, "wb") as file:
         file.write(text)
         file.flush()
-        os.fchmod(descriptor, 0o644)
+        os.fchmod(descriptor, mode)
         os.fsync(descriptor)
 
 
@@ -111,10 +124,10 @@ def read(path: str) -> bytes | None:
         return None
 
 
-def replace(path: str, text: bytes, by: str) -> None:
+def replace(path: str, text: bytes, by: str, mode: int = PRIVATE) -> None:
     """Replace a file, or make it, in one step: it is written as the file BY first."""
     remove_file(by)
-    write(by, text)
+    write(by, text, mode)
     os.rename(by, path)
 
 
@@ -126,7 +139,7 @@ def remove_file(path: str) -> None:
 
 def _as_we_write(path: str) -> bool:
     found = os.lstat(path)
-    return stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) == 0o644 and found.st_uid == os.geteuid()
+    return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
 
 
 class Generations:
@@ -240,10 +253,24 @@ class Generations:
         return None
 
     def untouched(self, generation: str) -> bool:
-        """Tell whether owner and mode of everything in force are as we write them."""
+        """Tell whether everything in force is a file of ours; its mode is put right in place."""
         folder = self.path(generation)
         paths = [self.main] + [os.path.join(folder, name) for name in os.listdir(folder)]
         return all(_as_we_write(path) for path in paths)
+
+    def wrong_modes(self) -> dict[str, int]:
+        """Return what has another mode than we write, with the right one; earlier versions left all of it to read."""
+        modes = {self.main: PUBLIC} if self.current() else {}
+        modes.update((path, FOLDER_MODE) for path in (self.folder, self.before) if os.path.isdir(path))
+        links = os.path.join(self.before, LINKS)
+        if os.path.lexists(links):
+            modes[links] = PRIVATE
+        for folder in map(self.path, self.all()):
+            modes[folder] = FOLDER_MODE
+            modes.update((os.path.join(folder, name), PRIVATE) for name in os.listdir(folder))
+        found = {path: os.lstat(path).st_mode for path in modes}
+        return {path: mode for path, mode in modes.items() if stat.S_IMODE(found[path]) != mode
+                and (stat.S_ISREG(found[path]) or stat.S_ISDIR(found[path]))}
 
     def next_name(self, digest: str) -> str:
         """Return the name of the next generation, whose content has this DIGEST."""
@@ -253,15 +280,15 @@ class Generations:
         """Write a complete generation and its candidate main file; return the candidate's path."""
         partial = os.path.join(self.folder, f".{generation}.partial")
         if not os.path.isdir(self.folder):
-            os.mkdir(self.folder)
+            os.mkdir(self.folder, FOLDER_MODE)
             sync(os.path.dirname(self.folder))
-        os.mkdir(partial)
+        os.mkdir(partial, FOLDER_MODE)
         for name, text in {**files, MAIN: main}.items():
             write(os.path.join(partial, name), text)
         sync(partial)
         # The candidate first: as long as it is there, its generation never was in force.
         candidate = self.candidate(generation)
-        write(candidate, main)
+        write(candidate, main, PUBLIC)
         os.rename(partial, self.path(generation))
         sync(self.folder)
         return candidate
@@ -276,7 +303,7 @@ class Generations:
 
     def go_back_to(self, generation: str) -> None:
         """Commit a generation that is there already."""
-        replace(self.main, self.main_of(generation), self.candidate(generation))
+        replace(self.main, self.main_of(generation), self.candidate(generation), PUBLIC)
         self.sync()
 
     def discard(self, generation: str) -> None:

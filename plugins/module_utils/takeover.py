@@ -14,6 +14,9 @@ from typing import Callable
 from ansible_collections.wsedge.nginx.plugins.module_utils.candidates import mirrored
 from ansible_collections.wsedge.nginx.plugins.module_utils.conffiles import Conffiles, diversion, divert, undivert
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
+    FOLDER_MODE,
+    LINKS,
+    PUBLIC,
     Failure,
     Generations,
     read,
@@ -44,7 +47,7 @@ class Takeover:
         self.replace = replace
         self.distrib = self.main + ".distrib"
         self.saved_main = os.path.join(generations.before, "main")
-        self.saved_links = os.path.join(generations.before, "links.json")
+        self.saved_links = os.path.join(generations.before, LINKS)
 
     def needed(self) -> bool:
         """Tell whether the main file has still to be taken over; refuse one that is somebody's own."""
@@ -88,7 +91,7 @@ class Takeover:
                 os.link(self.main, self.distrib)
             else:
                 self._folder(undo)
-                replace(self.distrib, conffiles.package_text(self.main), self.saved_main + ".new")
+                replace(self.distrib, conffiles.package_text(self.main), self.saved_main + ".new", PUBLIC)
         if diversion(self.main) is None:
             undo.append(partial(undivert, self.main))
             divert(self.main, self.distrib)
@@ -101,7 +104,7 @@ class Takeover:
 
     def _folder(self, undo: Undo) -> None:
         if not os.path.isdir(self.generations.before):
-            os.mkdir(self.generations.before)
+            os.mkdir(self.generations.before, FOLDER_MODE)
             undo.append(partial(shutil.rmtree, self.generations.before))
 
     def links(self, wanted: list[str]) -> list[str]:

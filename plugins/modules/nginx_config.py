@@ -13,6 +13,7 @@ description:
   - Writes a set of configuration files as a new folder, a I(generation), tests it with C(nginx -t) exactly as it will
     run, and puts it in force with one rename(2) of the main file. A crash at any instant leaves the old
     configuration or the new one, each whole.
+  - Only root can read the generations; the main file is open to everybody.
   - When nothing differs, nothing is written; the configuration on disk is tested all the same, so that a broken file
     of somebody else's is found by every run.
   - Files are compared by their content, not by the name of their generation. What was edited by hand is put right by
@@ -201,6 +202,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+reload:
+  description: Whether nginx has something to load. V(false) with a change where only modes of files were put right.
+  type: bool
+  returned: success
+modes:
+  description: Whether modes were put right, in place. Earlier versions wrote files that everybody could read.
+  type: bool
+  returned: success
 generation:
   description: The generation on disk; in check mode the one that would be. Empty when there is none.
   type: str
@@ -280,6 +289,7 @@ class Transaction:
         self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations)
         self.running: str | None = None
         self.previous: str | None = None
+        self.shut = False
 
     def run(self) -> dict[str, Any]:
         """Do what the module promises; return its result."""
@@ -302,9 +312,17 @@ class Transaction:
         self.previous = self.generations.current()
         if self.params["state"] == "absent":
             return self.remove()
+        self._shut()
         if self.params["state"] == "rolled_back":
             return self.roll_back()
         return self.change()
+
+    def _shut(self) -> None:
+        """Have only root read what the inventory says, in place: no text differs, so nginx has nothing to reload."""
+        wrong = self.generations.wrong_modes()
+        for path, mode in wrong.items() if not self.check else ():
+            os.chmod(path, mode)
+        self.shut = bool(wrong)
 
     # --- state: present
 
@@ -361,7 +379,7 @@ class Transaction:
         if self.tester.possible() or not self.check:
             self.tester.test(self.entry, self.entry, "and it is the one on disk")
         behind = self.params["socket"] is not None and self.running != current
-        return self.result(behind, current, [])
+        return {**self.result(behind or self.shut, current, []), "reload": behind}
 
     def _commit(self, files: dict[str, bytes], main: bytes, digest: str, interim: bool, takeover: bool,
                 links: list[str]) -> str:
@@ -477,8 +495,8 @@ class Transaction:
         """Return what the module tells."""
         interim = bool(generation) and self.generations.interim(generation)
         earlier = self.generations.earlier(generation) if interim else None
-        return {"changed": changed, "generation": generation, "previous_generation": self.previous or "",
-                "interim": interim, "earlier_generation": earlier or "",
+        return {"changed": changed, "reload": changed, "modes": self.shut, "generation": generation,
+                "previous_generation": self.previous or "", "interim": interim, "earlier_generation": earlier or "",
                 "running_generation": self.running or "", "different": different,
                 "strays": self.generations.strays()}
 
@@ -510,7 +528,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    # Whatever the caller's: folders are 0755, as files are 0644.
+    # Whatever the caller's: it is what programs such as dpkg-divert go by.
     os.umask(0o022)
     transaction = Transaction(module.params, module.check_mode)
     try:

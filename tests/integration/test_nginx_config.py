@@ -207,8 +207,8 @@ def test_a_file_that_is_wanted_no_more_goes(host: Container) -> None:
 
 
 @pytest.mark.parametrize("edit", [
-    "echo '# mine' >> site.conf", "rm site.conf", "echo > mine.conf", f"echo '# mine' >> {MAIN}", f"chmod 666 {MAIN}",
-    "chown www-data site.conf"], ids=["edited", "removed", "added", "main edited", "mode", "owner"])
+    "echo '# mine' >> site.conf", "rm site.conf", "echo > mine.conf", f"echo '# mine' >> {MAIN}",
+    "chown www-data site.conf"], ids=["edited", "removed", "added", "main edited", "owner"])
 def test_what_was_done_by_hand_is_put_right_by_a_new_generation(host: Container, edit: str) -> None:
     first = committed(host)
     host.shell(f"cd {FOLDER}/{first} && {edit}")
@@ -216,9 +216,43 @@ def test_what_was_done_by_hand_is_put_right_by_a_new_generation(host: Container,
     assert (first.partition("-")[0], second.partition("-")[0]) == ("000001", "000002")
     assert host.shell(f"ls {FOLDER}/{second}/*.conf && cat {FOLDER}/{second}/site.conf") == \
         f"{FOLDER}/{second}/site.conf\n{server(8081)}"
-    assert host.shell(f"stat -c '%a %U' {MAIN} {FOLDER}/{second}/site.conf") == "644 root\n644 root\n"
+    assert host.shell(f"stat -c '%a %U' {MAIN} {FOLDER}/{second}/site.conf") == "644 root\n600 root\n"
     assert "# mine" not in host.shell(f"cat {MAIN}")
     assert not tried(host)["changed"]
+
+
+# What an earlier version wrote could be read by everybody.
+OPEN = (f"find {FOLDER} -type d -exec chmod 755 {{}} + && find {FOLDER} -type f -exec chmod 644 {{}} + "
+        f"&& chmod 666 {MAIN}")
+
+
+def test_only_root_reads_what_the_inventory_says(host: Container) -> None:
+    for number in range(2):
+        committed(host, server(8081 + number))
+    assert host.shell(f"find {FOLDER} -perm /077 ! -type l") == ""
+    assert host.shell(f"stat -c %a {MAIN} {MAIN}.distrib") == "644\n644\n"
+
+
+@pytest.mark.parametrize("state", ["present", "rolled_back"])
+def test_what_an_earlier_version_left_to_read_is_shut_in_place(host: Container, state: str) -> None:
+    names = [committed(host, server(8081 + number)) for number in range(2)]
+    host.shell(OPEN)
+    how = {"state": state, "generation": names[-1]}
+    before = tree(host)
+    would = tried(host, server(8082), check=True, **how)
+    assert (would["changed"], would["reload"], tree(host)) == (True, False, before)
+    result = tried(host, server(8082), **how)
+    assert (result["changed"], result["reload"], result["generation"]) == (True, False, names[-1])
+    assert host.shell(f"find {FOLDER} -perm /077 ! -type l; stat -c %a {MAIN}") == "644\n"
+    assert [name for name in generations(host) if name in names] == names
+    assert not tried(host, server(8082))["changed"]
+
+
+def test_what_an_earlier_version_left_to_read_is_shut_by_a_change_too(host: Container) -> None:
+    committed(host)
+    host.shell(OPEN)
+    assert tried(host, server(8082))["reload"]
+    assert host.shell(f"find {FOLDER} -perm /077 ! -type l; stat -c %a {MAIN}") == "644\n"
 
 
 def test_a_file_that_is_referred_to_and_has_changed_is_a_new_generation(host: Container) -> None:

@@ -183,9 +183,9 @@ class Host(Container):
             __websocket_proxy_max_draining=max_draining), **others})
 
     def apply(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None, **how: Any) -> Run:
-        """Run the role: commit, and where that changed anything, the handlers."""
+        """Run the role: commit, and where nginx has something to load, the handlers."""
         run = Run(self.configure(variables, files))
-        if run.config.get("changed"):
+        if run.config.get("reload"):
             run.validate = self.validate()
             if not run.validate.get("failed"):
                 run.reload = self.reload(**how)

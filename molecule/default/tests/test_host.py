@@ -79,3 +79,11 @@ def test_the_unit_allows_as_many_open_files_as_nginx_wants(host: Host) -> None:
 def test_nothing_is_left_of_the_test_of_the_configuration(host: Host) -> None:
     assert host.check_output("find /etc/nginx -name '.*'") == ""
     assert len(host.check_output("ls -d /etc/nginx/websocket_proxy/0*").split()) == 1
+
+
+def test_nothing_that_the_inventory_says_is_for_others_than_root(host: Host) -> None:
+    assert host.check_output("find /etc/nginx/websocket_proxy -perm /077 ! -type l") == ""
+    journal = host.check_output("journalctl --output=cat")
+    # Other modules are logged as ever.
+    assert "Invoked with dest=" in journal
+    assert [word for word in ("proxy_pass", "strict.example.com", "said by") if word in journal] == []
