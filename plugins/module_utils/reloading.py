@@ -91,7 +91,7 @@ class Reload:
         for path in [self.params["socket"], *self.generations.sockets()]:
             if running.lost_socket(path, master):
                 return self._without_socket(path, master)
-        before = self._workers(master)
+        before = self._workers()
         self._bound_draining(master)
         self._remember(before)
         self._signal(master)
@@ -143,11 +143,11 @@ class Reload:
     def _restart(self, master: int) -> None:
         """Stop nginx and start it; where the new configuration does not start, what ran before has to."""
         systemctl("stop", self.params["service"])
-        if running.title(master).startswith(running.MASTER):
+        if running.is_master(master):
             # It is not the service's.
             os.kill(master, signal.SIGTERM)
         deadline = time.monotonic() + self.params["timeout"]
-        while running.title(master).startswith(running.MASTER) and time.monotonic() < deadline:
+        while running.is_master(master) and time.monotonic() < deadline:
             time.sleep(0.05)
         self.tester.clear()
         try:
@@ -160,9 +160,13 @@ class Reload:
 
     # --- proof
 
-    def _workers(self, master: int) -> dict[int, str]:
-        """Return the workers that serve, each with when it started, so that a pid in use again is not mistaken."""
-        return {pid: running.started(pid) for pid, ending in running.workers(master).items() if not ending}
+    def _workers(self) -> dict[int, str]:
+        """Return the workers that serve, each with when it started, so that a pid in use again is not mistaken.
+
+        Those of every master count: two share all sockets while a binary is exchanged.
+        """
+        masters = running.masters(self.params["pid_file"])
+        return {pid: running.started(pid) for pid, ending in running.workers(*masters).items() if not ending}
 
     def _proved(self, before: dict[int, str]) -> bool:
         """Wait until no worker of BEFORE serves and nginx answers with the generation on disk."""
@@ -203,7 +207,9 @@ class Reload:
         errors = self.log.errors()
         if master is not None and self._restart_would_do(master):
             return [f"{_RESTART}, or change the configuration"]
-        told = []
+        told = [f"Another master of nginx serves on the same sockets, pid {pid}: an exchange of its binary was begun "
+                f"(kill -USR2) and not finished. Finish it: kill -QUIT {pid}"
+                for pid in running.beside(self.params["pid_file"])]
         for port in self._ports_in_use(errors):
             names = ", ".join(f"{running.title(pid)} (pid {pid})" for pid in sorted(running.holders(port)))
             told.append(f"Port {port} is held by {names or 'another process'}: stop that, or listen elsewhere")

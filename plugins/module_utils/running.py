@@ -96,34 +96,76 @@ def processes() -> dict[int, int]:
     return found
 
 
-def master(pid_file: str) -> int | None:
-    """Return the pid of the running master: the one in PID_FILE, else the only one that there is."""
+def is_master(pid: int) -> bool:
+    """Tell whether a process is a master of nginx's.
+
+    Anybody can give a process that title, also one that becomes root's, such as sudo. So the program has to be nginx,
+    from a folder in which only root can put one.
+    """
+    return title(pid).startswith(MASTER) and _numbers(pid, "Uid") == ["0"] * 4 and _is_nginx(pid)
+
+
+def _is_nginx(pid: int) -> bool:
+    try:
+        folder, name = os.path.split(os.readlink(f"/proc/{pid}/exe"))
+        found = os.stat(folder)
+    except OSError:
+        return False
+    # The package may have replaced it since: "nginx (deleted)".
+    return name.startswith("nginx") and found.st_uid == 0 and not found.st_mode & 0o022
+
+
+def masters(pid_file: str) -> list[int]:
+    """Return the masters that run: the one in PID_FILE first, then any other, such as one that was exchanged."""
+    pid = _named(pid_file)
+    first = [pid] if pid and is_master(pid) else []
+    parents = processes()
+    titled = {one for one in parents if is_master(one)}
+    # A worker has its master's title until it sets its own.
+    others = [one for one in sorted(titled) if one not in first and not _elsewhere(one)
+              and (parents[one] not in titled or one in parents.values())]
+    return first + others
+
+
+def _named(pid_file: str) -> int:
+    """Return the pid in a file, 0 where there is none."""
     try:
         with open(pid_file, encoding="ascii") as file:
-            pid = int(file.read())
-        if title(pid).startswith(MASTER):
-            return pid
+            return int(file.read())
     except (OSError, ValueError):
-        pass
-    titled = {pid: parent for pid, parent in processes().items() if title(pid).startswith(MASTER)}
-    # A worker has its master's title until it sets its own.
-    masters = [pid for pid, parent in titled.items() if parent not in titled and not _elsewhere(pid)]
-    return masters[0] if len(masters) == 1 else None
+        return 0
+
+
+def master(pid_file: str) -> int | None:
+    """Return the pid of the running master: the one in PID_FILE, else the only one that there is."""
+    found = masters(pid_file)
+    return found[0] if found and (len(found) == 1 or _named(pid_file) == found[0]) else None
+
+
+def beside(pid_file: str) -> list[int]:
+    """Return the masters beside the running one whose workers take connections: an exchange that was not finished."""
+    return [pid for pid in masters(pid_file) if pid != master(pid_file) and False in workers(pid).values()]
 
 
 def _elsewhere(pid: int) -> bool:
     """Tell whether a master is a container's, or was started with a configuration or a prefix of its own."""
+    return len(_numbers(pid, "NSpid")) > 1 or not {"-c", "-p"}.isdisjoint(title(pid).split())
+
+
+def _numbers(pid: int, name: str) -> list[str]:
+    """Return what the kernel tells of a process by that name; nothing where there is no such process."""
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
-            numbers = next((line.split()[1:] for line in file if line.startswith("NSpid:")), [])
+            return next((line.split()[1:] for line in file if line.startswith(f"{name}:")), [])
     except OSError:
-        numbers = []
-    return len(numbers) > 1 or not {"-c", "-p"}.isdisjoint(title(pid).split())
+        return []
 
 
-def workers(master_pid: int) -> dict[int, bool]:
-    """Return the workers of a master; each with whether it is shutting down."""
-    titles = {pid: title(pid) for pid, parent in processes().items() if parent == master_pid}
+def workers(*pids: int) -> dict[int, bool]:
+    """Return the workers of masters; each with whether it is shutting down."""
+    parents = processes()
+    # A master that took over from another is its child, and has workers of its own.
+    titles = {pid: title(pid) for pid, parent in parents.items() if parent in pids and pid not in parents.values()}
     return {pid: text.startswith(SHUTTING_DOWN) for pid, text in titles.items() if text.startswith((WORKER, MASTER))}
 
 

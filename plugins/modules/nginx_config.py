@@ -122,7 +122,8 @@ options:
   socket:
     description:
       - A unix socket on which the configuration itself answers C(GET /generation) with the generation's name. When it
-        does not answer with the generation on disk, the result is changed, so that a handler can put that right.
+        does not answer with the generation on disk, or two masters of nginx serve, the result is changed, so that a
+        handler can put that right.
     type: str
   validate:
     description: The command that tests a main file; C(%s) in it stands for the file's path. It is not run by a shell.
@@ -264,7 +265,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
     unnamed,
     write,
 )
-from ansible_collections.wsedge.nginx.plugins.module_utils.running import running_generation
+from ansible_collections.wsedge.nginx.plugins.module_utils.running import beside, running_generation
 from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover, Undo, take_back
 from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND, Tester
 
@@ -378,7 +379,9 @@ class Transaction:
             self.generations.prune(self.params["keep"], self.running)
         if self.tester.possible() or not self.check:
             self.tester.test(self.entry, self.entry, "and it is the one on disk")
-        behind = self.params["socket"] is not None and self.running != current
+        # With two masters, either may have answered.
+        behind = self.params["socket"] is not None and (
+            self.running != current or bool(beside(self.params["pid_file"])))
         return {**self.result(behind or self.shut, current, []), "reload": behind}
 
     def _commit(self, files: dict[str, bytes], main: bytes, digest: str, interim: bool, takeover: bool,
