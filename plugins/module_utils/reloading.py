@@ -31,14 +31,18 @@ def systemctl(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 # What keeps a configuration from running is an emergency of no connection's; those have a number, such as *17.
-_REASON = re.compile(r"[0-9/]+ [0-9:]+ \[emerg\] [0-9]+#[0-9]+: (?!\*)(.*\S)")
+_REASON = re.compile(r"[0-9/]+ [0-9:]+ \[emerg\] ([0-9]+)#[0-9]+: (?!\*)(.*\S)")
 
 
 class ErrorLog:
-    """What nginx writes to its error log from now on."""
+    """What nginx writes to its error log from now on; with a MASTER, what that writes.
+
+    Beside one that was started by hand, the service may fail to start again and again.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.master: int | None = None
         self.position = os.path.getsize(path) if os.path.isfile(path) else 0
 
     def errors(self) -> list[str]:
@@ -49,7 +53,8 @@ class ErrorLog:
                 found = [_REASON.match(line) for line in file]
         except OSError:
             return []
-        return list(dict.fromkeys(f"[emerg] {line[1]}" for line in found if line))
+        return list(dict.fromkeys(f"[emerg] {line[2]}" for line in found
+                                  if line and self.master in (None, int(line[1]))))
 
 
 class Reload:
@@ -91,6 +96,7 @@ class Reload:
         for path in [self.params["socket"], *self.generations.sockets()]:
             if running.lost_socket(path, master):
                 return self._without_socket(path, master)
+        self.log.master = master
         before = self._workers()
         self._bound_draining(master)
         self._remember(before)
@@ -104,12 +110,24 @@ class Reload:
 
     def start(self) -> None:
         """Start the service; systemd counts a start that fails, so an earlier one must not count against this one."""
+        self.log.master = None
+        tried = systemctl("is-active", self.params["service"]).stdout.strip() == "activating"
         systemctl("reset-failed", self.params["service"])
         done = systemctl("start", self.params["service"])
         if done.returncode or not self._proved({}):
-            raise Failure("\n".join([f"nginx does not start with the generation {self.wanted}:",
-                                     *(self.log.errors() or [done.stdout.strip()]), *self._remedies(None),
-                                     self.restore()]))
+            told = [f"nginx does not start with the generation {self.wanted}:",
+                    *(self.log.errors() or [done.stdout.strip()]), *self._remedies(None), self.restore()]
+            self._give_up(tried)
+            raise Failure("\n".join(told))
+
+    def _give_up(self, tried: bool) -> None:
+        """Have systemd try no more, or it would bring up what was put back, such as Debian's default site.
+
+        What it TRIED before this run is another matter.
+        """
+        systemctl("stop", self.params["service"])
+        if tried and self.generations.current():
+            systemctl("start", "--no-block", self.params["service"])
 
     def _signal(self, master: int) -> None:
         """Ask nginx to reload: the service, or the master itself where it is not the service's."""

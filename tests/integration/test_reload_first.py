@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.support.host import FOLDER, SOCKET, Host, site
 from tests.support.releases import NEWEST, OLDEST_AND_NEWEST
 
@@ -21,6 +23,9 @@ def test_a_first_run_with_port_80_taken_leaves_the_package_as_it_was(host: Host)
         error = host.apply(site(80)).error
         assert TAKEN in error and "Port 80 is held by" in error
         assert host.tree() == tree and "diversion of /etc/nginx/nginx.conf" not in tree
+    # systemd tries again after 2 seconds, unless the run has told it that it gives up.
+    time.sleep(4)
+    assert host.run("systemctl is-active nginx")[1] == "inactive\n"
     host.shell("systemctl start nginx")
     assert serves_debians_page(host)
     host.serve(site(80))

@@ -47,6 +47,6 @@ def test_a_reload_that_waited_for_another_runs_commit_proves_that_one(host: Host
     host.shell("chmod +x /root/slowly")
     with ThreadPoolExecutor() as pool:
         commit = pool.submit(second.configure, site(8092), validate="/root/slowly %s")
-        wait_until(lambda: host.run("flock --nonblock /etc/nginx true")[0] != 0)
+        wait_until(lambda: host.run("flock --nonblock /run/websocket_proxy.lock true")[0] != 0)
         result = host.reload()
     assert result.get("generation") == commit.result()["generation"] == host.answer(), result

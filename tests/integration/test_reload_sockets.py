@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,6 +16,8 @@ pytestmark = OLDEST_AND_NEWEST
 # nginx 1.18 leaves its socket behind, which keeps all but systemd and the role from starting it.
 BY_HAND = f"systemctl stop nginx; rm -f {SOCKET}; nginx"
 KILL = "systemctl kill --signal=KILL nginx; while systemctl is-active --quiet nginx; do sleep 0.05; done; "
+# systemd starts it again otherwise.
+END = f"{KILL} systemctl stop nginx; "
 
 
 def test_nginx_that_was_stopped_or_killed_starts_as_ever(host: Host) -> None:
@@ -22,13 +25,12 @@ def test_nginx_that_was_stopped_or_killed_starts_as_ever(host: Host) -> None:
     host.restarts(generation)
     host.shell(KILL)
     assert host.run(f"test -S {SOCKET}")[0] == 0
-    host.shell("systemctl start nginx")
-    assert host.answer() == generation
+    wait_until(lambda: host.answer() == generation)
     assert not host.apply(site(8091)).changed
     host.serve(site(8092))
 
 
-@pytest.mark.parametrize("end", ["systemctl stop nginx", KILL, f"{KILL} rm -r /run/websocket_proxy"],
+@pytest.mark.parametrize("end", ["systemctl stop nginx", END, f"{END} rm -r /run/websocket_proxy"],
                          ids=["stopped", "killed", "killed, its folder gone"])
 def test_a_run_starts_nginx_that_was_stopped_or_killed(host: Host, end: str) -> None:
     generation = host.serve(site(8091))
@@ -65,13 +67,46 @@ def test_a_start_beside_nginx_that_was_started_by_hand_leaves_it_its_socket(host
     host.serve(site(8092))
 
 
-def test_starts_that_failed_before_do_not_count_against_a_run(host: Host) -> None:
-    host.serve(site(8091))
+def test_starts_that_failed_before_do_not_count_against_the_next(host: Host) -> None:
+    generation = host.serve(site(8091))
     host.shell("systemctl stop nginx")
     host.write({"/etc/nginx/conf.d/theirs.conf": "no such directive;\n"})
     host.shell("for start in 1 2 3 4 5 6; do systemctl start nginx; done; rm /etc/nginx/conf.d/theirs.conf")
-    assert host.run("systemctl start nginx")[0] != 0
-    assert host.apply(site(8091)).reload["how"] == "started"
+    wait_until(lambda: host.answer() == generation, 30)
+
+
+NAME = "backend.example"
+
+
+@pytest.fixture(name="resolving")
+def resolving_(host: Host) -> Iterator[Host]:
+    """Give a host that resolves names by /etc/hosts only, which Docker writes anew at each boot."""
+    host.shell("cp /etc/nsswitch.conf /root && sed -i 's/^hosts:.*/hosts: files/' /etc/nsswitch.conf "
+               f"&& echo 127.0.0.1 {NAME} >> /etc/hosts")
+    yield host
+    host.shell("cp /root/nsswitch.conf /etc")
+
+
+def test_a_name_that_cannot_be_resolved_at_boot_is_waited_for(resolving: Host) -> None:
+    host = resolving
+    generation = host.serve({**site(8091), "upstreams": [{"name": "echo", "servers": [f"{NAME}:3000"]}]})
+    host.reboot()
+    # More starts than systemd allows a unit in ten seconds.
+    wait_until(lambda: int(host.shell("systemctl show nginx --property NRestarts --value")) > 5)
+    assert host.run("systemctl is-active nginx")[1] == "activating\n" and host.answer() == ""
+    host.shell(f"echo 127.0.0.1 {NAME} >> /etc/hosts")
+    wait_until(lambda: host.answer() == generation, 30)
+
+
+def test_a_run_that_gives_up_leaves_systemd_to_what_it_tried_before(resolving: Host) -> None:
+    host = resolving
+    generation = host.serve({**site(8091), "upstreams": [{"name": "echo", "servers": [f"{NAME}:3000"]}]})
+    host.reboot()
+    wait_until(lambda: host.run("systemctl is-active nginx")[1] == "activating\n")
+    with host.other(8092):
+        assert "nginx does not start" in host.apply(site(8092)).error
+    host.shell(f"echo 127.0.0.1 {NAME} >> /etc/hosts")
+    wait_until(lambda: host.answer() == generation, 30)
 
 
 def test_a_socket_that_somebody_removed_is_told_and_comes_back_with_a_restart(host: Host) -> None:
@@ -110,7 +145,7 @@ def serves(host: Host) -> bool:
     return host.run(f"curl --silent --max-time 30 --unix-socket {LOCAL} http://a/ -o /dev/null")[0] == 0
 
 
-@pytest.mark.parametrize("end", ["systemctl stop nginx", KILL], ids=["stopped", "killed"])
+@pytest.mark.parametrize("end", ["systemctl stop nginx", END], ids=["stopped", "killed"])
 def test_a_unix_socket_of_a_site_never_keeps_nginx_from_starting(host: Host, end: str) -> None:
     host.shell(f"rm -f {LOCAL}")
     generation = host.serve(site(f"unix:{LOCAL}"))
@@ -134,7 +169,7 @@ def test_unix_sockets_come_and_go_with_reloads_and_rollbacks(host: Host) -> None
     host.serve(site(8091))
     assert host.run(f"test -e {LOCAL}")[0] != 0
     # Left behind by a generation that is to come back.
-    host.shell(f"{KILL} python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"{LOCAL}\")'")
+    host.shell(f"{END} python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"{LOCAL}\")'")
     host.serve(site(8092, f"unix:{LOCAL}"))
     assert serves(host) and host.nginx().master != master
 
