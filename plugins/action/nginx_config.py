@@ -14,9 +14,13 @@ from ansible.plugins.action import ActionBase
 from jinja2 import TemplateError
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import MAIN, MARKER, checksum
+from ansible_collections.wsedge.nginx.plugins.module_utils.masking import masked
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.rendering import Renderer
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import hidden, secret_lines
 
 MODULE = "wsedge.nginx.nginx_config"
+
+NOT_SHOWN = "# Only values that are not shown differ.\n"
 
 
 class ActionModule(ActionBase):
@@ -30,6 +34,7 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         # Modules write their arguments to the host's journal, which more people read than root.
         task_vars = {**(task_vars or {}), "ansible_no_target_syslog": True}
+        secrets = [str(secret) for secret in arguments.pop("secrets", None) or []]
         if arguments.get("state", "present") != "present":
             result.update(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
             return result
@@ -40,6 +45,8 @@ class ActionModule(ActionBase):
         names = {"generation": MARKER, "generation_files": f"{arguments.get('folder')}/{MARKER}/*.conf"}
         texts = {path: _text(renderer, path, arguments, names)}
         texts.update((file["name"], _text(renderer, file["name"], file, names)) for file in files)
+
+        arguments["masked"] = {name: lines for name, text in texts.items() if (lines := secret_lines(text, secrets))}
 
         answer: dict[str, Any] = {"missing": []}
         # The second pass sends what the first one found missing; another run in between may ask for a third.
@@ -55,12 +62,23 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("another run keeps changing this host; try again when it has ended")
         # The arguments once more, which -vvv shows.
         answer.pop("invocation", None)
+        # nginx's own lines may be of what came out of a vault. From core 2.19 on, the exception has them as well.
+        if "msg" in answer:
+            answer["msg"] = hidden(answer["msg"], secrets)
+            answer.pop("exception", None)
+        told = answer.pop("told", [])
         result.update(answer)
+        if told:
+            result["warnings"] = [*result.get("warnings", []), *(hidden(line, secrets) for line in told)]
         before = result.pop("before", {})
         if result.get("changed"):
-            result["diff"] = [{"before_header": name, "after_header": name,
-                               "before": before.get(name, ""), "after": texts.get(name, "")}
-                              for name in result["different"]]
+            after = {name: masked(texts.get(name, ""), arguments["masked"].get(name, ()))
+                     for name in result["different"]}
+            # What a run of an earlier version wrote, and what came into a vault since, the host does not know.
+            before = {name: masked(text, secret_lines(text, secrets)) for name, text in before.items()}
+            result["diff"] = [{"before_header": name, "after_header": name, "before": before.get(name, ""),
+                               "after": after[name] + (NOT_SHOWN if after[name] == before.get(name) else "")}
+                              for name in after]
         return result
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import marked, unmarked
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.tls import contents
 
 DOCUMENTATION = r"""
@@ -49,7 +50,7 @@ _value:
 def websocket_proxy_contents(certificates: Sequence[Mapping[str, Any]],
                              variables: Mapping[str, Any]) -> dict[str, str]:
     """Return the texts that the VARIABLES hold of the model's CERTIFICATES, keys included, each by its path."""
-    return dict(contents(certificates, variables))
+    return dict(unmarked(dict(contents(certificates, marked(variables)))))
 
 
 class FilterModule:

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.wsedge.nginx.plugins.plugin_utils import forwarded
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import unmarked
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inventory
 
 DOCUMENTATION = r"""
@@ -108,7 +109,8 @@ def websocket_proxy_model(variables: Mapping[str, Any], host: Mapping[str, Any],
                           before: Sequence[str] = ()) -> dict[str, Any]:
     """Return the model of the edge as plain data, or what is wrong with the VARIABLES."""
     try:
-        model = asdict(compile_model(variables, Host.of(host), Inventory(groups or {}, hostvars or {}), before))
+        model = unmarked(asdict(compile_model(
+            variables, Host.of(host), Inventory(groups or {}, hostvars or {}), before)))
     except InventoryError as error:
         return {"problems": error.problems}
     sites = model.pop("sites")

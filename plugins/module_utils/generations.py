@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -26,6 +27,9 @@ MAIN = "main"
 
 # Beside them too, when a generation is only a step to the next.
 INTERIM = "interim"
+
+# Beside them as well: the lines that differences do not show.
+MASKED = "masked"
 
 # What was there before the first commit: the main file, which keeps its mode, and links.
 BEFORE = "before"
@@ -213,7 +217,7 @@ class Generations:
             return {}
         folder = self.path(generation)
         return {name: read(os.path.join(folder, name)) or b"" for name in os.listdir(folder)
-                if name not in (MAIN, INTERIM) and os.path.isfile(os.path.join(folder, name))}
+                if name not in (MAIN, INTERIM, MASKED) and os.path.isfile(os.path.join(folder, name))}
 
     def plain_texts(self, generation: str) -> dict[str, bytes]:
         """Return every file of a generation with the marker in the place of the generation's name.
@@ -239,7 +243,13 @@ class Generations:
     def _sizes(self, generation: str) -> set[tuple[str, int]]:
         # Names of generations are of one length.
         with os.scandir(self.path(generation)) as files:
-            return {(file.name, file.stat().st_size) for file in files if file.name != INTERIM}
+            return {(file.name, file.stat().st_size) for file in files
+                    if file.name not in (INTERIM, MASKED)}
+
+    def masked(self, generation: str) -> dict[str, list[int]] | None:
+        """Return by name which lines of a generation's files are not shown; None of one that does not tell."""
+        text = read(os.path.join(self.path(generation), MASKED))
+        return None if text is None else dict(json.loads(text))
 
     def interim(self, generation: str) -> bool:
         """Tell whether a generation is only a step to the next, and nothing to go back to."""

@@ -119,6 +119,17 @@ options:
         is removed when it neither is in force nor runs any more.
     type: bool
     default: false
+  secrets:
+    description:
+      - Texts that neither differences nor errors show, such as what came out of a vault. They stay on the controller.
+      - Values of headers that are secrets by their names, such as C(Authorization) or C(X-Token), are not shown either.
+    type: list
+    elements: str
+    default: []
+  masked:
+    description: Lines with O(secrets), by file, made by the controller. It is not for playbooks.
+    type: dict
+    default: {}
   socket:
     description:
       - A unix socket on which the configuration itself answers C(GET /generation) with the generation's name. When it
@@ -247,6 +258,7 @@ strays:
   returned: success
 """
 
+import json
 import os
 from typing import Any
 
@@ -256,6 +268,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.candidates import mir
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
     INTERIM,
     MARKER,
+    MASKED,
     Failure,
     Generations,
     checksum,
@@ -265,6 +278,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
     unnamed,
     write,
 )
+from ansible_collections.wsedge.nginx.plugins.module_utils.masking import masked
 from ansible_collections.wsedge.nginx.plugins.module_utils.running import beside, running_generation
 from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover, Undo, take_back
 from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND, Tester
@@ -358,13 +372,23 @@ class Transaction:
                      [main, *here.values(), *(text.encode() for text in given.values() if text is not None)]}
         missing = [name for name, wanted_sum in [*wanted.items(), (self.main, wanted_main)]
                    if wanted_sum not in available]
-        before = {name: text.decode(errors="replace") for name, text in {**here, self.main: main}.items()
-                  if name in different}
+        before = self._shown(current, {name: text for name, text in {**here, self.main: main}.items()
+                                       if name in different})
         if missing:
             return {"changed": False, "missing": missing, "before": before}
         files = {name: available[wanted_sum] for name, wanted_sum in wanted.items()}
-        generation = self._commit(files, available[wanted_main], digest, interim, takeover, links)
+        generation = self._commit(files, available[wanted_main], digest, interim, takeover, links,
+                                  self.params["masked"])
         return {**self.result(True, generation, different), "before": before}
+
+    def _shown(self, generation: str | None, texts: dict[str, bytes]) -> dict[str, str]:
+        """Return TEXTS of a generation as a difference shows them."""
+        lines = self.generations.masked(generation) if generation else {}
+        if lines is None:
+            # An earlier version's: where there are secrets now, there may have been others.
+            wanted: dict[str, list[int]] = self.params["masked"]
+            lines = {name: list(range(texts[name].count(b"\n"))) for name in texts if wanted.get(name)}
+        return {name: masked(text.decode(errors="replace"), lines.get(name, ())) for name, text in texts.items()}
 
     def _digest(self, main: str, files: dict[str, str]) -> str:
         """Return one checksum of all texts, and of the local files that they refer to."""
@@ -385,7 +409,7 @@ class Transaction:
         return {**self.result(behind or self.shut, current, []), "reload": behind}
 
     def _commit(self, files: dict[str, bytes], main: bytes, digest: str, interim: bool, takeover: bool,
-                links: list[str]) -> str:
+                links: list[str], lines: dict[str, list[int]] | None) -> str:
         if f"{self.params['folder']}/{MARKER}/".encode() not in main:
             raise Failure(f"the text of {self.main} names no generation; it has to include "
                           f"{self.params['folder']}/{MARKER}/*.conf")
@@ -397,6 +421,8 @@ class Transaction:
             named = {name: text.replace(MARKER.encode(), generation.encode()) for name, text in files.items()}
             if interim:
                 named[INTERIM] = b""
+            if lines is not None:
+                named[MASKED] = json.dumps(lines).encode()
             candidate = self.generations.stage(generation, named, main.replace(MARKER.encode(), generation.encode()))
             self._test(candidate, links)
             if not self.check:
@@ -465,12 +491,14 @@ class Transaction:
         digest = of_step(digest) if interim else digest
         if self.previous and not different and self.previous.endswith(f"-{digest[:12]}"):
             return self._unchanged(self.previous)
-        before = {**here, self.main: unnamed(self.generations.main_text() or b"", self.previous)}
-        after = {**texts, self.main: main}
-        generation = self._commit(texts, main, digest, interim, takeover=False, links=[])
+        before = self._shown(self.previous,
+                             {**here, self.main: unnamed(self.generations.main_text() or b"", self.previous)})
+        after = self._shown(wanted, {**texts, self.main: main})
+        generation = self._commit(texts, main, digest, interim, takeover=False, links=[],
+                                  lines=self.generations.masked(wanted))
         return {**self.result(True, generation, different), "diff": [
-            {"before_header": name, "before": before.get(name, b"").decode(errors="replace"),
-             "after_header": name, "after": after.get(name, b"").decode(errors="replace")} for name in different]}
+            {"before_header": name, "before": before.get(name, ""),
+             "after_header": name, "after": after.get(name, "")} for name in different]}
 
     # --- state: absent
 
@@ -519,6 +547,8 @@ def main() -> None:
             "folder": {"type": "str", "required": True},
             "generation": {"type": "str"},
             "interim": {"type": "bool", "default": False},
+            "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
+            "masked": {"type": "dict", "default": {}},
             "references": {"type": "list", "elements": "str", "default": []},
             "socket": {"type": "str"},
             "validate": {"type": "str", "default": COMMAND},
@@ -538,11 +568,10 @@ def main() -> None:
         result = transaction.run()
     except (Failure, OSError) as error:
         module.fail_json(msg=str(error))
-    for warning in transaction.tester.warnings:
-        module.warn(warning)
     for stray in result.get("strays", []):
         module.warn(f"{stray} is nothing of this module's; it is left alone")
-    module.exit_json(**result)
+    # The controller knows what of nginx's warnings is secret.
+    module.exit_json(**result, told=transaction.tester.warnings)
 
 
 if __name__ == "__main__":

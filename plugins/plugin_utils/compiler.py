@@ -27,6 +27,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     SERVER,
     read_keys,
 )
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import hidden, marked, vaulted
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.sites import Sites
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inventory, Upstreams
 
@@ -53,6 +54,8 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
 
     :raises InventoryError: with every problem found, each with its full path in the inventory
     """
+    variables = marked(variables)
+    secrets = vaulted(variables)
     problems: list[str] = []
     warnings: list[str] = []
 
@@ -96,7 +99,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
         _warn_of_unused(at(PREFIX + "upstreams"), groups, sites.used, compiled, role[PREFIX + "extra_config"])
     if problems:
         # Two upstreams of one group of hosts find the same problems.
-        raise InventoryError(list(dict.fromkeys(problems)))
+        raise InventoryError(list(dict.fromkeys(hidden(problem, secrets) for problem in problems)))
 
     names = {name for site in compiled for name in site.server_names}
     scalars = {name.removeprefix(PREFIX): value for name, value in role.items() if ROLE[name].kind}
@@ -114,7 +117,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                  certificates=sites.certificates.all,
                  references=_references(groups, compiled, refusing), packages=_packages(groups, sites),
                  extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None,
-                 warnings=list(dict.fromkeys(warnings)))
+                 warnings=list(dict.fromkeys(hidden(warning, secrets) for warning in warnings)))
 
 
 def _warn_of_removed(place: Place, known: Collection[str], before: Collection[str], names: Collection[str]) -> None:

@@ -9,6 +9,8 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import hidden, vaulted
+
 T = TypeVar("T")
 
 
@@ -19,8 +21,10 @@ class Refused(ValueError):
 def shown(value: object) -> str:
     """Return VALUE as an error message shows it: as JSON, control characters escaped, cut after 80 characters.
 
-    A private key is never shown, wherever it stands.
+    A private key is never shown, wherever it stands, nor what came out of a vault.
     """
+    if vaulted(value):
+        return "what came out of a vault"
     try:
         text = json.dumps(value, default=str)
     except (TypeError, ValueError):
@@ -91,7 +95,8 @@ class Place:
         try:
             return kind(value)
         except Refused as reason:
-            self.refuse(str(reason))
+            secrets = vaulted(value)
+            self.refuse(hidden(str(reason), secrets, parts=True) if secrets else str(reason))
             return None
 
     def once(self, first: dict[str, Place], what: str, refusal: str) -> bool:

@@ -31,6 +31,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     read_keys,
     with_defaults,
 )
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import marked
 
 # The versions of open-source nginx that brought what not every host has. Source: https://nginx.org/en/CHANGES
 _KEEPALIVE_TIME = (1, 19, 10)
@@ -191,13 +192,14 @@ class Upstreams:
             where = place.elsewhere(f"hostvars[{shown(host)}].websocket_proxy_server")
             try:
                 told = self._inventory.hostvars.get(host, {})
-                own = told.get("websocket_proxy_server")
+                own = marked(told.get("websocket_proxy_server"))
                 options = read_keys(where, SERVER, {} if own is None else own)
                 if options is None:
                     continue
                 at, address = where["address"], options.get("address")
                 if address is None:
                     at, address = place.elsewhere(f"hostvars[{shown(host)}].ansible_host"), told.get("ansible_host")
+                    address = marked(address)
                 if address is None:
                     at, address = place["group"], host
                 read = at.read(kinds.address_with(given.get("port")), address)

@@ -183,6 +183,32 @@ def test_a_newer_package_asks_nothing_after_a_commit_and_leaves_its_file_beside(
     assert not tried(disposable)["changed"]
 
 
+# --- what is not shown
+
+def header(value: str) -> str:
+    """Return a file with a secret, and with a header that is one by its name."""
+    headers = f"    add_header X-A {value};\n    add_header X-Token {value};\n"
+    return server(8081).replace("    return", f"{headers}    return")
+
+
+@pytest.mark.parametrize("state", ["present", "rolled_back"])
+def test_a_difference_shows_no_secret_of_any_generation(host: Container, state: str) -> None:
+    first = committed(host, header("S3cret1"), masked={"site.conf": [2]})
+    committed(host, header("S3cret2"), masked={"site.conf": [2]})
+    if state == "present":
+        before = tried(host, check=True)["before"]["site.conf"]
+        assert "add_header ********\n    add_header X-Token ********;\n" in before
+    told = tried(host, check=True, state=state, generation=first)
+    assert told["changed"] and "S3cret" not in str(told)
+
+
+def test_a_difference_shows_no_secret_of_a_generation_that_does_not_tell(host: Container) -> None:
+    first = committed(host, header("S3cret1"))
+    host.shell(f"rm {FOLDER}/{first}/masked")
+    told = tried(host, header("S3cret2"), check=True, masked={"site.conf": [2]})
+    assert told["changed"] and "S3cret" not in str(told["before"])
+
+
 # --- changing
 
 def test_a_change_is_a_new_generation_and_the_last_ones_are_kept(host: Container) -> None:
@@ -289,7 +315,7 @@ def test_a_broken_file_of_somebody_elses_is_found_by_every_run(host: Container) 
 
 def test_a_warning_of_nginx_is_told(host: Container) -> None:
     result = tried(host, 2 * "server {\n    listen 8081;\n    server_name a;\n}\n")
-    assert result["changed"] and 'conflicting server name "a"' in str(result["warnings"])
+    assert result["changed"] and 'conflicting server name "a"' in str(result["told"])
 
 
 @pytest.mark.parametrize("after_a_commit", [False, True], ids=["at first", "later"])

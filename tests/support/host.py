@@ -152,7 +152,9 @@ class Host(Container):
                      "__websocket_proxy_place": role["__websocket_proxy_places"]["own"], **values}
         (module,) = (value for one in loader.load_from_file(str(ROLE / path), trusted_as_template=True)
                      if one["name"] == task for key, value in one.items() if key.startswith("wsedge.nginx."))
-        return dict(Templar(loader, variables=variables).template(module))
+        # The secrets are for the controller's half.
+        return dict(Templar(loader, variables=variables).template(
+            {name: value for name, value in module.items() if name != "secrets"}))
 
     def configure(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None,
                   **others: Any) -> dict[str, Any]:

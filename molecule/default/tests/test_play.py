@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,43 @@ def test_a_check_shows_what_the_run_would_do_and_does_nothing(host: Host) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
     assert "-        proxy_read_timeout 1h;\n+        proxy_read_timeout 7m;\n" in done.stdout
     assert tree(host) == before
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Give a function that runs the playbook with secrets of which one comes out of a vault."""
+    password = tmp_path / "password"
+    password.write_text("password")
+
+    def run(secret: str, *options: str, extra: str = "gzip on;") -> subprocess.CompletedProcess[str]:
+        vaulted = [subprocess.run(["ansible-vault", "encrypt_string", "--vault-password-file", password, text],
+                                  capture_output=True, text=True, check=True).stdout for text in (secret, extra)]
+        headers = {"Authorization": f"Plain-{secret}", "X-Plain": f"shown-{secret[-3:]}"}
+        (tmp_path / "variables.yml").write_text(
+            f"websocket_proxy_upstreams: {json.dumps([UPSTREAM])}\n"
+            "websocket_proxy_sites:\n  - server_names: [example.com]\n    upstream: ws_node\n"
+            f"    request_headers: {json.dumps(headers)}\n    response_headers:\n      X-Vaulted: {vaulted[0]}\n"
+            f"websocket_proxy_extra_config: {vaulted[1]}\n")
+        return play("--limit", "newest", "--diff", "--vault-password-file", str(password),
+                    "-e", f"@{tmp_path}/variables.yml", *options)
+
+    return run
+
+
+def test_differences_and_errors_show_no_secrets(
+        host: Host, vault: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    try:
+        told = [vault("S3cret-one"), vault("S3cret-two", "--check"), vault("S3cret-one", extra="S3cret_key on;"),
+                # Which lines are not shown is known from then on, without the vault as well.
+                play("--limit", "newest", "--diff", "--check")]
+        shown = "".join(one.stdout + one.stderr for one in told)
+        assert [one.returncode for one in told] == [0, 0, 2, 0], shown
+        assert "-        proxy_set_header X-Plain shown-one;\n+        proxy_set_header X-Plain shown-two;" in shown
+        assert "proxy_set_header Authorization ********;" in shown and "add_header ********" in shown
+        assert "[emerg] unknown directive" in shown
+        assert "S3cret" not in shown
+    finally:
+        play("--limit", "newest")
 
 
 def test_somebody_elses_map_of_the_popular_name_changes_nothing(host: Host) -> None:

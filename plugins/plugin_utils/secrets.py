@@ -1,0 +1,108 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What came out of a vault, and texts that do not show it.
+
+Ansible tells of single values with ``!vault``, from core 2.19 on also where they come by ``{{ name }}`` alone. It does
+not tell of a file that is encrypted as a whole, nor of text that a value is only a part of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible.parsing import vault
+
+from ansible_collections.wsedge.nginx.plugins.module_utils.masking import MASK
+
+
+class Vaulted(str):
+    """Text that came out of a vault."""
+
+
+def _came_out_of_a_vault(value: object) -> bool:
+    if hasattr(vault, "VaultHelper"):
+        return vault.VaultHelper.get_ciphertext(value, with_tags=False) is not None
+    # Of core 2.18, a class that is no str.
+    return hasattr(value, "_ciphertext") and vault.is_encrypted(value._ciphertext)
+
+
+def marked(value: Any) -> Any:
+    """Return a value of the inventory in which all text that came out of a vault is Vaulted."""
+    if _came_out_of_a_vault(value):
+        return Vaulted(str(value))
+    if isinstance(value, Mapping):
+        return {key: marked(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [marked(item) for item in value]
+    return value
+
+
+def unmarked(value: Any) -> Any:
+    """Return plain data in which nothing is Vaulted: Ansible knows no such class."""
+    if isinstance(value, Vaulted):
+        return str(value)
+    if isinstance(value, dict):
+        return {unmarked(key): unmarked(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [unmarked(item) for item in value]
+    return value
+
+
+def vaulted(value: object) -> set[str]:
+    """Return all text in a marked value that came out of a vault."""
+    if isinstance(value, Vaulted):
+        return {str(value)}
+    if isinstance(value, Mapping):
+        return set().union(*map(vaulted, value.values()))
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return set().union(*map(vaulted, value))
+    return set()
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Give SECRET as it stands in texts, the longest first: as it is, quoted, and each of its lines."""
+    texts = [secret, *(line.strip() for line in secret.split("\n"))]
+    escaped = [text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+               for text in texts]
+    forms = {*texts, *escaped}
+    yield from sorted((form for form in forms if form), key=len, reverse=True)
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    # A short one, such as a port, is no part of a word.
+    edges = (r"(?<!\w)", r"(?!\w)") if len(form) < 4 else ("", "")
+    return re.compile(re.escape(form).join(edges), re.IGNORECASE)
+
+
+def secret_lines(text: str, secrets: Collection[str]) -> list[int]:
+    """Return the numbers, from 0, of the lines of a file that hold one of the SECRETS, or a line of one."""
+    found = set()
+    for secret in secrets:
+        whole = {line.strip() for line in secret.split("\n") if line.strip()} if "\n" in secret else set()
+        patterns = [] if whole else [_pattern(form) for form in _forms(secret)]
+        found |= {number for number, line in enumerate(text.split("\n"))
+                  if line.strip() in whole or any(pattern.search(line) for pattern in patterns)}
+    return sorted(found)
+
+
+def hidden(text: str, secrets: Collection[str], parts: bool = False) -> str:
+    """Return a message that shows none of the SECRETS; nor PARTS of them, which it does not where it has one whole."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        count = 0
+        for form in _forms(secret):
+            # A brace in a line of its own tells nothing.
+            if re.search(r"\w", form):
+                text, more = _pattern(form).subn(MASK, text)
+                count += more
+        if count or parts:
+            text = _without_parts(text, secret.lower())
+    return text
+
+
+def _without_parts(text: str, secret: str) -> str:
+    words = set(re.findall(r"\w+", secret))
+    text = re.sub(r'"((?:\\.|[^"\\])+)"', lambda found: f'"{MASK}"' if found[1].lower() in secret else found[0], text)
+    return re.sub(r"\w+", lambda found: MASK if found[0].lower() in words and (
+        len(found[0]) > 3 or not found[0].isalpha()) else found[0], text)

@@ -1,0 +1,78 @@
+"""Inventories with values from a vault, as Ansible itself hands them over.
+
+The compatibility run has these tests run with the oldest core, too.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
+
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  vars_files: [variables.yml]
+  vars:
+    names: "{{ query('ansible.builtin.varnames', '^websocket_proxy_') }}"
+  tasks:
+    - wsedge.nginx.websocket_proxy_model:
+        host: {}
+      register: model
+      ignore_errors: true
+    - ansible.builtin.debug:
+        var: model
+    - ansible.builtin.debug:
+        msg: >-
+          secrets: {{ dict(names | zip(query('ansible.builtin.vars', *names)))
+          | wsedge.nginx.websocket_proxy_secrets | join(' and ') }}
+"""
+SITE = """
+websocket_proxy_upstreams: [{{name: chat, servers: ["10.0.0.1:3000"]}}]
+websocket_proxy_sites:
+  - server_names: [!unsafe chat.example.com]
+    upstream: chat
+    listen: [{listen}]
+    request_headers: {{X-Token: {header}, X-Raw: !unsafe "{{{{ raw }}}}"}}
+websocket_proxy_extra_config: {extra}
+"""
+
+
+def from_a_vault(text: str) -> str:
+    """Return TEXT as a value of YAML that is encrypted."""
+    secret = VaultLib([("default", VaultSecret(b"password"))]).encrypt(text)
+    return '!vault "' + secret.decode().replace("\n", "\\n") + '"'
+
+
+def told(folder: Path, listen: str = "8080", header: str = "S3cret", extra: str = "gzip on;") -> str:
+    """Return what a playbook shows that compiles an inventory with values from a vault."""
+    (folder / "password").write_text("password")
+    (folder / "play.yml").write_text(PLAY)
+    (folder / "variables.yml").write_text(SITE.format(
+        listen=from_a_vault(listen), header=from_a_vault(header), extra=from_a_vault(extra)))
+    done = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "--vault-password-file", "password", "play.yml"],
+        cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(folder)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_values_from_a_vault_are_taken_and_known(tmp_path: Path) -> None:
+    text = told(tmp_path)
+    assert '"failed": false' in text
+    for part in ('"S3cret"', '"{{ raw }}"', '"chat.example.com"', '"gzip on;"', "8080"):
+        assert part in text.partition("secrets: ")[0]
+    assert "secrets: 8080 and S3cret and gzip on;" in text
+
+
+@pytest.mark.parametrize("values", [{"header": "S3cret\u0001"}, {"listen": "S3cret"}, {"extra": "S3cret {"}],
+                         ids=lambda values: next(iter(values)))
+def test_an_error_shows_nothing_that_came_out_of_a_vault(tmp_path: Path, values: dict[str, str]) -> None:
+    text = told(tmp_path, **values).partition("secrets: ")[0]
+    assert "S3cret" not in text
+    assert "The inventory cannot be used" in text
