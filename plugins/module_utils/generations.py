@@ -8,6 +8,7 @@ that. The main file is replaced by one rename. So at any instant the tree on dis
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -65,7 +66,10 @@ def lock(folder: str, seconds: int = 60, by: str = LOCK) -> None:
 
     :raises Failure: another run has held it for that many SECONDS
     """
-    descriptor = os.open(by, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
+    try:
+        descriptor = os.open(by, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
+    except PermissionError:
+        raise Failure(f"only root can change {folder}; set become to true for the task") from None
     for _attempt in range(seconds * 10):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -166,7 +170,9 @@ class Generations:
 
     def all(self) -> list[str]:
         """Return the names of all complete generations, oldest first."""
-        return sorted((name for name in self._entries() if _NAME.fullmatch(name)), key=number)
+        entries = self._entries()
+        return sorted((name for name in entries if _NAME.fullmatch(name) and f".{name}.removed" not in entries),
+                      key=number)
 
     def strays(self) -> list[str]:
         """Return the paths in our folder that are nothing of ours."""
@@ -327,6 +333,9 @@ class Generations:
         """Remove what a run left behind that was cut off, or whose generation never came into force."""
         for name in self._entries():
             if _UNFINISHED.fullmatch(name):
+                generation, removed = name[1:].split(".")
+                if removed == "removed" and os.path.isdir(self.path(generation)):
+                    shutil.rmtree(self.path(generation))
                 shutil.rmtree(self.path(name))
         folder, base = os.path.split(self.main)
         candidates = {name for name in os.listdir(folder) if re.fullmatch(re.escape(f".{base}.") + _NAME.pattern, name)}
@@ -364,5 +373,12 @@ class Generations:
         if os.path.isdir(partial):
             shutil.rmtree(partial)
         if os.path.isdir(self.path(generation)):
-            os.rename(self.path(generation), removed)
+            try:
+                os.rename(self.path(generation), removed)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                # A folder of a container's image, on overlayfs. An empty one says that it is gone, until it is.
+                os.mkdir(removed, FOLDER_MODE)
+                shutil.rmtree(self.path(generation))
             shutil.rmtree(removed)
