@@ -25,9 +25,12 @@ _RESTART = ("A reload cannot do this, a restart can, and drops every open WebSoc
 
 
 def systemctl(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run systemctl; its exit status is the caller's to judge."""
-    return subprocess.run(["systemctl", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False)
+    """Run systemctl; its exit status is the caller's to judge, also where there is no systemctl."""
+    try:
+        return subprocess.run(["systemctl", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+    except FileNotFoundError as error:
+        return subprocess.CompletedProcess(["systemctl", *words], 127, str(error))
 
 
 # What keeps a configuration from running is an emergency of no connection's; those have a number, such as *17.
@@ -71,6 +74,9 @@ class Reload:
         """Do what the module promises; return its result."""
         lock(os.path.dirname(self.params["folder"]))
         self.wanted = self.generations.current()
+        if self.wanted is None and not self.tester.possible():
+            # It was taken back on a host where nginx is gone.
+            return self.result("tested", changed=False)
         self.log = ErrorLog(self.params["error_log"])
         self.ran = running.running_generation(self.params["socket"])
         try:

@@ -82,6 +82,20 @@ stale:
   description: Whether systemd has not read the unit since it was changed.
   type: bool
   returned: success
+lists:
+  description:
+    - Whether apt has lists of packages. Where they were removed, as in small container images, their folder is as young
+      as after an update.
+  type: bool
+  returned: success
+root:
+  description: Whether the module ran as root.
+  type: bool
+  returned: success
+systemd:
+  description: Whether the host was booted with systemd.
+  type: bool
+  returned: success
 files:
   description: The SHA-256 of each of O(files); empty for one that is not there, or is not root's
     with mode 0644 or 0755.
@@ -124,6 +138,7 @@ local_ports:
 """
 
 import contextlib
+import glob
 import hashlib
 import os
 import re
@@ -242,6 +257,9 @@ def main() -> None:
         packages=installed(module.params["packages"]) if module.params["packages"] else {},
         folders={folder: entries(folder) for folder in module.params["folders"]}, ipv6=can_open_ipv6(),
         local_ports=local_ports(), addresses={address: has_address(address) for address in module.params["addresses"]},
+        lists=bool(glob.glob("/var/lib/apt/lists/*Packages*")), root=os.geteuid() == 0,
+        # sd_booted(3)
+        systemd=os.path.isdir("/run/systemd/system"),
         enabled=output("systemctl", "is-enabled", service).strip() == "enabled",
         underscores_in_headers=takes_underscores("/etc/nginx"),
         active=output("systemctl", "is-active", service).strip() == "active",

@@ -34,9 +34,9 @@ class Container:
     """One container; its network is the machine's own (``host``) or none at all (``none``); OPTIONS are docker's."""
 
     def __init__(self, image: str, network: str, *options: str) -> None:
-        self._name = f"wsedge-test-{uuid.uuid4().hex[:12]}"
+        self.name = f"wsedge-test-{uuid.uuid4().hex[:12]}"
         self._process = subprocess.Popen(
-            ["docker", "run", "--rm", "--interactive", "--name", self._name, "--network", network,
+            ["docker", "run", "--rm", "--interactive", "--name", self.name, "--network", network,
              *options, *mounts(), image, *AGENT],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         # The package's default site would listen on port 80, with network "host" the machine's own.
@@ -50,7 +50,7 @@ class Container:
         self._process.stdin.write(json.dumps({"do": do, **question}) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
-        assert answer, f"the container {self._name} ended"
+        assert answer, f"the container {self.name} ended"
         return json.loads(answer)
 
     def run(self, command: str) -> tuple[int, str]:
@@ -88,4 +88,4 @@ class Container:
         try:
             self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:
-            subprocess.run(["docker", "rm", "--force", self._name], stdout=subprocess.DEVNULL, check=False)
+            subprocess.run(["docker", "rm", "--force", self.name], stdout=subprocess.DEVNULL, check=False)

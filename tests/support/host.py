@@ -77,8 +77,8 @@ class Host(Container):
     """One host, which ends by itself should the tests be killed."""
 
     def __init__(self, image: str) -> None:
-        self._name = f"wsedge-test-{uuid.uuid4().hex[:12]}"
-        subprocess.run(["docker", "run", "--rm", "--detach", "--name", self._name, *SYSTEMD, *mounts(),
+        self.name = f"wsedge-test-{uuid.uuid4().hex[:12]}"
+        subprocess.run(["docker", "run", "--rm", "--detach", "--name", self.name, *SYSTEMD, *mounts(),
                         "--volume", f"{CHECKOUT}/roles/websocket_echo/files:/websocket_echo:ro",
                         image, "/lib/systemd/systemd"], stdout=subprocess.DEVNULL, check=True)
         self._booted()
@@ -91,13 +91,13 @@ class Host(Container):
         return subprocess.run(["docker", *words], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
     def _booted(self) -> None:
-        self._process = subprocess.Popen(["docker", "exec", "--interactive", self._name, *AGENT],
+        self._process = subprocess.Popen(["docker", "exec", "--interactive", self.name, *AGENT],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         wait_until(lambda: self.run("systemctl is-system-running --wait")[1].strip() in ("running", "degraded"))
         # Its input ends with this process, however that ends.
-        self._watch = subprocess.Popen(["docker", "exec", "--interactive", self._name, "sh", "-c",
+        self._watch = subprocess.Popen(["docker", "exec", "--interactive", self.name, "sh", "-c",
                                         "cat; systemctl poweroff"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        self.address = self._docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self._name)
+        self.address = self._docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.name)
 
     def _write_unit(self) -> None:
         """Write what the role writes beside nginx's configuration."""
@@ -112,7 +112,7 @@ class Host(Container):
     def another(self) -> Host:
         """Give a second way to the same host, for two things at once."""
         second = copy.copy(self)
-        second._process = subprocess.Popen(["docker", "exec", "--interactive", self._name, *AGENT],
+        second._process = subprocess.Popen(["docker", "exec", "--interactive", self.name, *AGENT],
                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return second
 
@@ -133,13 +133,13 @@ class Host(Container):
     def reboot(self) -> None:
         """Restart the host: /run is empty, and systemd starts what is enabled."""
         self.hang_up()
-        self._docker("restart", "--time", "5", self._name)
+        self._docker("restart", "--time", "5", self.name)
         self._booted()
 
     def remove(self) -> None:
         """End the host."""
         self.hang_up()
-        self._docker("rm", "--force", self._name)
+        self._docker("rm", "--force", self.name)
 
     # --- the role
 
