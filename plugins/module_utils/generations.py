@@ -39,8 +39,10 @@ LINKS = "links.json"
 # A link to the generation that nginx was last seen to run.
 PROVED = "proved"
 
-# A directive that listens on a unix socket.
+# A directive that listens on a unix socket, and those whose files and folders nginx makes, also for a test.
 _UNIX = re.compile(rb"^[ \t]*listen[ \t]+\"?unix:([^\s\";]+)", re.MULTILINE)
+_MADE = re.compile(rb"^[ \t]*(?:access_log|error_log|\w+_cache_path|\w+_temp_path)[ \t]+[\"']?(/[^\s\"';]+)",
+                   re.MULTILINE)
 
 # It goes with the next boot.
 LOCK = "/run/websocket_proxy.lock"
@@ -157,7 +159,7 @@ class Generations:
         self.main = main
         self.folder = folder
         self.before = os.path.join(folder, BEFORE)
-        self._sockets: dict[str, list[str]] = {}
+        self._found: dict[tuple[str, re.Pattern[bytes]], list[str]] = {}
         self._includes = re.compile(re.escape(folder) + "/(" + _NAME.pattern + ")/")
 
     def candidate(self, generation: str) -> str:
@@ -208,14 +210,21 @@ class Generations:
 
     def sockets(self) -> list[str]:
         """Return the paths of the unix sockets that the newest generation listens on: the one in force, or the next."""
+        return self._paths(_UNIX)
+
+    def logs_and_caches(self) -> list[str]:
+        """Return the paths of files and folders that nginx makes for the newest generation where they are missing."""
+        return self._paths(_MADE)
+
+    def _paths(self, pattern: re.Pattern[bytes]) -> list[str]:
         generations = self.all()
         if not generations:
             return []
-        newest = generations[-1]
-        if newest not in self._sockets:
-            self._sockets[newest] = sorted({path.decode(errors="surrogateescape") for text in
-                                            self.texts(newest).values() for path in _UNIX.findall(text)})
-        return self._sockets[newest]
+        key = (generations[-1], pattern)
+        if key not in self._found:
+            self._found[key] = sorted({path.decode(errors="surrogateescape") for text in
+                                       self.texts(generations[-1]).values() for path in pattern.findall(text)})
+        return self._found[key]
 
     def texts(self, generation: str) -> dict[str, bytes]:
         """Return every file of a generation by name, what lies beside them not among them."""

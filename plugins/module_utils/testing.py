@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import subprocess
+from contextlib import suppress
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations
 from ansible_collections.wsedge.nginx.plugins.module_utils.running import remove_dead_socket
@@ -16,9 +17,11 @@ COMMAND = "/usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'"
 
 
 class Tester:
-    """Runs COMMAND, in which %s stands for the path of a main file."""
+    """Runs COMMAND, in which %s stands for the path of a main file; a CHECK leaves no logs and caches either."""
 
-    def __init__(self, command: str, pid_file: str, socket: str | None, generations: Generations) -> None:
+    def __init__(self, command: str, pid_file: str, socket: str | None, generations: Generations,
+                 check: bool = False) -> None:
+        self.check = check
         self.command = shlex.split(command)
         self.pid_file = pid_file
         self.socket = socket
@@ -38,6 +41,7 @@ class Tester:
             raise Failure(f"{self.command[0]} is not there; install nginx first")
         made_folder = self._make_folder()
         self.clear()
+        missing = [path for path in self.generations.logs_and_caches() if not os.path.lexists(path)]
         try:
             done = subprocess.run([word.replace("%s", path) for word in self.command], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -49,6 +53,8 @@ class Tester:
         # nginx puts time and pid before what it finds after it has opened its log; the same mistake is the same text.
         lines = [re.sub(r"^[0-9/]+ [0-9:]+ (\[\w+\]) [0-9]+#[0-9]+: ", r"nginx: \1 ", line)
                  for line in done.stdout.splitlines()]
+        if done.returncode or self.check:
+            _remove_empty(missing)
         if done.returncode:
             told = [line.replace(path, called) + _text_of(line) for line in lines
                     if re.search(r"\[(emerg|crit|alert)\]", line)]
@@ -69,6 +75,16 @@ class Tester:
             return None
         os.mkdir(folder, 0o700)
         return folder
+
+
+def _remove_empty(paths: list[str]) -> None:
+    """Remove the logs and caches among PATHS that nginx -t has made for what does not come into force."""
+    for path in paths:
+        with suppress(OSError):
+            if os.path.isdir(path) and not os.path.islink(path):
+                os.rmdir(path)
+            elif os.path.isfile(path) and not os.path.getsize(path):
+                os.unlink(path)
 
 
 def _text_of(line: str) -> str:

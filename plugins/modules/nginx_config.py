@@ -23,7 +23,8 @@ notes:
   - The number of round trips to the host does not depend on the number of files. It is one when nothing differs, two
     otherwise.
   - The test runs as root and opens the log files, as C(nginx -t) does. The empty pid file that C(nginx -t) leaves
-    behind where nginx does not run is removed, and so are unix sockets of a C(listen) that nobody listens on.
+    behind where nginx does not run is removed, and so are unix sockets of a C(listen) that nobody listens on. After a
+    check, or a test that fails, logs and caches that were not there before are removed as well.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -301,7 +302,7 @@ class Transaction:
         self.entry: str = params["entry"] or self.main
         self.generations = Generations(self.main, params["folder"])
         self.takeover = Takeover(self.generations, params["divert"], params["replace"])
-        self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations)
+        self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations, check)
         self.running: str | None = None
         self.previous: str | None = None
         self.shut = False

@@ -183,6 +183,25 @@ def test_a_newer_package_asks_nothing_after_a_commit_and_leaves_its_file_beside(
     assert not tried(disposable)["changed"]
 
 
+# --- what a test leaves
+
+LOGS = "access_log /var/log/nginx/new.log;\nproxy_cache_path /var/cache/new keys_zone=new:1m;\n"
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "another"])
+def test_a_check_and_a_refused_run_leave_no_logs_and_caches(host: Container, first: bool) -> None:
+    host.shell("rm -rf /var/log/nginx/new.log /var/cache/new")
+    if not first:
+        committed(host)
+    before = host.shell("find /var ! -path '/var/lib/dpkg*' -printf '%p %y %T@\n' | grep -v ' d '| sort")
+    assert tried(host, LOGS + server(8082), check=True)["changed"]
+    assert tried(host, LOGS + BROKEN)["failed"]
+    assert host.shell("find /var ! -path '/var/lib/dpkg*' -printf '%p %y %T@\n' | grep -v ' d '| sort") == before
+    assert host.run("test -e /var/cache/new")[0] != 0
+    committed(host, LOGS + server(8082))
+    host.shell("test -f /var/log/nginx/new.log")
+
+
 # --- what is not shown
 
 def header(value: str) -> str:
