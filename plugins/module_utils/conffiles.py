@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 import tempfile
+
+from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
 
 
 def _md5(text: bytes) -> str:
@@ -15,23 +16,22 @@ def _md5(text: bytes) -> str:
     return hashlib.new("md5", text, usedforsecurity=False).hexdigest()
 
 
-def _dpkg(*command: str, folder: str | None = None) -> str:
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=dict(os.environ, LC_ALL="C"),
-                              check=False)
-    except FileNotFoundError:
+def _dpkg(run: Run, *command: str, folder: str | None = None) -> str:
+    done = run(*command, folder=folder)
+    if done.code == 127:
         return ""
-    if done.returncode:
-        raise OSError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
+    if done.code:
+        raise OSError(f"{' '.join(command)}: {done.errors.strip() or done.output.strip()}")
+    return done.output
 
 
 class Conffiles:
     """The conffiles of all installed packages (Debian policy 10.7.3)."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: Run) -> None:
+        self._run = run
         self._checksums: dict[str, str] = {}
-        for line in _dpkg("dpkg-query", "-W", "-f", "${Conffiles}\n").splitlines():
+        for line in _dpkg(run, "dpkg-query", "-W", "-f", "${Conffiles}\n").splitlines():
             words = line.split()
             if len(words) >= 2 and words[0].startswith("/"):
                 self._checksums[words[0]] = words[1]
@@ -54,12 +54,12 @@ class Conffiles:
 
         :raises OSError: apt cannot fetch that version any more
         """
-        package = _dpkg("dpkg-query", "-S", path).splitlines()[-1].split(":")[0]
-        version = _dpkg("dpkg-query", "-W", "-f", "${Version}", package)
+        package = _dpkg(self._run, "dpkg-query", "-S", path).splitlines()[-1].split(":")[0]
+        version = _dpkg(self._run, "dpkg-query", "-W", "-f", "${Version}", package)
         with tempfile.TemporaryDirectory() as folder:
-            _dpkg("apt-get", "download", f"{package}={version}", folder=folder)
+            _dpkg(self._run, "apt-get", "download", f"{package}={version}", folder=folder)
             archive = os.path.join(folder, os.listdir(folder)[0])
-            _dpkg("dpkg-deb", "--extract", archive, os.path.join(folder, "root"))
+            _dpkg(self._run, "dpkg-deb", "--extract", archive, os.path.join(folder, "root"))
             with open(os.path.join(folder, "root", path.lstrip("/")), "rb") as file:
                 text = file.read()
         if self._checksums.get(path) != _md5(text):
@@ -67,31 +67,31 @@ class Conffiles:
         return text
 
 
-def diversion(path: str) -> str | None:
+def diversion(run: Run, path: str) -> str | None:
     """Return where dpkg puts its own PATH instead, None when it does not divert it.
 
     :raises OSError: somebody else than the local administrator diverts it
     """
-    to = _dpkg("dpkg-divert", "--truename", path).strip()
+    to = _dpkg(run, "dpkg-divert", "--truename", path).strip()
     if not to or to == path:
         return None
-    who = _dpkg("dpkg-divert", "--listpackage", path).strip()
+    who = _dpkg(run, "dpkg-divert", "--listpackage", path).strip()
     if who != "LOCAL":
         raise OSError(f"{path} is diverted by the package {who}")
     return to
 
 
-def divert(path: str, to: str) -> None:
+def divert(run: Run, path: str, to: str) -> None:
     """Tell dpkg to put its own PATH at TO from now on; nothing is moved.
 
     :raises OSError: dpkg-divert refuses
     """
-    _dpkg("dpkg-divert", "--local", "--no-rename", "--divert", to, "--add", path)
+    _dpkg(run, "dpkg-divert", "--local", "--no-rename", "--divert", to, "--add", path)
 
 
-def undivert(path: str) -> None:
+def undivert(run: Run, path: str) -> None:
     """Take a diversion of the local administrator's back; nothing is moved.
 
     :raises OSError: dpkg-divert refuses
     """
-    _dpkg("dpkg-divert", "--local", "--no-rename", "--remove", path)
+    _dpkg(run, "dpkg-divert", "--local", "--no-rename", "--remove", path)

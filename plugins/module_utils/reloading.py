@@ -11,26 +11,17 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.module_utils import running
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations, lock, number, read
+from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Done, Run
 from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover
 from ansible_collections.wsedge.nginx.plugins.module_utils.testing import Tester
 
 _RESTART = ("A reload cannot do this, a restart can, and drops every open WebSocket: allow it with "
             "websocket_proxy_allow_restart: true")
-
-
-def systemctl(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run systemctl; its exit status is the caller's to judge, also where there is no systemctl."""
-    try:
-        return subprocess.run(["systemctl", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False)
-    except FileNotFoundError as error:
-        return subprocess.CompletedProcess(["systemctl", *words], 127, str(error))
 
 
 # What keeps a configuration from running is an emergency of no connection's; those have a number, such as *17.
@@ -63,11 +54,12 @@ class ErrorLog:
 class Reload:
     """One reload with its proof."""
 
-    def __init__(self, params: dict[str, Any]) -> None:
+    def __init__(self, params: dict[str, Any], run: Run) -> None:
         self.params = params
+        self._run = run
         self.generations = Generations(params["path"], params["folder"])
-        self.takeover = Takeover(self.generations, params["divert"], replace=False)
-        self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations)
+        self.takeover = Takeover(self.generations, params["divert"], replace=False, run=run)
+        self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations, run)
         self.entry = params["entry"] or params["path"]
 
     def run(self) -> dict[str, Any]:
@@ -117,12 +109,13 @@ class Reload:
     def start(self) -> None:
         """Start the service; systemd counts a start that fails, so an earlier one must not count against this one."""
         self.log.master = None
-        tried = systemctl("is-active", self.params["service"]).stdout.strip() == "activating"
-        systemctl("reset-failed", self.params["service"])
-        done = systemctl("start", self.params["service"])
-        if done.returncode or not self._proved({}):
+        tried = self._systemctl("is-active").output.strip() == "activating"
+        self._systemctl("reset-failed")
+        done = self._systemctl("start")
+        if done.code or not self._proved({}):
             told = [f"nginx does not start with the generation {self.wanted}:",
-                    *(self.log.errors() or [done.stdout.strip()]), *self._remedies(None), self.restore()]
+                    *(self.log.errors() or [(done.output + done.errors).strip()]), *self._remedies(None),
+                    self.restore()]
             self._give_up(tried)
             raise Failure("\n".join(told))
 
@@ -131,15 +124,19 @@ class Reload:
 
         What it TRIED before this run is another matter.
         """
-        systemctl("stop", self.params["service"])
+        self._systemctl("stop")
         if tried and self.generations.current():
-            systemctl("start", "--no-block", self.params["service"])
+            self._systemctl("start", "--no-block")
+
+    def _systemctl(self, *words: str) -> Done:
+        """Run systemctl for the service; its exit status is the caller's to judge, also where there is no systemctl."""
+        return self._run("systemctl", *words, self.params["service"])
 
     def _signal(self, master: int) -> None:
         """Ask nginx to reload: the service, or the master itself where it is not the service's."""
-        if systemctl("is-active", "--quiet", self.params["service"]).returncode == 0:
-            done = systemctl("reload", self.params["service"])
-            if done.returncode == 0:
+        if self._systemctl("is-active", "--quiet").code == 0:
+            done = self._systemctl("reload")
+            if done.code == 0:
                 return
         os.kill(master, signal.SIGHUP)
 
@@ -166,7 +163,7 @@ class Reload:
 
     def _restart(self, master: int) -> None:
         """Stop nginx and start it; where the new configuration does not start, what ran before has to."""
-        systemctl("stop", self.params["service"])
+        self._systemctl("stop")
         if running.is_master(master):
             # It is not the service's.
             os.kill(master, signal.SIGTERM)
@@ -178,8 +175,8 @@ class Reload:
             self.start()
         except Failure as failure:
             self.tester.clear()
-            systemctl("reset-failed", self.params["service"])
-            again = systemctl("start", self.params["service"]).returncode == 0
+            self._systemctl("reset-failed")
+            again = self._systemctl("start").code == 0
             raise Failure(f"{failure}\n{'It was started again' if again else 'It does not start either'}") from None
 
     # --- proof

@@ -23,6 +23,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
     remove_file,
     replace,
 )
+from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
 
 Undo = list[Callable[[], object]]
 
@@ -40,7 +41,8 @@ class Takeover:
     It is kept by hard links and renames, so nothing of it is ever copied, and the main file is never missing.
     """
 
-    def __init__(self, generations: Generations, use_dpkg: bool, replace: bool) -> None:
+    def __init__(self, generations: Generations, use_dpkg: bool, replace: bool, run: Run) -> None:
+        self.run = run
         self.generations = generations
         self.main = generations.main
         self.use_dpkg = use_dpkg
@@ -55,14 +57,14 @@ class Takeover:
         ours = self.generations.current() is not None or os.path.lexists(self.saved_main)
         if not self.use_dpkg:
             return text is not None and not ours
-        beside = diversion(self.main)
+        beside = diversion(self.run, self.main)
         if beside == self.distrib:
-            if not ours and not os.path.lexists(self.distrib) and Conffiles().pristine(self.main):
+            if not ours and not os.path.lexists(self.distrib) and Conffiles(self.run).pristine(self.main):
                 return True
             if ours or text is None or self.generations.all() or read(beside) in (text, None):
                 return False
         elif beside is None:
-            conffiles = Conffiles()
+            conffiles = Conffiles(self.run)
             if conffiles.known(self.main) and os.path.lexists(self.distrib) \
                     and not conffiles.pristine(self.main, self.distrib):
                 raise Failure(f"{self.distrib} is in the way: that is where the package's own file goes; move it away")
@@ -78,7 +80,7 @@ class Takeover:
 
     def take(self, undo: Undo) -> None:
         """Take the main file over; the commit itself replaces it. What UNDO gets takes each step back."""
-        conffiles = Conffiles()
+        conffiles = Conffiles(self.run)
         if not (self.use_dpkg and conffiles.known(self.main)):
             self._save_main(undo)
             return
@@ -92,9 +94,9 @@ class Takeover:
             else:
                 self._folder(undo)
                 replace(self.distrib, conffiles.package_text(self.main), self.saved_main + ".new", PUBLIC)
-        if diversion(self.main) is None:
-            undo.append(partial(undivert, self.main))
-            divert(self.main, self.distrib)
+        if diversion(self.run, self.main) is None:
+            undo.append(partial(undivert, self.run, self.main))
+            divert(self.run, self.main, self.distrib)
 
     def _save_main(self, undo: Undo) -> None:
         if os.path.lexists(self.main) and self.generations.current() is None and not os.path.lexists(self.saved_main):
@@ -110,7 +112,7 @@ class Takeover:
     def links(self, wanted: list[str]) -> list[str]:
         """Return those of the WANTED paths that are links to a conffile just as its package brought it."""
         found = [link for link in wanted if os.path.islink(link)]
-        conffiles = Conffiles() if found else None
+        conffiles = Conffiles(self.run) if found else None
         return [link for link in found if conffiles and conffiles.pristine(os.path.realpath(link))]
 
     def unlink(self, links: list[str], undo: Undo) -> None:
@@ -138,7 +140,7 @@ class Takeover:
         """Return the path of what goes back to the main file's place; None when there is nothing, or it is back."""
         if self.generations.current() is None and os.path.lexists(self.main):
             return None
-        for path in (self.saved_main, self.distrib if self.use_dpkg and diversion(self.main) else None):
+        for path in (self.saved_main, self.distrib if self.use_dpkg and diversion(self.run, self.main) else None):
             if path and os.path.lexists(path):
                 return path
         return None
@@ -175,9 +177,10 @@ class Takeover:
             os.unlink(self.main)
         # Only now: what they lead to may not go together with what was in force.
         self.give_links_back([])
-        if self.use_dpkg and diversion(self.main) == self.distrib:
-            undivert(self.main)
-        if self.use_dpkg and diversion(self.main) is None and Conffiles().pristine(self.main, self.distrib):
+        if self.use_dpkg and diversion(self.run, self.main) == self.distrib:
+            undivert(self.run, self.main)
+        if self.use_dpkg and diversion(self.run, self.main) is None \
+                and Conffiles(self.run).pristine(self.main, self.distrib):
             remove_file(self.distrib)
         if os.path.isdir(self.generations.before):
             shutil.rmtree(self.generations.before)

@@ -7,10 +7,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 from contextlib import suppress
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations
+from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
 from ansible_collections.wsedge.nginx.plugins.module_utils.running import remove_dead_socket
 
 COMMAND = "/usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'"
@@ -20,7 +20,8 @@ class Tester:
     """Runs COMMAND, in which %s stands for the path of a main file; a CHECK leaves no logs and caches either."""
 
     def __init__(self, command: str, pid_file: str, socket: str | None, generations: Generations,
-                 check: bool = False) -> None:
+                 run: Run, check: bool = False) -> None:
+        self.run = run
         self.check = check
         self.command = shlex.split(command)
         self.pid_file = pid_file
@@ -43,19 +44,17 @@ class Tester:
         self.clear()
         missing = [path for path in self.generations.logs_and_caches() if not os.path.lexists(path)]
         try:
-            done = subprocess.run([word.replace("%s", path) for word in self.command], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                  errors="replace", env=dict(os.environ, LC_ALL="C"), check=False)
+            done = self.run(*(word.replace("%s", path) for word in self.command))
         finally:
             self.clear()
             if made_folder:
                 os.rmdir(made_folder)
         # nginx puts time and pid before what it finds after it has opened its log; the same mistake is the same text.
         lines = [re.sub(r"^[0-9/]+ [0-9:]+ (\[\w+\]) [0-9]+#[0-9]+: ", r"nginx: \1 ", line)
-                 for line in done.stdout.splitlines()]
-        if done.returncode or self.check:
+                 for line in (done.output + done.errors).splitlines()]
+        if done.code or self.check:
             _remove_empty(missing)
-        if done.returncode:
+        if done.code:
             told = [line.replace(path, called) + _text_of(line) for line in lines
                     if re.search(r"\[(emerg|crit|alert)\]", line)]
             raise Failure("\n".join([f"nginx refuses this configuration; {state}:", *(told or lines)]))

@@ -141,7 +141,6 @@ import re
 import shutil
 import ssl
 import stat
-import subprocess
 import tempfile
 import time
 from typing import Any
@@ -149,6 +148,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, lock, read, sync
+from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run, runner
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _DAY = 86400
@@ -314,7 +314,7 @@ def _only_roots(path: str) -> bool:
     return os.path.isfile(path) and stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
-def make(certificate: str, key: str, names: list[str], key_type: str) -> None:
+def make(run: Run, certificate: str, key: str, names: list[str], key_type: str) -> None:
     """Make a self-signed certificate, its key without a password.
 
     :raises Failure: openssl does not
@@ -332,20 +332,19 @@ def make(certificate: str, key: str, names: list[str], key_type: str) -> None:
     with tempfile.NamedTemporaryFile("w") as file:
         file.write(settings)
         file.flush()
-        try:
-            done = subprocess.run([*command, "-config", file.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, text=True, check=False)
-        except FileNotFoundError:
-            raise Failure("openssl is not there to make a certificate with; install it") from None
-    if done.returncode:
-        raise Failure(f"openssl makes no certificate: {done.stdout.strip().splitlines()[-1]}")
+        done = run(*command, "-config", file.name)
+    if done.code == 127:
+        raise Failure("openssl is not there to make a certificate with; install it")
+    if done.code:
+        raise Failure(f"openssl makes no certificate: {(done.output + done.errors).strip().splitlines()[-1]}")
 
 
 class Certificates:
     """One call: what is wanted against what is on the host."""
 
-    def __init__(self, params: dict[str, Any], check: bool) -> None:
+    def __init__(self, params: dict[str, Any], check: bool, run: Run) -> None:
         self.params = params
+        self.call = run
         self.check = check
         self.changed = False
         self.problems: list[str] = []
@@ -406,7 +405,7 @@ class Certificates:
             return []
         new_certificate, new_key = self._aside(certificate), self._aside(key)
         if not self.check:
-            make(new_certificate, new_key, names, one["key_type"])
+            make(self.call, new_certificate, new_key, names, one["key_type"])
         return [(new_key, key), (new_certificate, certificate)]
 
     def _judge(self, one: dict[str, Any], found: list[str]) -> None:
@@ -494,7 +493,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     os.umask(0o077)
-    certificates = Certificates(module.params, module.check_mode)
+    certificates = Certificates(module.params, module.check_mode, runner(module))
     try:
         certificates.run()
     except (Failure, OSError) as error:

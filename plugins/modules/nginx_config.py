@@ -280,6 +280,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
     write,
 )
 from ansible_collections.wsedge.nginx.plugins.module_utils.masking import masked
+from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run, runner
 from ansible_collections.wsedge.nginx.plugins.module_utils.running import beside, running_generation
 from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover, Undo, take_back
 from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND, Tester
@@ -295,14 +296,14 @@ def of_step(digest: str) -> str:
 class Transaction:
     """One run: what is wanted against what is on disk and what runs."""
 
-    def __init__(self, params: dict[str, Any], check: bool) -> None:
+    def __init__(self, params: dict[str, Any], check: bool, run: Run) -> None:
         self.params = params
         self.check = check
         self.main: str = params["path"]
         self.entry: str = params["entry"] or self.main
         self.generations = Generations(self.main, params["folder"])
-        self.takeover = Takeover(self.generations, params["divert"], params["replace"])
-        self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations, check)
+        self.takeover = Takeover(self.generations, params["divert"], params["replace"], run)
+        self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations, run, check)
         self.running: str | None = None
         self.previous: str | None = None
         self.shut = False
@@ -564,7 +565,7 @@ def main() -> None:
     )
     # Whatever the caller's: it is what programs such as dpkg-divert go by.
     os.umask(0o022)
-    transaction = Transaction(module.params, module.check_mode)
+    transaction = Transaction(module.params, module.check_mode, runner(module))
     try:
         result = transaction.run()
     except (Failure, OSError) as error:

@@ -144,32 +144,28 @@ import os
 import re
 import socket
 import stat
-import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
 
-
-def output(*command: str, both: bool = False) -> str:
-    """Return what a command prints, BOTH to its output and as its errors; nothing where it fails."""
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT if both else subprocess.DEVNULL,
-                              text=True, env=dict(os.environ, LC_ALL="C"), check=False)
-    except FileNotFoundError:
-        return ""
-    return done.stdout if done.returncode == 0 else ""
+from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run, runner
 
 
-def openssl_version() -> str:
+def output(run: Run, *command: str) -> str:
+    """Return what a command prints; nothing where it fails."""
+    done = run(*command)
+    return done.output if done.code == 0 else ""
+
+
+def openssl_version(run: Run) -> str:
     """Return the version of the OpenSSL that nginx runs with; nginx tells it where it is not what it was built with."""
     found = re.search(r"built with OpenSSL (\S+).*?(?:\(running with OpenSSL (\S+)|$)",
-                      output("/usr/sbin/nginx", "-V", both=True).replace("\n", " "))
+                      run("/usr/sbin/nginx", "-V").errors.replace("\n", " "))
     return (found[2] or found[1]) if found else ""
 
 
-def installed(packages: list[str]) -> dict[str, bool]:
+def installed(run: Run, packages: list[str]) -> dict[str, bool]:
     """Return for each package whether it is installed; dpkg-query fails where it does not know one."""
-    told = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", "--", *packages],
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+    told = run("dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", "--", *packages).output
     return {package: f"{package} installed" in told.splitlines() for package in packages}
 
 
@@ -244,26 +240,28 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    run = runner(module)
     package, service = module.params["package"], module.params["service"]
     module.get_bin_path("apt-get", required=True)
     status, _space, version = output(
-        "dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", "--", package).partition(" ")
+        run, "dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", "--", package).partition(" ")
     is_installed = status == "installed"
     if not is_installed:
-        candidate = re.search(r"Candidate: (\S+)", output("apt-cache", "policy", "--", package))
+        candidate = re.search(r"Candidate: (\S+)", output(run, "apt-cache", "policy", "--", package))
         version = "" if not candidate or candidate[1] == "(none)" else candidate[1]
     module.exit_json(
-        changed=False, installed=is_installed, version=version, openssl_version=openssl_version(),
-        packages=installed(module.params["packages"]) if module.params["packages"] else {},
+        changed=False, installed=is_installed, version=version, openssl_version=openssl_version(run),
+        packages=installed(run, module.params["packages"]) if module.params["packages"] else {},
         folders={folder: entries(folder) for folder in module.params["folders"]}, ipv6=can_open_ipv6(),
         local_ports=local_ports(), addresses={address: has_address(address) for address in module.params["addresses"]},
         lists=bool(glob.glob("/var/lib/apt/lists/*Packages*")), root=os.geteuid() == 0,
         # sd_booted(3)
         systemd=os.path.isdir("/run/systemd/system"),
-        enabled=output("systemctl", "is-enabled", service).strip() == "enabled",
+        enabled=output(run, "systemctl", "is-enabled", service).strip() == "enabled",
         underscores_in_headers=takes_underscores("/etc/nginx"),
-        active=output("systemctl", "is-active", service).strip() == "active",
-        stale=output("systemctl", "show", "--property=NeedDaemonReload", service).strip() == "NeedDaemonReload=yes",
+        active=output(run, "systemctl", "is-active", service).strip() == "active",
+        stale=output(run, "systemctl", "show", "--property=NeedDaemonReload", service).strip()
+        == "NeedDaemonReload=yes",
         files={path: sha256(path) for path in module.params["files"]})
 
 

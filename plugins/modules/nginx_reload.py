@@ -130,6 +130,7 @@ draining:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure
+from ansible_collections.wsedge.nginx.plugins.module_utils.programs import runner
 from ansible_collections.wsedge.nginx.plugins.module_utils.reloading import Reload
 from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND
 
@@ -158,7 +159,7 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=module.params["reload"], how="tested", generation="", draining=[])
     try:
-        module.exit_json(**Reload(module.params).run())
+        module.exit_json(**Reload(module.params, runner(module)).run())
     except (Failure, OSError) as error:
         module.fail_json(msg=str(error))
 

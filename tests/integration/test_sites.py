@@ -331,8 +331,10 @@ def test_extra_config_stands_at_its_three_places(setup: Setup) -> None:
 
 def tested(setup: Setup) -> str:
     """Return what the role tells of its test of the configuration that was put there."""
-    program = ("from ansible_collections.wsedge.nginx.plugins.module_utils.testing import *; "
-               'tester = Tester(COMMAND, "/run/nginx.pid", None, Generations("/x", "/x")); '
+    program = ("from ansible_collections.wsedge.nginx.plugins.module_utils.testing import *; import subprocess; "
+               'run = lambda *words: type("Done", (), {"code": 1, "output": "", "errors": '
+               'subprocess.run(words, capture_output=True, text=True).stderr}); '
+               'tester = Tester(COMMAND, "/run/nginx.pid", None, Generations("/x", "/x"), run); '
                'tester.test("/etc/nginx/nginx.conf", "x", "y")')
     return setup.edge.container.run(f"python3 -c '{program}' 2>&1")[1]
 
