@@ -5,13 +5,12 @@ The compatibility run has these tests run with the oldest core, too.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
+
+from tests.support.playing import play
 
 PLAY = """
 - hosts: localhost
@@ -54,10 +53,7 @@ def told(folder: Path, listen: str = "8080", header: str = "S3cret", extra: str 
     (folder / "play.yml").write_text(PLAY)
     (folder / "variables.yml").write_text(SITE.format(
         listen=from_a_vault(listen), header=from_a_vault(header), extra=from_a_vault(extra)))
-    done = subprocess.run(
-        [Path(sys.executable).parent / "ansible-playbook", "--vault-password-file", "password", "play.yml"],
-        cwd=folder, capture_output=True, text=True, check=False,
-        env={**os.environ, "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(folder)})
+    done = play(folder, "--vault-password-file", "password", "play.yml")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

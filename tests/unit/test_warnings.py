@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,7 @@ import pytest
 from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import SERVED, Host
-
-CHECKOUT = Path(__file__).parents[2]
+from tests.support.playing import play
 
 UPSTREAM = {"name": "chat", "servers": ["127.0.0.1:3000"]}
 SITE = {"server_names": ["chat.example.com"], "upstream": "chat"}
@@ -124,12 +121,10 @@ def played(folder: Path, *options: str, **variables: Any) -> subprocess.Complete
     """Run a play that compiles twice, as the role does where it has installed nginx."""
     compiling = {"name": "Compile", "register": "model", "wsedge.nginx.websocket_proxy_model": {
         "host": {}, "before": "{{ model.sites | default([]) }}"}}
-    play = {"hosts": "one:two", "gather_facts": False, "vars": variables, "tasks": [
-        compiling, compiling, {"name": "Show", "ansible.builtin.debug": {"msg": "{{ model.main.package }}"}}]}
-    (folder / "play.json").write_text(json.dumps([play]))
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "one,two,", *options, "play.json"]
-    return subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False, timeout=120,
-                          env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(CHECKOUT / ".ansible")})
+    plays = [{"hosts": "one:two", "gather_facts": False, "vars": variables, "tasks": [
+        compiling, compiling, {"name": "Show", "ansible.builtin.debug": {"msg": "{{ model.main.package }}"}}]}]
+    (folder / "play.json").write_text(json.dumps(plays))
+    return play(folder, "-i", "one,two,", *options, "play.json")
 
 
 @pytest.mark.parametrize("options", [[], ["--check"]], ids=["run", "check"])
