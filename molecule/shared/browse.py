@@ -1,7 +1,7 @@
-"""Runs on the browser's host: loads a page in Chromium, waits until its script has done its work, prints what it shows.
+"""Runs on the browser's host: loads pages in Chromium, one after the other, and prints what each shows.
 
-Usage: browse.py URL JAVASCRIPT [RULES]; the expression's value is printed as JSON as soon as it is not null. The rules
-are those of Chromium's own resolver.
+Usage: browse.py JAVASCRIPT RULES URL...; prints a JSON list with the expression's value in each page, as soon as it is
+not null; one that never is stays null. The rules are those of Chromium's own resolver.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from typing import Any
 
 from websockets.sync.client import connect
 
@@ -19,35 +20,44 @@ PORT = 9222
 SECONDS = 60
 
 
-def page() -> str:
-    """Return where the page is debugged, once the browser is up."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/json", timeout=5) as answer:
-        return next(one["webSocketDebuggerUrl"] for one in json.load(answer) if one["type"] == "page")
+def opened(url: str) -> str:
+    """Load a page; return where it is debugged, once the browser is up."""
+    request = urllib.request.Request(f"http://127.0.0.1:{PORT}/json/new?{url}", method="PUT")
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+                return str(json.load(answer)["webSocketDebuggerUrl"])
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
-def main(url: str, expression: str, rules: str = "") -> None:
-    """Ask the page again and again (Chrome DevTools Protocol, Runtime.evaluate)."""
+def shown(page: str, expression: str) -> Any:
+    """Ask a page again and again (Chrome DevTools Protocol, Runtime.evaluate)."""
+    question = {"id": 1, "method": "Runtime.evaluate", "params": {"expression": expression, "returnByValue": True}}
+    value, deadline = None, time.monotonic() + SECONDS
+    with connect(page, proxy=None, max_size=None, open_timeout=SECONDS) as debugger:
+        while value is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+            debugger.send(json.dumps(question))
+            value = json.loads(debugger.recv(timeout=SECONDS))["result"]["result"].get("value")
+    return value
+
+
+def main(expression: str, rules: str, *urls: str) -> None:
+    """Start the browser once for all pages."""
     browser = subprocess.Popen(
         ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
          f"--remote-debugging-port={PORT}", f"--user-data-dir={tempfile.mkdtemp()}",
-         f"--host-resolver-rules={rules}", url],
+         f"--host-resolver-rules={rules}", "about:blank"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + SECONDS
-    value = None
     try:
-        while value is None and time.monotonic() < deadline:
-            time.sleep(0.3)
-            try:
-                with connect(page(), proxy=None, max_size=None) as debugger:
-                    debugger.send(json.dumps({"id": 1, "method": "Runtime.evaluate",
-                                              "params": {"expression": expression, "returnByValue": True}}))
-                    value = json.loads(debugger.recv(timeout=10))["result"]["result"].get("value")
-            except (OSError, StopIteration, TimeoutError):
-                continue
+        print(json.dumps([shown(opened(url), expression) for url in urls]))
     finally:
         browser.kill()
         browser.wait()
-    print(json.dumps(value))
 
 
 if __name__ == "__main__":

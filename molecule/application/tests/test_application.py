@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 from testinfra.host import Host
 
-testinfra_hosts = ["ansible://browser"]
+from tests.support.scenario import browsed, host
 
 # Nothing until each of the page's paragraphs has its text.
 SHOWN = ("(() => { const all = [...document.querySelectorAll('p')]; "
          "return all.length && all.every((one) => one.textContent) "
          "? Object.fromEntries(all.map((one) => [one.id, one.textContent])) : null; })()")
-BROWSE = (Path(__file__).parents[2] / "shared/browse.py").read_text()
+RULES = "MAP *.example.com edge"
 
 
-def shown(host: Host, address: str, expression: str) -> Any:
-    """Return what an expression is in a page in the browser, once it is something."""
-    return json.loads(host.check_output("python3 -c %s %s %s %s", BROWSE, f"http://{address}", expression,
-                                        "MAP *.example.com edge"))
+@pytest.fixture(name="host", scope="module")
+def host_() -> Host:
+    """Give the host that the browser and the other clients are on."""
+    return host("browser")
 
 
 def curl(host: Host, address: str, options: str = "") -> tuple[int, str, str]:
@@ -33,21 +31,21 @@ def curl(host: Host, address: str, options: str = "") -> tuple[int, str, str]:
     return int(head.split()[1]), head.lower(), body
 
 
-@pytest.mark.parametrize("path", ["/", "/rooms/7"])
-def test_a_browser_loads_the_page_its_script_asks_the_api_and_the_socket_echoes(host: Host, path: str) -> None:
-    assert shown(host, f"app.example.com{path}", SHOWN) == {
-        "page": f"page {path}", "api": "api /whoami?from=page", "socket": "echo hello"}
+def test_a_browser_loads_the_page_its_script_asks_the_api_and_the_socket_echoes() -> None:
+    paths = ["/", "/rooms/7"]
+    assert browsed("browser", SHOWN, *(f"http://app.example.com{path}" for path in paths), rules=RULES) == [
+        {"page": f"page {path}", "api": "api /whoami?from=page", "socket": "echo hello"} for path in paths]
 
 
-def test_the_page_of_the_other_site_is_its_own(host: Host) -> None:
-    assert shown(host, "second.example.com/", "document.title || null") == "WebSocket echo"
+def test_the_page_of_the_other_site_is_its_own() -> None:
+    assert browsed("browser", "document.title || null", "http://second.example.com/", rules=RULES) == ["WebSocket echo"]
 
 
 def test_a_client_library_echoes_through_the_socket(host: Host) -> None:
     program = ("import socket; from websockets.sync.client import connect; "
                "way = socket.create_connection(('edge', 80)); "
                "opened = connect('ws://app.example.com/socket', sock=way, proxy=None); "
-               "opened.send('grüße'); print(opened.recv(timeout=10))")
+               "opened.send('grüße'); print(opened.recv(timeout=60))")
     assert host.check_output(f'python3 -c "{program}"') == "grüße"
 
 

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
+import pytest
 from testinfra.host import Host
 
-testinfra_hosts = ["ansible://elsewhere"]
+from tests.support.scenario import GENERATION, changes, host, played
 
-INVENTORY = str(Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent)
 FILES = ("/etc/apt/keyrings/websocket_proxy.asc", "/etc/apt/preferences.d/websocket_proxy",
          "/etc/apt/sources.list.d/websocket_proxy.sources")
 
 
-def play(**variables: Any) -> str:
-    """Run the documented playbook on the host; return its output."""
-    done = subprocess.run(["ansible-playbook", "-i", INVENTORY, "wsedge.nginx.site", "--limit", "elsewhere",
-                           "-e", json.dumps(variables)], capture_output=True, text=True, check=False, timeout=300,
-                          env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"})
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+@pytest.fixture(name="host", scope="module")
+def host_() -> Host:
+    """Give the host with the repository."""
+    return host("elsewhere")
 
 
 def test_the_package_is_the_repositorys_and_what_it_brings_lies_beside_ours(host: Host) -> None:
@@ -35,7 +28,7 @@ def test_the_package_is_the_repositorys_and_what_it_brings_lies_beside_ours(host
 
 
 def test_the_edge_serves_and_their_site_answers_for_its_own_name_alone(host: Host) -> None:
-    running = host.check_output("curl -s --unix-socket /run/websocket_proxy/nginx.sock http://edge/generation")
+    running = host.check_output(GENERATION)
     assert host.file("/etc/nginx/nginx.conf").contains(f"/{running}/")
     assert host.check_output("curl -s -o /dev/null -w '%{http_code}' -H 'Host: example.com' http://127.0.0.1/") == "502"
     assert "Welcome to nginx" in host.check_output("curl -s -H 'Host: localhost' http://127.0.0.1/")
@@ -52,10 +45,13 @@ def test_only_nginx_is_taken_from_there_and_only_with_its_key(host: Host) -> Non
 
 
 def test_without_the_variable_the_repository_is_gone_and_nginx_stays(host: Host) -> None:
-    assert "changed=0" in play()
-    play(websocket_proxy_apt_repository={})
+    def run(**variables: Any) -> bool:
+        return changes(played("--limit", "elsewhere", **variables)) != {"elsewhere": 0}
+
+    assert not run()
+    assert run(websocket_proxy_apt_repository={})
     assert not any(host.file(path).exists for path in FILES)
     assert host.check_output("dpkg-query -W -f '${Version}' nginx") == "1.26.2-1~theirs"
-    assert "changed=0" in play(websocket_proxy_apt_repository={})
-    play()
+    assert not run(websocket_proxy_apt_repository={})
+    assert run()
     assert all(host.file(path).exists for path in FILES)

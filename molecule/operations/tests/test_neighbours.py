@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from testinfra.host import Host
 
-testinfra_hosts = ["ansible://shared"]
+from tests.support.scenario import GENERATION, changes, host, played
+
+
+@pytest.fixture(name="host", scope="module")
+def host_() -> Host:
+    """Give the host whose nginx.conf is another role's."""
+    return host("shared")
 
 
 def test_their_nginx_conf_is_theirs(host: Host) -> None:
@@ -22,5 +29,10 @@ def test_the_edge_is_one_file_among_theirs_and_serves(host: Host) -> None:
 
 def test_each_roles_handlers_ran_once_in_the_first_run_and_ours_proved_the_reload(host: Host) -> None:
     assert host.check_output("sort /root/their_handlers | uniq -c | sed 's/^ *//'") == "1 reloaded\n1 validated"
-    running = host.check_output("curl -s --unix-socket /run/websocket_proxy/nginx.sock http://edge/generation")
+    running = host.check_output(GENERATION)
     assert host.file("/etc/nginx/conf.d/websocket_proxy.conf").contains(f"include .*/{running}/")
+
+
+def test_a_second_run_changes_nothing_and_runs_no_handler(host: Host) -> None:
+    assert changes(played("--limit", "shared", playbook="converge.yml")) == {"shared": 0}
+    assert host.check_output("wc -l < /root/their_handlers") == "2"

@@ -1,31 +1,15 @@
-"""The edge among others on its host, and what is done to it: rolled back, used twice, removed."""
+"""What is done to an edge that owns its nginx.conf: the role is used twice, rolled back, checked, removed."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 from testinfra.host import Host
 
-testinfra_hosts = ["ansible://owned"]
+from tests.support.scenario import GENERATION, changes, host, played
 
-INVENTORY = str(Path(os.environ["MOLECULE_INVENTORY_FILE"]).parent)
-SCENARIO = Path(__file__).parents[1]
-GENERATION = "curl -s --unix-socket /run/websocket_proxy/nginx.sock http://edge/generation"
-
-
-def play(playbook: str, **variables: Any) -> str:
-    """Run a playbook on the host that owns its nginx.conf; return its output."""
-    command = ["ansible-playbook", "-i", INVENTORY, playbook, "--limit", "owned",
-               "-e", json.dumps(variables)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=SCENARIO,
-                          env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"})
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+OWNED = ("--limit", "owned")
 
 
 def named(host: Host) -> str:
@@ -34,51 +18,47 @@ def named(host: Host) -> str:
     return host.check_output(f"cat {folder}/site-*.conf | sed -n 's/ *server_name //p'")
 
 
-@pytest.fixture(autouse=True)
-def _the_inventorys_edge(host: Host) -> None:
-    """Begin each test with what the inventory says."""
-    play("wsedge.nginx.site")
+def served(name: str) -> dict[str, Any]:
+    """Return variables with one site of that name."""
+    return {"websocket_proxy_sites": [{"server_names": [name], "upstream": "ws_node"}]}
 
 
-def test_a_second_use_of_the_role_in_a_play_replaces_the_first(host: Host) -> None:
-    output = play("twice.yml")
+@pytest.fixture(name="host")
+def host_() -> Host:
+    """Give the host with what the inventory sets; most tests leave it so themselves."""
+    owned = host("owned")
+    if named(owned) != "example.com;":
+        played(*OWNED)
+    return owned
+
+
+def test_a_second_use_of_the_role_in_a_play_replaces_the_first_and_a_rollback_goes_to_the_named_generation(
+        host: Host) -> None:
+    before = host.check_output(GENERATION)
+    output = played(*OWNED, playbook="twice.yml")
     assert named(host) == "second.example.com;"
     assert output.count("RUNNING HANDLER [wsedge.nginx.websocket_proxy : Reload nginx of the edge]") == 2
-
-
-def test_a_rollback_puts_the_configuration_before_the_last_in_force(host: Host) -> None:
-    play("wsedge.nginx.site", websocket_proxy_sites=[{"server_names": ["new.example.com"], "upstream": "ws_node"}])
-    assert named(host) == "new.example.com;"
-    listed = play("wsedge.nginx.rollback", list=True)
-    assert host.check_output(GENERATION) in listed
-    play("wsedge.nginx.rollback")
-    assert named(host) == "example.com;"
-    assert "changed=0" in play("wsedge.nginx.site")
-
-
-def test_a_rollback_goes_to_the_generation_that_is_named(host: Host) -> None:
-    first = host.check_output(GENERATION)
-    for name in ("one.example.com", "two.example.com"):
-        play("wsedge.nginx.site", websocket_proxy_sites=[{"server_names": [name], "upstream": "ws_node"}])
-    play("wsedge.nginx.rollback", generation=first)
+    played(*OWNED, playbook="wsedge.nginx.rollback", generation=before)
     assert named(host) == "example.com;"
 
 
-def test_a_check_shows_what_the_run_then_does(host: Host) -> None:
-    variables = {"websocket_proxy_sites": [{"server_names": ["other.example.com"], "upstream": "ws_node"}]}
-    command = ["ansible-playbook", "-i", INVENTORY, "wsedge.nginx.site", "--limit", "owned",
-               "--diff", "-e", json.dumps(variables)]
+def test_a_check_shows_what_the_run_then_does_and_a_rollback_puts_the_configuration_before_in_force(host: Host) -> None:
     shown = []
     for options in (["--check"], []):
-        done = subprocess.run([*command, *options], capture_output=True, text=True, check=True, timeout=300,
-                              env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"})
-        shown.append([line for line in done.stdout.splitlines() if line[:1] in "+-@" and line.strip()])
+        output = played(*OWNED, "--diff", *options, **served("other.example.com"))
+        shown.append([line for line in output.splitlines() if line[:1] in "+-@" and line.strip()])
     assert shown[0] == shown[1]
     assert "+    server_name other.example.com;" in shown[0]
+    assert named(host) == "other.example.com;"
+    listed = played(*OWNED, playbook="wsedge.nginx.rollback", list=True)
+    assert host.check_output(GENERATION) in listed
+    played(*OWNED, playbook="wsedge.nginx.rollback")
+    assert named(host) == "example.com;"
+    assert changes(played(*OWNED)) == {"owned": 0}
 
 
 def test_removal_leaves_the_host_as_the_package_made_it_and_the_edge_can_come_back(host: Host) -> None:
-    assert "changed=0" not in play("wsedge.nginx.site", websocket_proxy_state="absent")
+    assert changes(played(*OWNED, websocket_proxy_state="absent")) != {"owned": 0}
     assert host.check_output("dpkg --verify nginx-common nginx") == ""
     assert host.check_output("dpkg-divert --list '*nginx*'") == ""
     assert host.check_output("readlink /etc/nginx/sites-enabled/default") == "/etc/nginx/sites-available/default"
@@ -87,4 +67,6 @@ def test_removal_leaves_the_host_as_the_package_made_it_and_the_edge_can_come_ba
     assert host.check_output("ls /etc/nginx") == host.check_output(packaged)
     assert host.service("nginx").is_running
     assert "Welcome to nginx" in host.check_output("curl -s http://127.0.0.1/")
-    assert "changed=0" in play("wsedge.nginx.site", websocket_proxy_state="absent")
+    assert changes(played(*OWNED, websocket_proxy_state="absent")) == {"owned": 0}
+    played(*OWNED)
+    assert named(host) == "example.com;"
