@@ -97,7 +97,7 @@ def vault(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(secret: str, *options: str, extra: str = "map $uri $x { default 1; }") -> subprocess.CompletedProcess[str]:
         vaulted = [subprocess.run(["ansible-vault", "encrypt_string", "--vault-password-file", password, text],
                                   capture_output=True, text=True, check=True).stdout for text in (secret, extra)]
-        headers = {"Authorization": f"Plain-{secret}", "X-Plain": f"shown-{secret[-3:]}"}
+        headers = {"Authorization": f"S3cret-plain-{secret[-3:]}", "X-Plain": f"shown-{secret[-3:]}"}
         (tmp_path / "variables.yml").write_text(
             f"websocket_proxy_upstreams: {json.dumps([UPSTREAM])}\n"
             "websocket_proxy_sites:\n  - server_names: [example.com]\n    upstream: ws_node\n"
