@@ -125,7 +125,7 @@ def futures(found: dict[str, Any], what: str) -> dict[str, Any]:
 
 def test_each_call_of_the_sample_is_struck(found: dict[str, Any]) -> None:
     assert not any(found["errors"]) and found["changes"]
-    assert len(found["strikes"]) > 20 // STEP
+    assert len(found["strikes"]) > 5 // STEP
     assert [one["struck"] for one in found["strikes"]] == [[one["call"]] for one in found["strikes"]]
 
 

@@ -329,7 +329,7 @@ def test_extra_config_stands_at_its_three_places(setup: Setup) -> None:
     assert get(setup.address, "a", "/own").headers["x-location"] == "a; b"
 
 
-def tested(setup: Setup) -> str:
+def told_by_nginx(setup: Setup) -> str:
     """Return what the role tells of its test of the configuration that was put there."""
     program = ("from ansible_collections.wsedge.nginx.plugins.module_utils.testing import *; import subprocess; "
                'run = lambda *words: type("Done", (), {"code": 1, "output": "", "errors": '
@@ -344,7 +344,7 @@ def test_a_server_that_cannot_be_resolved_is_told_with_its_place_in_the_inventor
     setup.edge.put({"upstreams": [{"name": "a", "servers": ["10.0.0.1:1"]},
                                   {"name": "b", "servers": ["10.0.0.1:1", "no-such-host.invalid:3000"]}],
                     "sites": [{"server_names": [name], "listen": [setup.address], "upstream": name} for name in "ab"]})
-    told = tested(setup)
+    told = told_by_nginx(setup)
     assert 'host not found in upstream "no-such-host.invalid:3000"' in told
     assert "    server no-such-host.invalid:3000;  # websocket_proxy_upstreams[1].servers[1]\n" in told
 
@@ -361,6 +361,6 @@ def test_a_mistake_in_extra_config_is_told_with_its_place_in_the_inventory(
                     "sites": [{"server_names": ["a"], "listen": [setup.address], "locations": [location],
                                **({"extra_config": text} if where == "site" else {})}],
                     **({"extra_config": text} if where == "http" else {})})
-    told = tested(setup)
+    told = told_by_nginx(setup)
     assert 'unknown directive "no_such_thing"' in told
     assert f"    no_such_thing on;\n    which is line {line} of {place}\n" in told
