@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What came out of a vault, and texts that do not show it.
 
-Ansible tells of single values with ``!vault``, from core 2.19 on also where they come by ``{{ name }}`` alone. It does
-not tell of a file that is encrypted as a whole, nor of text that a value is only a part of.
+Ansible marks single values with ``!vault``, and from core 2.19 on also a value that is just ``{{ name }}``. It does not
+mark a file that is encrypted as a whole, nor text that such a value is a part of.
 """
 
 from __future__ import annotations
