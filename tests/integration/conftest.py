@@ -13,7 +13,7 @@ import pytest
 from tests.support.container import Container, images
 from tests.support.edge import Edge
 from tests.support.host import Host
-from tests.support.releases import RELEASES, VERSIONS
+from tests.support.releases import USUAL, VERSIONS
 from tests.support.sandbox import Sandbox
 
 Started = Callable[[str, str], Any]
@@ -23,7 +23,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that needs an image with the releases of its mark."""
     if "image" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("releases")
-        images = [pytest.param(name, id=f"nginx-{VERSIONS[name]}") for name in (mark.args if mark else RELEASES)]
+        images = [pytest.param(name, id=f"nginx-{VERSIONS[name]}") for name in (mark.args if mark else USUAL)]
         metafunc.parametrize("image", images, indirect=True, scope="session")
 
 

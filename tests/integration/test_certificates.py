@@ -14,9 +14,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.support.container import Container
 from tests.support.pki import Authority, Pair, key_text
-from tests.support.releases import OLDEST_AND_NEWEST
-
-pytestmark = OLDEST_AND_NEWEST
 
 FOLDER = "/etc/nginx/websocket_proxy_certificates"
 THEIRS = "/etc/ssl/theirs"

@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 
 from tests.support.container import Container
-from tests.support.releases import OLDEST_AND_NEWEST
-
-pytestmark = OLDEST_AND_NEWEST
 
 FOLDER = "/etc/nginx/websocket_proxy"
 MAIN = "/etc/nginx/nginx.conf"

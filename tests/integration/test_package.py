@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.releases import OLDEST_AND_NEWEST
 from tests.support.sandbox import THEIRS, Sandbox, arguments
 
 MAIN = "/etc/nginx/nginx.conf"
@@ -19,9 +18,6 @@ echo '# newer' >> package/etc/nginx/nginx.conf && sed -i 's/^Version: .*/&+b1/' 
 dpkg-deb -b package newer.deb && mkdir /dpkg && mount -t tmpfs dpkg /dpkg && cp -a /var/lib/dpkg/. /dpkg &&
 mount -t tmpfs dpkg /var/lib/dpkg
 """
-
-
-pytestmark = OLDEST_AND_NEWEST
 
 
 @pytest.fixture(scope="module")

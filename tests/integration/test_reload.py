@@ -12,10 +12,8 @@ from jinja2 import Environment
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import SERVED
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host as Known
 from tests.support.host import ROLE, Host, site, zone
-from tests.support.releases import NEWEST, OLDEST_AND_NEWEST
+from tests.support.releases import NEWEST
 from tests.support.waiting import wait_until
-
-pytestmark = OLDEST_AND_NEWEST
 
 ELSEWHERE = "192.0.2.1:8091"
 

@@ -11,10 +11,8 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect as connect_here
 
 from tests.support.host import Host, site
-from tests.support.releases import NEWEST, OLDEST_AND_NEWEST
+from tests.support.releases import NEWEST
 from tests.support.waiting import wait_until
-
-pytestmark = OLDEST_AND_NEWEST
 
 SOCKETS = 300
 RELOADS = 10

@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 
 from tests.support.host import FOLDER, SOCKET, Host, site
-from tests.support.releases import NEWEST, OLDEST_AND_NEWEST
-
-pytestmark = OLDEST_AND_NEWEST
+from tests.support.releases import NEWEST
 
 TAKEN = "[emerg] bind() to 0.0.0.0:80 failed (98: "
 

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.host import SOCKET, Host, site
-from tests.support.releases import NEWEST, OLDEST_AND_NEWEST
+from tests.support.releases import NEWEST
 from tests.support.waiting import wait_until
-
-pytestmark = OLDEST_AND_NEWEST
 
 # nginx 1.18 leaves its socket behind, which keeps all but systemd and the role from starting it.
 BY_HAND = f"systemctl stop nginx; rm -f {SOCKET}; nginx"

@@ -11,10 +11,10 @@ RELEASES = {"bullseye": "1.18", "bookworm": "1.22", "trixie": "1.26"}
 COMING = {"forky": "1.30"}
 VERSIONS = RELEASES | COMING
 
-# Marks of a test or a module; without one a test runs with RELEASES.
+# What a test runs with that has no mark. nginx changes a behaviour once, if it does: the versions in between run in
+# `make soak`, and wherever EVERY says so.
+USUAL = [name for name in RELEASES if SOAK or name != "bookworm"]
 EVERY = pytest.mark.releases(*VERSIONS)
 ONLY_COMING = pytest.mark.releases(*COMING)
-# For what changes between versions once, if it does: those in between run in `make soak`.
-OLDEST_AND_NEWEST = pytest.mark.releases(*(name for name in RELEASES if SOAK or name != "bookworm"))
 # For what does not depend on nginx's version.
 NEWEST = pytest.mark.releases("trixie")
