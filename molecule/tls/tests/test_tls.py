@@ -227,7 +227,7 @@ def test_a_first_certificate_that_is_not_issued_leaves_what_was_served(
     for proxy in proxies:
         assert clients.issuer(f"copied.{proxy}.test").startswith("CN=below root")
         assert host(proxy).check_output(
-            f"cat /etc/nginx/websocket_proxy/$({GENERATION})/site-*.conf | grep -c {name}; true") == "0"
+            f"cat /etc/nginx/websocket_proxy/$({GENERATION})/site-*.conf | grep -c {name}.{proxy}.test; true") == "0"
     assert clients.alive() == 2 * len(proxies)
 
 
