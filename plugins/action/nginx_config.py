@@ -15,8 +15,8 @@ from jinja2 import TemplateError
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import MAIN, MARKER, checksum
 from ansible_collections.wsedge.nginx.plugins.module_utils.masking import masked
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.rendering import Renderer
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import hidden, secret_lines
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.rendering import Renderer
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import hidden, secret_lines
 
 MODULE = "wsedge.nginx.nginx_config"
 

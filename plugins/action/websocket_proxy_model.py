@@ -9,7 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import PREFIX
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import PREFIX
 
 
 class ActionModule(ActionBase):

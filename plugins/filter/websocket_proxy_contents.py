@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import marked, unmarked
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.tls import contents
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.tls import contents
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import marked, unmarked
 
 DOCUMENTATION = r"""
 name: websocket_proxy_contents

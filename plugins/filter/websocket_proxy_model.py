@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import forwarded
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import unmarked
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inventory
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import forwarded
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.upstreams import Inventory
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import unmarked
 
 DOCUMENTATION = r"""
 name: websocket_proxy_model

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import marked, vaulted
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import marked, vaulted
 
 DOCUMENTATION = r"""
 name: websocket_proxy_secrets

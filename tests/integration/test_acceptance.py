@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.nginx_variables import NAMES, PREFIXES
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import NAMES, PREFIXES
 from tests.support.container import Container
 from tests.support.edge import RENDERER, Edge
 from tests.support.examples import examples

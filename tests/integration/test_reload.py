@@ -9,8 +9,8 @@ import pytest
 import yaml
 from jinja2 import Environment
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import SERVED
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host as Known
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import SERVED
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host as Known
 from tests.support.host import ROLE, Host, site, zone
 from tests.support.releases import NEWEST
 from tests.support.waiting import wait_until

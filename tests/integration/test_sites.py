@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import OWN, SITE
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import OWN, SITE
 from tests.support.backends import engineio_server
 from tests.support.client import Answer, Client, fields, get, head_of
 from tests.support.edge import FOLDER, Edge

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from hypothesis import strategies as st
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.quoting import LONGEST_WORD
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.quoting import LONGEST_WORD
 from tests.support.backends import Backend, telling
 from tests.support.client import Client, fields, get
 from tests.support.edge import FOLDER, RENDERER, Edge

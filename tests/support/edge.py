@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.rendering import Renderer
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.rendering import Renderer
 
 from .container import CHECKOUT, HERE, Container
 from .waiting import wait_until

@@ -8,10 +8,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.nginx_variables import NAMES
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import NEXT_UPSTREAM
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import time_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import NAMES
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import NEXT_UPSTREAM
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Example:
 def is_duration(value: object) -> bool:
     """Tell whether the model takes a value for a time."""
     try:
-        kinds.duration(value)
+        time_values.duration(value)
     except Refused:
         return False
     return True

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import schema
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import schema
 
 CHECKOUT = Path(__file__).parents[2]
 ROLE = CHECKOUT / "roles" / "websocket_proxy"

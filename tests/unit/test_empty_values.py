@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import schema
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import schema
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
 from tests.unit.test_agreement import SCHEMAS
 
 VALUES = [0, 0.0, 1, 1.0, False, True, "", [], {}]

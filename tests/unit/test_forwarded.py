@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.forwarded import places, schemes
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded import places, schemes
 
 CLIENT, PROXIES = "192.0.2.1", ["10.0.0.1", "10.0.0.2", "fd00::1", "[fd00::2]:1", "10.0.0.3:80"]
 SCHEMES = {"https": "https", "wss": "https", "http": "http", "ws": "http", "HTTPS": "https", "Ws": "http"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.rendering import Renderer
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.rendering import Renderer
 from tests.support.recipes import recipes
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.quoting import quote
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.quoting import quote
 
 PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=900)
 HOSTILE = st.text(st.sampled_from(" ;{}#\"'\\$/=~*a0.-[]@"), max_size=60)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.rendering import Renderer
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.rendering import Renderer
 
 TEMPLATES = str(Path(__file__).parents[2] / "roles/websocket_proxy/templates")
 

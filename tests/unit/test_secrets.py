@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.masking import masked
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import shown
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import Vaulted, hidden, secret_lines, unmarked
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import Vaulted, hidden, secret_lines, unmarked
 
 # Every sort of place: text, number, time, name, reference, path, header, free text, list, mapping.
 INVENTORY: dict[str, Any] = {

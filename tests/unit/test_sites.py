@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import headers, kinds
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Header, Model, Refusal
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Header, Model, Refusal
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import config_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
 
 SITE = {"server_names": ["a.b"], "upstream": "u"}
 
@@ -119,13 +120,13 @@ def test_free_text_sets_headers_that_are_not_the_roles(text: str) -> None:
     "if ($arg_x ~ it's) { return 404; }",
     "add_header X '}';", 'add_header X "\\"}";', "set $x ${host};", "map $a $b {\n\tdefault 1;\n}", ""])
 def test_whole_directives_are_taken_as_they_are(text: str) -> None:
-    assert kinds.free_text(text) == text.strip("\n")
+    assert config_values.free_text(text) == text.strip("\n")
 
 
 @pytest.mark.parametrize("text", ["\x00;", "a b\r;", "a @generation@;", 5, ["a;"]])
 def test_what_is_no_plain_text_is_not_taken(text: object) -> None:
     with pytest.raises(Refused):
-        kinds.free_text(text)
+        config_values.free_text(text)
 
 
 def test_the_same_path_twice_is_refused_and_another_match_is_another_location() -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_contents import websocket_proxy_contents
 from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Model, Site, Tls
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model, Site, Tls
 
 OWN = {"certificate": "/etc/ssl/a.pem", "certificate_key": "/etc/ssl/a.key"}
 KEY = "-----BEGIN PRIVATE KEY-----\nSECRETSECRET\n-----END PRIVATE KEY-----\n"

@@ -13,9 +13,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Answer,
     Model,
     Server,
@@ -23,7 +23,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
     Sources,
     Upstream,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inventory
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.upstreams import Inventory
 
 OLD, NEW = Host(nginx_version=(1, 18, 0)), Host(nginx_version=(1, 30, 6))
 ADDRESS = "10.0.0.1:3000"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.compiler import InventoryError, compile_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import SERVED, Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError, compile_model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import SERVED, Host
 from tests.support.playing import play
 
 UPSTREAM = {"name": "chat", "servers": ["127.0.0.1:3000"]}

@@ -9,11 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import LINEAGES, Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import Certificate, ClientCertificate, Profile, Tls
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, shown
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import LINEAGES, Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
+    Certificate,
+    ClientCertificate,
+    Profile,
+    Tls,
+)
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, certificate_values, time_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     ACME,
     CERTIFICATES,
     CLIENT_CERTIFICATE,
@@ -197,7 +202,7 @@ class Certificates:
         if given.get("agree_tos") is False:
             place["agree_tos"].refuse("no certificate is issued to who does not agree to the terms of the CA")
         for name in server_names:
-            if name.startswith(("~", "*")) or kinds.is_address(name):
+            if name.startswith(("~", "*")) or address_values.is_address(name):
                 place.refuse(f"{shown(name)} is not a plain host name, and what proves that it is yours is a request "
                              "for it on port 80 (RFC 8555 8.3); give that name a site and a certificate of its own")
         if tls.values["redirect"] is False:
@@ -227,7 +232,7 @@ def hsts_header(tls: SiteTls) -> dict[str, str | None]:
     if given is None:
         return {}
     said = with_defaults(HSTS, given)
-    age = kinds.in_seconds(said["max_age"])
+    age = time_values.in_seconds(said["max_age"])
     if tls.values["self_signed"]:
         place.refuse("a browser that has been told this lets nobody past a certificate that it does not believe, and "
                      "nobody believes one that is self-signed")
@@ -256,4 +261,4 @@ def contents(certificates: Sequence[Mapping[str, Any]], variables: Mapping[str, 
             holder = variables[variable]
             raw = (holder[int(rest.rstrip("]"))] if rest else holder)["tls"]
             for key, path in zip(CERTIFICATES["certificate_content"], ("certificate", "certificate_key"), strict=True):
-                yield one[path], kinds.pem(raw[key])
+                yield one[path], certificate_values.pem(raw[key])

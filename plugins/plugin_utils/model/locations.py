@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import headers, kinds
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.forwarded import Hosts
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.hash_sizes import bucket_size, max_size
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded import Hosts
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.hash_sizes import bucket_size, max_size
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Answer,
     ExtraConfig,
     Files,
@@ -20,8 +20,15 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
     Proxy,
     Upstream,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, Refused, shown
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import (
+    address_values,
+    config_values,
+    header_values,
+    path_values,
+    text_values,
+)
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, Refused, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     INHERITED,
     LOCATION,
     PURPOSES,
@@ -53,14 +60,15 @@ def extra_config(place: Place, given: Mapping[str, Any]) -> ExtraConfig | None:
 
 def _upstream_of(known: Mapping[str, Upstream]) -> Callable[[object], Upstream]:
     """Make the kind of the names of upstreams; an address is told how it becomes one."""
-    by_name = kinds.one_name_of(known, "an upstream")
+    by_name = text_values.one_name_of(known, "an upstream")
 
     def kind(value: object) -> Upstream:
         try:
             return by_name(value)
         except Refused as reason:
             try:
-                address = kinds.server_address(re.sub("^https?://|/+$", "", value) if isinstance(value, str) else value)
+                given = re.sub("^https?://|/+$", "", value) if isinstance(value, str) else value
+                address = address_values.server_address(given)
             except Refused:
                 raise reason from None
         raise Refused(f"{shown(value)} is an address, and expected is the name of an upstream; give it one in "
@@ -121,7 +129,7 @@ class Locations:
         said = place.said(raw, LOCATION)
         # With a match that is none, nobody knows what the path has to be.
         match = given.get("match", "regex" if "match" in said else LOCATION["match"].default)
-        kind = kinds.regular_expression if match == "regex" else kinds.path
+        kind = config_values.regular_expression if match == "regex" else path_values.path
         path = place["path"].read(kind, given["path"]) if "path" in given else None
         if path:
             place["path"].once(self._paths, f"{match} {path}", f"{shown(path)} is already the path of")
@@ -215,7 +223,7 @@ class Locations:
         own = {**{name.lower(): "say it with request_headers" for name, value in request.items() if value},
                **headers.REQUEST}
         # In a block of its own, such as a nested location, it takes the place of the role's.
-        for directive, *words in kinds.outer_directives(text):
+        for directive, *words in config_values.outer_directives(text):
             sent = directive == "proxy_set_header" and words and words[1:] != [""]
             remedy = own.get(words[0].lower()) if sent else None
             if remedy:
@@ -237,7 +245,7 @@ class Locations:
             redirects = [["off"]]
         size, number = values["buffer_size"], values["buffers"]
         return Proxy(
-            host=self._hosts.told(scheme) if values["host"] == kinds.HOST else values["host"],
+            host=self._hosts.told(scheme) if values["host"] == header_values.HOST else values["host"],
             proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}", tls=upstream.tls,
             prefix=prefix, proxy_bind=upstream.proxy_bind,
             request_headers=[Header(name, value or "") for name, value in request.items()],

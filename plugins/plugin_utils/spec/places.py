@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import hidden, vaulted
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import hidden, vaulted
 
 T = TypeVar("T")
 

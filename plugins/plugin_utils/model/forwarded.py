@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import header_values
 
 # How many proxies of a chain are looked at.
 _PROXIES = 5
@@ -44,8 +44,8 @@ class Hosts:
     """
 
     def __init__(self) -> None:
-        self.all = {"$scheme": kinds.HOST}
+        self.all = {"$scheme": header_values.HOST}
 
     def told(self, scheme: str | None) -> str:
         """Return the variable for a SCHEME, in which nginx's variables may stand; None stands for ``$scheme``."""
-        return self.all.setdefault(scheme or "$scheme", f"{kinds.HOST}_{len(self.all)}")
+        return self.all.setdefault(scheme or "$scheme", f"{header_values.HOST}_{len(self.all)}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.quoting import quote
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.quoting import quote
 
 
 class _Word(str):

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import headers, kinds
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.forwarded import Hosts
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.locations import Locations, extra_config
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded import Hosts
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.locations import Locations, extra_config
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Location,
     Redirect,
     Refusal,
@@ -20,17 +20,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
     Trusted,
     Upstream,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, shown
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
-    LISTEN,
-    OWN,
-    SERVER_NAME,
-    SITE,
-    SOCKET_OPTIONS,
-    TCP_OPTIONS,
-    read_keys,
-)
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.tls import (
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.tls import (
     IDENTITY,
     REJECT_HANDSHAKE,
     Certificates,
@@ -38,6 +28,17 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.tls import (
     hsts_header,
     listen_words,
     read_tls,
+)
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, config_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
+    LISTEN,
+    OWN,
+    SERVER_NAME,
+    SITE,
+    SOCKET_OPTIONS,
+    TCP_OPTIONS,
+    read_keys,
 )
 
 # What answers 400 itself to a space or a control character in a request's target.
@@ -98,7 +99,7 @@ class Sites:
                 break
         self._defaults = defaults_place, given
         self._underscores = self._host.underscores or any(
-            isinstance(one, Mapping) and kinds.takes_underscores(one.get("extra_config"))
+            isinstance(one, Mapping) and config_values.takes_underscores(one.get("extra_config"))
             for one in [{"extra_config": self._free_text}, *(raw if isinstance(raw, list) else [])])
         self._identities = any(isinstance(one, Mapping) and isinstance(one.get("tls"), Mapping)
                                and one["tls"].get("client_certificate")
@@ -142,7 +143,7 @@ class Sites:
         listen, protocols = self._listen(said.get("listen", place)["listen"], given.get("listen"), tls)
         if tls and not any("default_server" in words for words in listen):
             for one, at in server_names.items():
-                if kinds.is_address(one):
+                if address_values.is_address(one):
                     at.refuse(f"{shown(one)}: no client names an address when it shakes hands, so with TLS only a site "
                               "that listens with default_server: true can be reached by one")
         # all() ends with the first that is taken: one mistake is told once.
@@ -232,7 +233,7 @@ class Sites:
                 expression = (read_keys(where, SERVER_NAME, item) or {}).get("regex")
                 name = f"~{expression}" if expression else None
             else:
-                name = where.read(kinds.server_name, item)
+                name = where.read(address_values.server_name, item)
             if name:
                 where.once(names, name, f"{shown(item)} is already")
         if raw == []:
@@ -273,7 +274,7 @@ class Sites:
                     continue
                 address, port = options.get("address", ""), options.get("port")
             else:
-                listen = where.read(kinds.listen, item)
+                listen = where.read(address_values.listen, item)
                 if not listen:
                     continue
                 (address, port), options = listen, {}
@@ -358,7 +359,7 @@ class Sites:
         first: dict[str, Place] = {}
         networks = []
         for where, item in place.items(raw, "addresses"):
-            network = where.read(kinds.network, item)
+            network = where.read(address_values.network, item)
             if network:
                 where.once(first, network, f"{shown(item)} is already")
                 networks.append(network)

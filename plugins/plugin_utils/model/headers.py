@@ -8,8 +8,8 @@ import itertools
 import re
 from collections.abc import Collection, Mapping
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import header_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, shown
 
 _OF_THE_ROLE = "the role itself sets this header; "
 _OF_NGINX = "nginx sets this header by the body; it cannot be set here"
@@ -52,14 +52,14 @@ def read_headers(place: Place, raw: object, reserved: Mapping[str, str]) -> dict
     headers: dict[str, str | None] = {}
     for key, item in raw.items():
         where = place[str(key)]
-        name = where.read(kinds.header_name, key)
+        name = where.read(header_values.header_name, key)
         if not name:
             continue
         if name.lower() in reserved:
             where.refuse(reserved[name.lower()])
             continue
         where.once(first, name.lower(), "header names ignore case; this one is already")
-        value = None if item is None else where.read(kinds.sent_header, item)
+        value = None if item is None else where.read(header_values.sent_header, item)
         if value is not None or item is None:
             headers[name] = value
     return headers

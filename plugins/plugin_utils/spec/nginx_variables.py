@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Refused, nearest, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, nearest, shown
 
 NAMES = frozenset(
     """

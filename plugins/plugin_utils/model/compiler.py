@@ -8,10 +8,13 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.hash_sizes import bucket_size, max_size, variables_max_size
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.hash_sizes import (
+    bucket_size,
+    max_size,
+    variables_max_size,
+)
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     AptRepository,
     ExtraConfig,
     Model,
@@ -19,17 +22,18 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
     Site,
     Upstream,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, listed, nearest
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.sites import Sites
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.upstreams import Inventory, Upstreams
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, package_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, listed, nearest
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     APT_REPOSITORY,
     MAIN_CONTEXT,
     ROLE,
     SERVER,
     read_keys,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import hidden, marked, vaulted
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.sites import Sites
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.upstreams import Inventory, Upstreams
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import hidden, marked, vaulted
 
 PREFIX = "websocket_proxy_"
 
@@ -81,7 +85,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     read_keys(at(PREFIX + "server"), SERVER, role[PREFIX + "server"])
     repository = _apt_repository(at(PREFIX + "apt_repository"), role[PREFIX + "apt_repository"])
     resolver = [server for where, item in at(PREFIX + "resolver").items(
-        role[PREFIX + "resolver"], "addresses") if (server := where.read(kinds.dns_server, item))]
+        role[PREFIX + "resolver"], "addresses") if (server := where.read(address_values.dns_server, item))]
     upstreams = Upstreams(at(PREFIX + "upstreams"), host, inventory or Inventory(),
                           resolver if resolver or not role[PREFIX + "resolver"] else None)
     groups = upstreams.compile(role[PREFIX + "upstreams"])
@@ -169,7 +173,7 @@ def _apt_repository(place: Place, raw: object) -> AptRepository | None:
         return None
     components = [component for where, item in place["components"].items(
         given.get("components", APT_REPOSITORY["components"].default), "components")
-        if (component := where.read(kinds.suite, item))]
+        if (component := where.read(package_values.suite, item))]
     url, suite = given.get("url", "//"), given.get("suite", "")
     if suite.endswith("/"):
         # sources.list(5): a path in the place of a suite has no components.

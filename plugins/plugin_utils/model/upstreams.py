@@ -11,9 +11,8 @@ from typing import Any
 from ansible.errors import AnsibleError
 from jinja2 import TemplateError
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils import kinds
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Route,
     Server,
     Share,
@@ -21,8 +20,9 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import (
     Upstream,
     UpstreamTls,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.places import Place, nearest, shown
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, time_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, nearest, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     METHODS,
     PLAIN_METHODS,
     SERVER,
@@ -31,7 +31,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.schema import (
     read_keys,
     with_defaults,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.secrets import marked
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import marked
 
 # The versions of open-source nginx that brought what not every host has. Source: https://nginx.org/en/CHANGES
 _KEEPALIVE_TIME = (1, 19, 10)
@@ -168,7 +168,7 @@ class Upstreams:
             if options is None:
                 continue
             if "address" in options:
-                address = at.read(kinds.server_address, options["address"])
+                address = at.read(address_values.server_address, options["address"])
                 if address:
                     yield _Member(where, at, address, with_defaults(SERVER, options))
             elif "address" not in where.misspelt(item, SERVER):
@@ -202,7 +202,7 @@ class Upstreams:
                     address = marked(address)
                 if address is None:
                     at, address = place["group"], host
-                read = at.read(kinds.address_with(given.get("port")), address)
+                read = at.read(address_values.address_with(given.get("port")), address)
             except (AnsibleError, TemplateError) as error:
                 where.refuse(f"this cannot be read, or ansible_host cannot: {' '.join(str(error).split())}")
                 continue
@@ -260,7 +260,7 @@ class Upstreams:
         if options["domain"]:
             attributes.append(f"Domain={options['domain']}")
         if options["expires"]:
-            attributes.append(f"Max-Age={kinds.in_seconds(options['expires'])}")
+            attributes.append(f"Max-Age={time_values.in_seconds(options['expires'])}")
         attributes += [name for name in ("HttpOnly", "Secure") if options[name.lower()]]
         attributes.append(f"SameSite={options['samesite'].capitalize()}")
         value = "; ".join([f"{options['cookie']}=$request_id", *attributes])
@@ -279,7 +279,7 @@ class Upstreams:
         first: dict[str, Place] = {}
         addresses = []
         for where, item in place.items(raw, "addresses"):
-            address = where.read(kinds.address, item)
+            address = where.read(address_values.address, item)
             if not address:
                 continue
             where.once(first, address, f"{shown(item)} is already")

@@ -1,0 +1,89 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Validators of plain text, names and choices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, nearest, shown
+
+T = TypeVar("T")
+
+
+def text(value: object) -> str:
+    """Accept text that is not empty and holds no control character."""
+    if not isinstance(value, str):
+        raise Refused(f"{shown(value)} is not text")
+    if not value:
+        raise Refused("an empty text")
+    if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", value):
+        raise Refused(f"{shown(value)} holds a line break or another control character")
+    if "@generation@" in value:
+        raise Refused(f"{shown(value)} holds @generation@, which stands for the name of the configuration itself")
+    if re.search(r"[\ud800-\udfff]", value):
+        raise Refused(f"{shown(value)} is not valid Unicode")
+    return value
+
+
+def check_lines(value: str) -> None:
+    """Refuse text with other control characters than line breaks and tabs."""
+    if re.search(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", value) or "@generation@" in value:
+        raise Refused(f"{shown(value)} holds a control character")
+
+
+def boolean(value: object) -> bool:
+    """Accept true and false, also written as Ansible's command line does."""
+    found = {"true": True, "yes": True, "false": False, "no": False}.get(str(value).lower())
+    if found is None:
+        raise Refused(f"{shown(value)} is neither true nor false")
+    return found
+
+
+def one_of(*choices: str) -> Callable[[object], str]:
+    """Make the kind that has just the CHOICES."""
+
+    def kind(value: object) -> str:
+        if value not in choices:
+            raise Refused(f"{shown(value)} is not one of {', '.join(choices)}")
+        return str(value)
+
+    return kind
+
+
+def one_name_of(known: Mapping[str, T], what: str) -> Callable[[object], T]:
+    """Make the kind of the names in KNOWN, each of WHAT; the value becomes what its name stands for."""
+
+    def kind(value: object) -> T:
+        if not isinstance(value, str) or value not in known:
+            raise Refused(f"{shown(value)} is not {what}; {nearest(value, known)}")
+        return known[value]
+
+    return kind
+
+
+def name(value: object) -> str:
+    """Accept a name for a thing of ours: it becomes part of a file's name and of a name in nginx."""
+    checked = text(value)
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", checked, re.ASCII):
+        raise Refused(f"{shown(value)} is not a name: letters, digits, '_', '.' and '-', at most 200, "
+                      "the first a letter, a digit or '_'")
+    return checked
+
+
+def some_of(*choices: str) -> Callable[[object], list[str]]:
+    """Make the kind of lists in which each of the CHOICES may stand once."""
+
+    def kind(value: object) -> list[str]:
+        if not isinstance(value, list):
+            raise Refused(f"{shown(value)} is not a list of any of {', '.join(choices)}")
+        for position, item in enumerate(value):
+            if item not in choices:
+                raise Refused(f"{shown(item)} is not one of {', '.join(choices)}")
+            if item in value[:position]:
+                raise Refused(f"{shown(item)} is there twice")
+        return [str(item) for item in value]
+
+    return kind

@@ -1,0 +1,91 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Validators of times and sizes in nginx's units.
+
+Source: https://nginx.org/en/docs/syntax.html
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, shown
+
+# nginx takes months and years only where it counts in seconds, and it counts the times here in milliseconds.
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+_LONGEST = 3650 * _SECONDS["d"]
+
+
+def duration(value: object) -> str:
+    """Accept a time of nginx's: seconds as a number, or a number with ms, s, m, h, d or w; not zero.
+
+    Source: https://nginx.org/en/docs/syntax.html
+    """
+    expected = "expected seconds or nginx's form, such as 90, 90s, 5m or 1d"
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise Refused(f"{shown(value)} is not a time; {expected}")
+    found = re.fullmatch(r"([0-9]{1,15})(ms|[smhdw]|)", str(value), re.ASCII)
+    if not found:
+        raise Refused(f"{shown(value)} is not a time; {expected}")
+    number, unit = int(found[1]), found[2] or "s"
+    if not 0 < number * _SECONDS[unit] <= _LONGEST:
+        raise Refused(f"{shown(value)} is not a time above zero and up to ten years")
+    return f"{number}{unit}"
+
+
+def duration_or_never(value: object) -> str:
+    """Accept a time of nginx's, or 0 where nginx takes that for no limit."""
+    return "0" if _is_zero(value) else duration(value)
+
+
+def _is_zero(value: object) -> bool:
+    """Tell whether a value is the whole number 0, which False and 0.0 are equal to."""
+    return value == "0" or (type(value) is int and value == 0)
+
+
+def seconds(value: object) -> str:
+    """Accept a time where nginx counts in whole seconds."""
+    checked = duration(value)
+    if checked.endswith("ms"):
+        raise Refused(f"{shown(value)} is not a time in whole seconds, which is what nginx counts in here")
+    return checked
+
+
+def seconds_or_none(value: object) -> str:
+    """Accept a time in whole seconds, or 0."""
+    return "0s" if _is_zero(value) else seconds(value)
+
+
+def in_seconds(checked: str) -> int:
+    """Return how many seconds a time is that ``seconds`` has accepted."""
+    return int(int(checked[:-1]) * _SECONDS[checked[-1]])
+
+
+def _size(value: object, units: str, minimum: int, maximum: int) -> str:
+    expected = f"expected bytes, or a number with {' or '.join(units)}, such as 16k"
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise Refused(f"{shown(value)} is not a size; {expected}")
+    found = re.fullmatch(rf"([0-9]{{1,12}})([{units}]?)", str(value).lower(), re.ASCII)
+    if not found:
+        raise Refused(f"{shown(value)} is not a size; {expected}")
+    if not minimum <= int(found[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[found[2]] <= maximum:
+        raise Refused(f"{shown(value)} is not a size from {minimum} to {maximum} bytes")
+    return found[0]
+
+
+def buffer_size(value: object) -> str:
+    """Accept the size of a buffer: 1 KiB to 16 MiB. Source: https://nginx.org/en/docs/syntax.html."""
+    return _size(value, "km", 1 << 10, 16 << 20)
+
+
+def body_size(value: object) -> str:
+    """Accept the largest size of a body, up to 1 TiB; 0 for any."""
+    return _size(value, "kmg", 0, 1 << 40)
+
+
+def expires(value: object) -> str:
+    """Accept how long a browser may keep an answer. Source: https://nginx.org/r/expires."""
+    if value is False:
+        return "off"  # as YAML reads the word
+    return str(value) if value in ("epoch", "max", "off") else seconds(value)
