@@ -19,6 +19,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 # Stands in a text for the name of the generation that it belongs to.
 MARKER = "@generation@"
@@ -276,6 +277,23 @@ class Generations:
             if number(name) < number(generation) and not self.interim(name) and not self.same(name, generation):
                 return name
         return None
+
+    def listed(self, running: str | None) -> list[dict[str, Any]]:
+        """Return what there is to go back to, newest first; RUNNING is the generation that nginx answers with."""
+        current = self.current()
+        here = self.plain_texts(current) if current else {}
+        found = []
+        for name in reversed(self.all()):
+            texts = self.plain_texts(name)
+            found.append({
+                "generation": name,
+                "age": int(time.time() - os.stat(self.path(name)).st_mtime),
+                "on_disk": name == current,
+                "running": name == running,
+                "interim": self.interim(name),
+                "different": sorted(file for file in {*texts, *here} if texts.get(file) != here.get(file)),
+            })
+        return found
 
     def untouched(self, generation: str) -> bool:
         """Tell whether everything in force is a file of ours; its mode is put right in place."""

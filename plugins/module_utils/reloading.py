@@ -16,13 +16,10 @@ from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.module_utils import running
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations, lock, number, read
+from ansible_collections.wsedge.nginx.plugins.module_utils.options import called
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Done, Run
 from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover
 from ansible_collections.wsedge.nginx.plugins.module_utils.testing import Tester
-
-_RESTART = ("A reload cannot do this, a restart can, and drops every open WebSocket: allow it with "
-            "websocket_proxy_allow_restart: true")
-
 
 # What keeps a configuration from running is an emergency of no connection's; those have a number, such as *17.
 _REASON = re.compile(r"[0-9/]+ [0-9:]+ \[emerg\] ([0-9]+)#[0-9]+: (?!\*)(.*\S)")
@@ -58,7 +55,7 @@ class Reload:
         self.params = params
         self._run = run
         self.generations = Generations(params["path"], params["folder"])
-        self.takeover = Takeover(self.generations, params["divert"], replace=False, run=run)
+        self.takeover = Takeover(self.generations, params, run)
         self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations, run)
         self.entry = params["entry"] or params["path"]
 
@@ -159,7 +156,11 @@ class Reload:
             return self.result("restarted")
         what = "is asked what it runs" if path == self.params["socket"] else "serves"
         raise Failure(f"Somebody has removed {path}, on which nginx {what}:\n"
-                      f"{_RESTART}\n{self.restore()}")
+                      f"{self._restart_needed()}\n{self.restore()}")
+
+    def _restart_needed(self) -> str:
+        return ("A reload cannot do this, a restart can, and drops every open WebSocket: allow it with "
+                f"{called(self.params, 'allow_restart')}")
 
     def _restart(self, master: int) -> None:
         """Stop nginx and start it; where the new configuration does not start, what ran before has to."""
@@ -227,7 +228,7 @@ class Reload:
     def _remedies(self, master: int | None) -> list[str]:
         errors = self.log.errors()
         if master is not None and self._restart_would_do(master):
-            return [f"{_RESTART}, or change the configuration"]
+            return [f"{self._restart_needed()}, or change the configuration"]
         told = [f"Another master of nginx serves on the same sockets, pid {pid}: an exchange of its binary was begun "
                 f"(kill -USR2) and not finished. Finish it: kill -QUIT {pid}"
                 for pid in running.beside(self.params["pid_file"])]
@@ -312,8 +313,8 @@ class Reload:
                 + (f", {one['sockets']} sockets" if one["sockets"] is not None else "") for one in draining]
         raise Failure("\n".join([
             f"{len(draining)} generations still have workers that live on for their last WebSockets; one more is one "
-            f"too many:", *told, "Wait for their ends, raise websocket_proxy_max_draining_generations, or end the "
-            "oldest workers (kill -TERM PID), for which a shorter websocket_proxy_worker_shutdown_timeout is too late",
+            f"too many:", *told, f"Wait until they end, raise {called(self.params, 'max_draining', '…')}, or end the "
+            "oldest workers (kill -TERM PID), for which a shorter worker_shutdown_timeout is too late",
             self.restore()]))
 
     def result(self, how: str, changed: bool = True) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import os
 import shutil
 from contextlib import suppress
 from functools import partial
-from typing import Callable
+from typing import Any, Callable
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.candidates import mirrored
 from ansible_collections.wsedge.nginx.plugins.module_utils.conffiles import Conffiles, diversion, divert, undivert
@@ -23,6 +23,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
     remove_file,
     replace,
 )
+from ansible_collections.wsedge.nginx.plugins.module_utils.options import called
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
 
 Undo = list[Callable[[], object]]
@@ -41,12 +42,13 @@ class Takeover:
     It is kept by hard links and renames, so nothing of it is ever copied, and the main file is never missing.
     """
 
-    def __init__(self, generations: Generations, use_dpkg: bool, replace: bool, run: Run) -> None:
+    def __init__(self, generations: Generations, params: dict[str, Any], run: Run) -> None:
         self.run = run
         self.generations = generations
+        self.params = params
         self.main = generations.main
-        self.use_dpkg = use_dpkg
-        self.replace = replace
+        self.use_dpkg: bool = params["divert"]
+        self.drop_in = called(params, "entry", self.main)
         self.distrib = self.main + ".distrib"
         self.saved_main = os.path.join(generations.before, "main")
         self.saved_links = os.path.join(generations.before, LINKS)
@@ -68,15 +70,14 @@ class Takeover:
             if conffiles.known(self.main) and os.path.lexists(self.distrib) \
                     and not conffiles.pristine(self.main, self.distrib):
                 raise Failure(f"{self.distrib} is in the way: that is where the package's own file goes; move it away")
-            if ours or text is None or conffiles.pristine(self.main) or self.replace:
+            if ours or text is None or conffiles.pristine(self.main) or self.params.get("replace"):
                 return conffiles.known(self.main) or not ours
             raise Failure(
                 f"{self.main} has been edited since its package brought it, or is not a package's, so it is not taken "
-                f"over. Two ways on: leave it and be included by it (websocket_proxy_nginx_conf: drop_in), or have it "
-                f"replaced and kept aside (websocket_proxy_replace_nginx_conf: true)")
-        raise Failure(f"{self.main} is diverted to {beside} already, and not by this role. Undo that "
-                      f"(dpkg-divert --remove {self.main}), or leave the file to whoever did it "
-                      f"(websocket_proxy_nginx_conf: drop_in)")
+                f"over. Two ways on: leave it and be included by it ({self.drop_in}), or have it replaced and kept "
+                f"aside ({called(self.params, 'replace')})")
+        raise Failure(f"{self.main} is diverted to {beside} already, and not by this module. Undo that "
+                      f"(dpkg-divert --remove {self.main}), or be included by the file ({self.drop_in})")
 
     def take(self, undo: Undo) -> None:
         """Take the main file over; the commit itself replaces it. What UNDO gets takes each step back."""

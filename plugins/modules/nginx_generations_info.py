@@ -13,6 +13,7 @@ description:
   - Tells what M(wsedge.nginx.nginx_config) can go back to. It changes nothing.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
+  - wsedge.nginx.configuration.place
 attributes:
   check_mode:
     support: full
@@ -21,14 +22,6 @@ attributes:
   platform:
     platforms: Debian, Ubuntu
 options:
-  path:
-    description: As O(wsedge.nginx.nginx_config#module:path).
-    type: str
-    default: /etc/nginx/nginx.conf
-  folder:
-    description: As O(wsedge.nginx.nginx_config#module:folder).
-    type: str
-    required: true
   socket:
     description: As O(wsedge.nginx.nginx_config#module:socket).
     type: str
@@ -69,12 +62,10 @@ generations:
       elements: str
 """
 
-import os
-import time
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Generations
+from ansible_collections.wsedge.nginx.plugins.module_utils.options import PLACE
 from ansible_collections.wsedge.nginx.plugins.module_utils.running import running_generation
 
 
@@ -82,28 +73,14 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "str", "default": "/etc/nginx/nginx.conf"},
-            "folder": {"type": "str", "required": True},
+            **PLACE,
             "socket": {"type": "str"},
         },
         supports_check_mode=True,
     )
+    socket = module.params["socket"]
     generations = Generations(module.params["path"], module.params["folder"])
-    running = running_generation(module.params["socket"]) if module.params["socket"] else None
-    current = generations.current()
-    here = generations.plain_texts(current) if current else {}
-    listed = []
-    for name in reversed(generations.all()):
-        texts = generations.plain_texts(name)
-        listed.append({
-            "generation": name,
-            "age": int(time.time() - os.stat(generations.path(name)).st_mtime),
-            "on_disk": name == current,
-            "running": name == running,
-            "interim": generations.interim(name),
-            "different": sorted(file for file in set(texts) | set(here) if texts.get(file) != here.get(file)),
-        })
-    module.exit_json(changed=False, generations=listed)
+    module.exit_json(changed=False, generations=generations.listed(running_generation(socket) if socket else None))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ notes:
   - A WebSocket lives on in its old worker after a reload; the result tells how many do.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
+  - wsedge.nginx.configuration
 attributes:
   check_mode:
     support: partial
@@ -29,17 +30,6 @@ attributes:
   platform:
     platforms: Debian, Ubuntu
 options:
-  path:
-    description: As O(wsedge.nginx.nginx_config#module:path).
-    type: str
-    default: /etc/nginx/nginx.conf
-  entry:
-    description: As O(wsedge.nginx.nginx_config#module:entry).
-    type: str
-  folder:
-    description: As O(wsedge.nginx.nginx_config#module:folder).
-    type: str
-    required: true
   socket:
     description: As O(wsedge.nginx.nginx_config#module:socket).
     type: str
@@ -53,18 +43,6 @@ options:
     description: Whether nginx is started where it does not run.
     type: bool
     default: true
-  divert:
-    description: As O(wsedge.nginx.nginx_config#module:divert).
-    type: bool
-    default: false
-  validate:
-    description: As O(wsedge.nginx.nginx_config#module:validate).
-    type: str
-    default: /usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'
-  pid_file:
-    description: The pid file of nginx, as its C(pid) directive names it.
-    type: str
-    default: /run/nginx.pid
   error_log:
     description: The error log of nginx, as its C(error_log) directive names it.
     type: str
@@ -130,24 +108,19 @@ draining:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure
+from ansible_collections.wsedge.nginx.plugins.module_utils.options import CONFIGURATION
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import runner
 from ansible_collections.wsedge.nginx.plugins.module_utils.reloading import Reload
-from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "str", "default": "/etc/nginx/nginx.conf"},
-            "entry": {"type": "str"},
-            "folder": {"type": "str", "required": True},
+            **CONFIGURATION,
             "socket": {"type": "str", "required": True},
             "reload": {"type": "bool", "default": True},
             "start": {"type": "bool", "default": True},
-            "divert": {"type": "bool", "default": False},
-            "validate": {"type": "str", "default": COMMAND},
-            "pid_file": {"type": "str", "default": "/run/nginx.pid"},
             "error_log": {"type": "str", "default": "/var/log/nginx/error.log"},
             "service": {"type": "str", "default": "nginx.service"},
             "timeout": {"type": "int", "default": 15},

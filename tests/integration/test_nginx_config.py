@@ -112,7 +112,7 @@ def test_an_edited_main_file_is_refused_with_the_remedy(host: Container) -> None
     for _run in range(2):
         result = tried(host)
         assert result["failed"]
-        assert f"{MAIN} has been edited" in result["msg"] and "websocket_proxy_nginx_conf: drop_in" in result["msg"]
+        assert f"{MAIN} has been edited" in result["msg"] and f"entry: {MAIN}" in result["msg"]
         assert tree(host) == before
 
 
@@ -415,7 +415,7 @@ def test_rolled_back_is_the_generation_before_as_a_new_one(host: Container) -> N
 def test_a_configuration_that_was_made_at_another_place_is_refused_and_not_damaged(host: Container, state: str) -> None:
     committed(host)
     before = tree(host)
-    assert "websocket_proxy_nginx_conf: own" in dropped_in(host, state)["msg"]
+    assert f"path: {MAIN}" in dropped_in(host, state)["msg"]
     assert tree(host) == before
 
 

@@ -57,8 +57,8 @@ def test_an_edited_file_is_refused_and_both_ways_on_are_named(box: Sandbox) -> N
     box.edit()
     before = box.tree()
     message = box.module("nginx_config", arguments())["msg"]
-    assert "websocket_proxy_nginx_conf: drop_in" in message
-    assert "websocket_proxy_replace_nginx_conf: true" in message
+    assert f"entry: {MAIN}" in message
+    assert "replace: true" in message
     assert box.tree() == before
 
 

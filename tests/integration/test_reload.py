@@ -173,9 +173,9 @@ def test_the_command_for_a_reload_without_ansible_proves_it_as_well(host: Host) 
     before = host.nginx().workers
     plain = Environment()
     plain.filters.update(bool=bool)
-    place = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__websocket_proxy_places"]["own"]
+    known = yaml.safe_load((ROLE / "vars/main.yml").read_text())
     text = plain.from_string((ROLE / "templates/reload.py.j2").read_text()).render(
-        __websocket_proxy_place=place, __websocket_proxy_max_draining=24)
+        **known, __websocket_proxy_place=known["__websocket_proxy_places"]["own"], __websocket_proxy_max_draining=24)
     host.write({"/root/reload": text})
     assert host.shell("python3 -B /root/reload") == f"nginx was reloaded: {generation}\n"
     assert not host.nginx().workers & before

@@ -1,0 +1,133 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a host has, or would get, as nginx: the work of the module nginx_info."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import os
+import re
+import socket
+import stat
+from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
+
+
+def output(run: Run, *command: str) -> str:
+    """Return what a command prints; nothing where it fails."""
+    done = run(*command)
+    return done.output if done.code == 0 else ""
+
+
+def openssl_version(run: Run) -> str:
+    """Return the version of the OpenSSL that nginx runs with; nginx tells it where it is not what it was built with."""
+    found = re.search(r"built with OpenSSL (\S+).*?(?:\(running with OpenSSL (\S+)|$)",
+                      run("/usr/sbin/nginx", "-V").errors.replace("\n", " "))
+    return (found[2] or found[1]) if found else ""
+
+
+def installed(run: Run, packages: list[str]) -> dict[str, bool]:
+    """Return for each package whether it is installed; dpkg-query fails where it does not know one."""
+    told = run("dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", "--", *packages).output
+    return {package: f"{package} installed" in told.splitlines() for package in packages}
+
+
+def entries(folder: str) -> list[str]:
+    """Return the names of what is in a folder, none where there is no folder."""
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+def takes_underscores(folder: str) -> bool:
+    """Tell whether a configuration file in a folder, generations apart, may have nginx take underscores in headers."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if (parent, name) != (folder, "websocket_proxy")]
+        for path in filter(os.path.isfile, (os.path.join(parent, name) for name in files)):
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                if re.search(rb"(?m)^[^#\n]*\bunderscores_in_headers\s+[\"']?on\b", file.read()):
+                    return True
+    return False
+
+
+def sha256(path: str) -> str:
+    """Return the checksum of a regular file of root's with mode 0644 or 0755, and nothing for any other."""
+    try:
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) not in (0o644, 0o755) \
+                or (found.st_uid, found.st_gid) != (0, 0):
+            return ""
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
+
+
+def can_open_ipv6() -> bool:
+    """Tell whether a socket like that of nginx's C(listen [::]:80) can be opened."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(("::", 0))
+            probe.listen(1)
+    except OSError:
+        return False
+    return True
+
+
+def has_address(address: str) -> bool:
+    """Tell whether a connection can be opened from an IP address."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind((address.strip("[]"), 0))
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+def local_ports() -> int:
+    """Return how many ports the kernel chooses from for a connection."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        first, last = (int(port) for port in file.read().split())
+    return last - first + 1
+
+
+def version_of(run: Run, package: str) -> tuple[bool, str]:
+    """Return whether a package is installed, and its version or the one that apt would install; "" for none."""
+    status, _space, version = output(
+        run, "dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", "--", package).partition(" ")
+    if status == "installed":
+        return True, version
+    candidate = re.search(r"Candidate: (\S+)", output(run, "apt-cache", "policy", "--", package))
+    return False, "" if not candidate or candidate[1] == "(none)" else candidate[1]
+
+
+def state_of(run: Run, service: str) -> dict[str, bool]:
+    """Return whether a service starts at boot and runs, and whether systemd has read its unit since it was changed."""
+    return {"enabled": output(run, "systemctl", "is-enabled", service).strip() == "enabled",
+            "active": output(run, "systemctl", "is-active", service).strip() == "active",
+            "stale": output(run, "systemctl", "show", "--property=NeedDaemonReload", service).strip()
+            == "NeedDaemonReload=yes"}
+
+
+def inspect(params: dict[str, Any], run: Run) -> dict[str, Any]:
+    """Return all that the module tells."""
+    is_installed, version = version_of(run, params["package"])
+    return {
+        "installed": is_installed,
+        "version": version,
+        "openssl_version": openssl_version(run),
+        **state_of(run, params["service"]),
+        "packages": installed(run, params["packages"]) if params["packages"] else {},
+        "lists": bool(glob.glob("/var/lib/apt/lists/*Packages*")),
+        "files": {path: sha256(path) for path in params["files"]},
+        "folders": {folder: entries(folder) for folder in params["folders"]},
+        "underscores_in_headers": takes_underscores("/etc/nginx"),
+        "ipv6": can_open_ipv6(),
+        "addresses": {address: has_address(address) for address in params["addresses"]},
+        "local_ports": local_ports(),
+        "root": os.geteuid() == 0,
+        # sd_booted(3)
+        "systemd": os.path.isdir("/run/systemd/system"),
+    }
