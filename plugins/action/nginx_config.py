@@ -13,14 +13,11 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from jinja2 import TemplateError
 
-from ansible_collections.wsedge.nginx.plugins.module_utils.generations import MAIN, MARKER, checksum
-from ansible_collections.wsedge.nginx.plugins.module_utils.masking import masked
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import MAIN, MARKER
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.rendering import Renderer
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import hidden, secret_lines
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.sending import commit
 
 MODULE = "wsedge.nginx.nginx_config"
-
-NOT_SHOWN = "# Only values that are not shown differ.\n"
 
 
 class ActionModule(ActionBase):
@@ -38,47 +35,15 @@ class ActionModule(ActionBase):
         if arguments.get("state", "present") != "present":
             result.update(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
             return result
-        path = arguments.get("path", "/etc/nginx/nginx.conf")
-        files = _checked(arguments.get("files", []))
+        files = _checked(arguments.pop("files", []))
         renderer = Renderer([folder for root in self._task.get_search_path()
                              for folder in (os.path.join(root, "templates"), root)])
         names = {"generation": MARKER, "generation_files": f"{arguments.get('folder')}/{MARKER}/*.conf"}
-        texts = {path: _text(renderer, path, arguments, names)}
-        texts.update((file["name"], _text(renderer, file["name"], file, names)) for file in files)
-
-        arguments["masked"] = {name: lines for name, text in texts.items() if (lines := secret_lines(text, secrets))}
-
-        answer: dict[str, Any] = {"missing": []}
-        # The second pass sends what the first one found missing; another run in between may ask for a third.
-        for _attempt in range(3):
-            wanted = {name: {"sha256": checksum(text.encode()), "content": text if name in answer["missing"] else None}
-                      for name, text in texts.items()}
-            arguments.update(wanted.pop(path), template=None, vars={},
-                             files=[{"name": name, **file} for name, file in wanted.items()])
-            answer = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
-            if not answer.get("missing"):
-                break
-        else:
-            raise AnsibleActionFail("another run keeps changing this host; try again when it has ended")
-        # The arguments once more, which -vvv shows.
-        answer.pop("invocation", None)
-        # nginx's own lines may be of what came out of a vault. From core 2.19 on, the exception has them as well.
-        if "msg" in answer:
-            answer["msg"] = hidden(answer["msg"], secrets)
-            answer.pop("exception", None)
-        told = answer.pop("told", [])
-        result.update(answer)
-        if told:
-            result["warnings"] = [*result.get("warnings", []), *(hidden(line, secrets) for line in told)]
-        before = result.pop("before", {})
-        if result.get("changed"):
-            after = {name: masked(texts.get(name, ""), arguments["masked"].get(name, ()))
-                     for name in result["different"]}
-            # What a run of an earlier version wrote, and what came into a vault since, the host does not know.
-            before = {name: masked(text, secret_lines(text, secrets)) for name, text in before.items()}
-            result["diff"] = [{"before_header": name, "after_header": name, "before": before.get(name, ""),
-                               "after": after[name] + (NOT_SHOWN if after[name] == before.get(name) else "")}
-                              for name in after]
+        options = {"path": "/etc/nginx/nginx.conf", **arguments, "template": None, "vars": {}}
+        result.update(commit(
+            lambda given: self._execute_module(module_name=MODULE, module_args=given, task_vars=task_vars), options,
+            _text(renderer, options["path"], arguments, names),
+            {file["name"]: _text(renderer, file["name"], file, names) for file in files}, secrets))
         return result
 
 

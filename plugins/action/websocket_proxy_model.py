@@ -1,33 +1,56 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The role's compilation of the inventory, whose problems fail a task and whose warnings are Ansible's own."""
+"""The role's preflight: what the host has, whether the inventory fits it, and which steps are needed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from ansible.plugins.action import ActionBase
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import host_files
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.role_action import RoleAction
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import unmarked
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.steps import asked, needed
 
-from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import PREFIX
+_ROOT = ("The role has to be root on this host, and is not: set become to true for the play or the host, or call "
+         "ansible-playbook with --become. Nothing was changed")
+_SYSTEMD = ("This host was not booted with systemd (there is no /run/systemd/system), with which the role starts and "
+            "reloads nginx. Use a host, or a container, that runs systemd. Nothing was changed")
 
 
-class ActionModule(ActionBase):
-    """Compiles on the controller; the host has been asked before."""
+class ActionModule(RoleAction):
+    """Asks the host, and compiles on the controller."""
 
-    _requires_connection = False
-    _VALID_ARGS = frozenset(("host", "before"))
+    _VALID_ARGS = frozenset(("before", "host"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the model, or fail with every problem of the inventory."""
+        """Return what the role's tasks go by, or fail with every problem of the inventory."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         known = task_vars or {}
-        variables = {name: self._templar.template(value) for name, value in known.items() if name.startswith(PREFIX)}
-        arguments = self._task.args
-        model = websocket_proxy_model(variables, arguments["host"], known["groups"], known["hostvars"],
-                                      arguments.get("before", ()))
-        problems = model.pop("problems")
-        result.update(model)
-        if problems:
-            result.update(failed=True, msg="\n".join(["The inventory cannot be used:", *problems]))
-        return result
+        host = self._task.args.get("host") or self.module("nginx_info", asked(self.variables(known)), known)
+        if host.get("failed"):
+            return {**result, **host}
+        try:
+            model = self.model(known, host, self._task.args.get("before", ()))
+        except InventoryError as error:
+            return {**result, "failed": True, "msg": "\n".join(["The inventory cannot be used:", *error.problems])}
+        # What is on the host can be taken back all the same.
+        reason = _ROOT if not host["root"] else _SYSTEMD if model.state == "present" and not host["systemd"] else ""
+        if reason:
+            return {**result, "failed": True, "msg": reason}
+        return {**result, **unmarked(self._told(model, host)), "warnings": model.warnings}
+
+    def _told(self, model: Model, host: Mapping[str, Any]) -> dict[str, Any]:
+        files = host_files(model, self.renderer())
+        return {
+            "host": host,
+            "state": model.state,
+            "package": model.package,
+            "repository": model.apt_repository is not None,
+            "certbot": "certbot" in model.packages,
+            "sites": [site.name for site in model.sites] if model.state == "present" else [],
+            **asdict(needed(model, host, files)),
+        }

@@ -10,9 +10,10 @@ short_description: Compile the variables of the role websocket_proxy for a host
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Checks all variables of the host whose names begin with C(websocket_proxy_), and fails with every problem at once.
-  - What can be used and is probably not what was meant is shown as a warning.
-  - This is a step of the role. It runs on the controller and changes nothing.
+  - Asks the host with M(wsedge.nginx.nginx_info), and checks all variables whose names begin with
+    C(websocket_proxy_). It fails with every problem at once, and changes nothing.
+  - What can be used and is probably a mistake is shown as a warning.
+  - This is a step of the role, which the other steps go by.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.conn
@@ -23,75 +24,102 @@ attributes:
   async:
     support: none
   become:
-    support: none
+    support: full
   bypass_host_loop:
     support: none
   check_mode:
     support: full
   connection:
-    support: none
+    support: full
   delegation:
-    support: none
+    support: full
   diff_mode:
     support: none
   platform:
-    platforms: all
+    platforms: Debian, Ubuntu
 options:
-  host:
-    description: What M(wsedge.nginx.nginx_info) has found on the host.
-    type: dict
-    required: true
   before:
     description:
-      - The names of the sites with which the role was used before in the same run, as RV(sites) tells them. Those that
-        this use would take away are named in a warning.
+      - The names of the sites with which the role was used before in the same run, as RV(sites) returns them. A warning
+        names those that this use removes.
     type: list
     elements: str
     default: []
-seealso:
-  - plugin: wsedge.nginx.websocket_proxy_model
-    plugin_type: filter
-    description: Compiles variables that a playbook gives it, and returns what the role's steps see.
+  host:
+    description: What M(wsedge.nginx.nginx_info) has found on the host, with which the host is not asked.
+    type: dict
 """
 
 EXAMPLES = r"""
-- name: The host is asked
-  wsedge.nginx.nginx_info:
-  register: host
-
-- name: The inventory is compiled
+- name: Compile the inventory
   wsedge.nginx.websocket_proxy_model:
-    host: "{{ host }}"
   register: model
 """
 
 RETURN = r"""
-main:
-  description: What the template of C(nginx.conf) sees.
+host:
+  description: What M(wsedge.nginx.nginx_info) found on the host.
   type: dict
   returned: success
-files:
-  description: The other files, as O(wsedge.nginx.nginx_config#module:files) takes them.
-  type: list
-  elements: dict
+state:
+  description: Whether the edge is to be V(present) or V(absent).
+  type: str
+  returned: success
+package:
+  description: The Debian package that brings nginx.
+  type: str
+  returned: success
+repository:
+  description: Whether the package comes from a repository of the inventory.
+  type: bool
+  returned: success
+certbot:
+  description: Whether a site's certificate comes from a CA.
+  type: bool
   returned: success
 sites:
   description: The names of the sites; none where the edge is to be absent.
   type: list
   elements: str
   returned: success
-certificates:
-  description: The certificates of the sites, as M(wsedge.nginx.nginx_certificates) takes them.
+install:
+  description: Whether the host lacks a package, or apt does not know the right repository.
+  type: bool
+  returned: success
+apt_files:
+  description: Files of apt's that are to be written.
   type: list
   elements: dict
   returned: success
-references:
-  description: The files on the host that nginx reads with its configuration.
+unwanted_files:
+  description: Files of apt's that are to be removed.
   type: list
   elements: str
   returned: success
 packages:
-  description: The Debian packages that the host needs beside nginx's.
+  description: Debian packages that are to be installed besides nginx's.
+  type: list
+  elements: str
+  returned: success
+certificates:
+  description: Whether there are certificates to check, to place or to remove.
+  type: bool
+  returned: success
+program:
+  description: Whether the host program is not as it has to be.
+  type: bool
+  returned: success
+service:
+  description: Whether the systemd unit is not as it has to be.
+  type: bool
+  returned: success
+unit_files:
+  description: Files of systemd's that are to be written.
+  type: list
+  elements: dict
+  returned: success
+lineages:
+  description: The certificates of the role that certbot keeps.
   type: list
   elements: str
   returned: success

@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
 from tests.bench.inside import ECHO_SOCKETS, ECHOES, IDLE_SOCKETS
 from tests.bench.table import ratio, table
+from tests.support.compiling import compiled
 from tests.support.edge import rendered
 
 HERE = Path(__file__).parent
@@ -25,8 +25,8 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "15"))
 IDLE_EVERY = 5  # rounds; memory hardly varies
 NGINX = ["nginx", "-g", "daemon off;"]
 INVENTORY = {
-    "websocket_proxy_upstreams": [{"name": "ws_node", "servers": ["127.0.0.1:3000"]}],
-    "websocket_proxy_sites": [{"server_names": ["example.com"], "upstream": "ws_node"}],
+    "upstreams": [{"name": "ws_node", "servers": ["127.0.0.1:3000"]}],
+    "sites": [{"server_names": ["example.com"], "upstream": "ws_node"}],
 }
 
 
@@ -50,7 +50,7 @@ def proxies(image: str) -> dict[str, dict[str, object]]:
     haproxy = {"/etc/haproxy/haproxy.cfg": (HERE / "proxies/haproxy.cfg").read_text()}
     return {"recipe": {"files": recipe, "command": NGINX},
             "recipe, again": {"files": recipe, "command": NGINX},
-            "role": {"files": rendered(websocket_proxy_model(INVENTORY, host={})), "command": NGINX},
+            "role": {"files": rendered(compiled(INVENTORY)), "command": NGINX},
             "HAProxy": {"files": haproxy, "command": ["haproxy", "-db", "-q", "-f", "/etc/haproxy/haproxy.cfg"]}}
 
 

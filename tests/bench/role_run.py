@@ -14,14 +14,14 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
 from tests.bench.host import USER, Host, new_key
 from tests.bench.table import ratio, table
+from tests.support.compiling import compiled
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[1]
@@ -84,9 +84,7 @@ def variables(kind: str, count: int, read_timeout: int) -> dict[str, Any]:
     inventory = {"websocket_proxy_upstreams": UPSTREAMS, "websocket_proxy_sites": sites}
     if kind == "role":
         return inventory
-    model = websocket_proxy_model(inventory, host={"ipv6": False})
-    assert model["problems"] == []
-    return {"sites": [file["vars"]["site"] for file in model["files"] if file["template"] == "site.conf.j2"]}
+    return {"sites": [asdict(site) for site in compiled({"upstreams": UPSTREAMS, "sites": sites}).sites]}
 
 
 def spent(began: float, ended: float, tasks: list[dict[str, Any]]) -> dict[str, float]:

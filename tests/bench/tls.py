@@ -14,10 +14,11 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
+from ansible_collections.wsedge.nginx.plugins.action.websocket_proxy_certificates import options
 from tests.bench.edge import ECHO_SERVICE, NGINX
 from tests.bench.inside import TLS_SOCKETS
 from tests.bench.table import ratio, table
+from tests.support.compiling import compiled
 from tests.support.container import Container, images
 from tests.support.edge import CERTIFICATES, FOLDER, rendered
 
@@ -26,9 +27,9 @@ RELEASES = ["bullseye", "bookworm", "trixie"]
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 MOST = 39  # KiB
 INVENTORY = {
-    "websocket_proxy_worker_processes": 1,
-    "websocket_proxy_upstreams": [{"name": "ws_node", "servers": ["127.0.0.1:3000"]}],
-    "websocket_proxy_sites": [{"server_names": ["example.com"], "upstream": "ws_node", "tls": {"self_signed": True}}],
+    "worker_processes": 1,
+    "upstreams": [{"name": "ws_node", "servers": ["127.0.0.1:3000"]}],
+    "sites": [{"server_names": ["example.com"], "upstream": "ws_node", "tls": {"self_signed": True}}],
 }
 
 
@@ -49,9 +50,9 @@ def measured(image: str) -> tuple[str, dict[str, list[float]]]:
     try:
         # As the role looks at a host: its OpenSSL decides about the key exchange.
         host = container.module("nginx_info", {})
-        model = websocket_proxy_model(INVENTORY, host)
+        model = compiled(INVENTORY, host)
         placed = container.module("nginx_certificates", {
-            "certificates": model["certificates"], "folder": CERTIFICATES, "generations": FOLDER})
+            "certificates": options(model)["certificates"], "folder": CERTIFICATES, "generations": FOLDER})
         assert not placed.get("failed"), placed
         files = rendered(model)
         compared = {"defaults": without(files, "request_pool_size", "connection_pool_size", "ssl_buffer_size"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import NAMES, PREFIXES
 from tests.support.container import Container
 from tests.support.edge import RENDERER, Edge
@@ -148,12 +149,12 @@ def stands_there(path: str, example: Example) -> bool:
 def test_what_the_model_accepts_nginx_accepts_and_what_it_refuses_it_explains(edge: Edge) -> None:
     accepted, refused = [], 0
     for example in inventory_examples():
-        model = edge.compiled(example.variables, example.groups, example.hostvars)
-        if not model["problems"]:
-            accepted.append((example, model))
+        try:
+            accepted.append((example, edge.compiled(example.variables, example.groups, example.hostvars)))
             continue
-        refused += 1
-        for problem in model["problems"]:
+        except InventoryError as error:
+            refused, problems = refused + 1, error.problems
+        for problem in problems:
             path, _colon, reason = problem.partition(": ")
             assert len(reason) > 10 and "\n" not in problem, problem
             assert stands_there(path, example), (problem, example)

@@ -39,8 +39,7 @@ def ask_(image: str) -> Iterator[Ask]:
                                 for number, host in enumerate(hosts, start=1)))
         model = edge.compiled({key.removeprefix("websocket_proxy_"): value
                                for key, value in recipe["variables"].items()}, recipe["groups"], recipe["hostvars"])
-        backends = [server["address"] for file in model["files"] if file["name"] == "upstreams.conf"
-                    for upstream in file["vars"]["upstreams"] for server in upstream["servers"]]
+        backends = [server.address for upstream in model.upstreams for server in upstream.servers]
         assert edge.start_model(model) == ""
         try:
             return edge.asked([{"to": EDGE, **question} for question in questions], backends, certificate)

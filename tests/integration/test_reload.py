@@ -6,12 +6,11 @@ import re
 from typing import Any
 
 import pytest
-import yaml
-from jinja2 import Environment
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import SERVED
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host as Known
-from tests.support.host import ROLE, Host, site, zone
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.program import PROGRAM
+from tests.support.host import Host, site, zone
 from tests.support.releases import NEWEST
 from tests.support.waiting import wait_until
 
@@ -171,14 +170,9 @@ def test_somebody_elses_nginx_is_not_taken_for_ours(host: Host, start: str) -> N
 def test_the_command_for_a_reload_without_ansible_proves_it_as_well(host: Host) -> None:
     generation = host.serve(site(8091))
     before = host.nginx().workers
-    plain = Environment()
-    plain.filters.update(bool=bool)
-    known = yaml.safe_load((ROLE / "vars/main.yml").read_text())
-    text = plain.from_string((ROLE / "templates/reload.py.j2").read_text()).render(
-        **known, __websocket_proxy_place=known["__websocket_proxy_places"]["own"], __websocket_proxy_max_draining=24)
-    host.write({"/root/reload": text})
-    assert host.shell("python3 -B /root/reload") == f"nginx was reloaded: {generation}\n"
+    host.install_program()
+    assert host.shell(PROGRAM) == f"nginx was reloaded: {generation}\n"
     assert not host.nginx().workers & before
     host.write({"/etc/nginx/conf.d/theirs.conf": "no such directive;\n"})
-    code, told = host.run("python3 -B /root/reload")
+    code, told = host.run(PROGRAM)
     assert code == 1 and 'unknown directive "no"' in told

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
+from ansible_collections.wsedge.nginx.plugins.action.websocket_proxy_certificates import options
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.files import rendered as files_of
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.rendering import Renderer
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.role_action import TEMPLATES
 
-from .container import CHECKOUT, HERE, Container
+from .compiling import compiled
+from .container import HERE, Container
 from .waiting import wait_until
 
 GENERATION = "000001-000000000000"
 CERTIFICATES = "/etc/nginx/websocket_proxy_certificates"
 FOLDER = f"/etc/nginx/websocket_proxy/{GENERATION}"
-RENDERER = Renderer([str(CHECKOUT / "roles/websocket_proxy/templates"), str(HERE / "templates")])
+RENDERER = Renderer([str(TEMPLATES), str(HERE / "templates")])
 MAIN = "/etc/nginx/nginx.conf"
 
 
@@ -24,13 +29,10 @@ def _complaints(output: str) -> str:
     return "\n".join(line for line in output.splitlines() if not line.endswith(("syntax is ok", "test is successful")))
 
 
-def rendered(model: Mapping[str, Any], folder: str = FOLDER) -> dict[str, str]:
-    """Return every file of nginx's that the role makes of a model, by path."""
-    assert model["problems"] == [], model["problems"]
-    names = {"generation": GENERATION, "generation_files": f"{folder}/*.conf"}
-    files = {f"{folder}/{file['name']}": RENDERER.render(file["template"], {**file["vars"], **names})
-             for file in model["files"]}
-    return {MAIN: RENDERER.render("nginx.conf.j2", {**model["main"], **names}), **files}
+def rendered(model: Model, folder: str = FOLDER) -> dict[str, str]:
+    """Return every file of nginx's that the role makes of a model, by path; nginx.conf is its own in any case."""
+    main, files = files_of(replace(model, nginx_conf="own"), RENDERER, *folder.rsplit("/", 1))
+    return {MAIN: main, **{f"{folder}/{name}": text for name, text in files.items()}}
 
 
 class Edge:
@@ -46,19 +48,18 @@ class Edge:
         self._host = self.container.module("nginx_info", {})
 
     def compiled(self, variables: Mapping[str, Any], groups: Mapping[str, Any] | None = None,
-                 hostvars: Mapping[str, Any] | None = None) -> dict[str, Any]:
+                 hostvars: Mapping[str, Any] | None = None) -> Model:
         """Return what the role's compiler makes of VARIABLES, which have no prefix, for this nginx."""
         found = {name: self._host[name] for name in ("version", "openssl_version", "underscores_in_headers")}
-        return websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()}, found,
-                                     groups, hostvars)
+        return compiled(variables, found, groups, hostvars)
 
     def put(self, variables: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
         """Write the configuration for VARIABLES, and files of OTHERS', by their names in conf.d."""
         self._put(self.compiled(variables), others)
 
-    def _put(self, model: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
+    def _put(self, model: Model, others: Mapping[str, str] | None = None) -> None:
         files = rendered(model)
-        self._place(model["certificates"])
+        self._place(options(model)["certificates"])
         self.container.shell("rm -rf /etc/nginx/websocket_proxy /etc/nginx/conf.d/* /etc/nginx/sites-enabled/default")
         self.container.write({**files, **{f"/etc/nginx/conf.d/{name}": text for name, text in (others or {}).items()}})
 
@@ -69,13 +70,13 @@ class Edge:
                 "certificates": certificates, "folder": CERTIFICATES, "generations": FOLDER})
             assert not placed.get("failed"), placed
 
-    def tests(self, models: Sequence[Mapping[str, Any]]) -> list[str]:
+    def tests(self, models: Sequence[Model]) -> list[str]:
         """Return what nginx says against each of many configurations."""
         told = []
         self.container.shell("rm -rf /etc/nginx/sites-enabled/default /etc/nginx/conf.d/*")
         for first in range(0, len(models), 100):
             some = models[first:first + 100]
-            made = {one["certificate"]: one for model in some for one in model["certificates"]}
+            made = {one["certificate"]: one for model in some for one in options(model)["certificates"]}
             self._place([one for one in made.values() if one["source"] == "self_signed"])
             self.container.shell("rm -rf /tmp/many")
             self.container.write({
@@ -101,7 +102,7 @@ class Edge:
         # A worker has its master's title until it sets its own.
         wait_until(lambda: len(self.workers()) == variables["worker_processes"])
 
-    def start_model(self, model: Mapping[str, Any], others: Mapping[str, str] | None = None) -> str:
+    def start_model(self, model: Model, others: Mapping[str, str] | None = None) -> str:
         """Serve what the role's compiler made, as it is; return what nginx says against it."""
         self._put(model, others)
         return self.container.shell("nginx")

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import copy
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
-from jinja2 import Environment
-
-from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
+from ansible_collections.wsedge.nginx.plugins.action.websocket_proxy_config import options
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import MARKER
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.layout import FOLDER, LAYOUTS
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.files import rendered
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import host_files
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.program import PROGRAM, program
 
+from .compiling import RENDERER, compiled
 from .container import AGENT, CHECKOUT, Container, mounts
-from .edge import RENDERER
 from .waiting import wait_until
 
-ROLE = CHECKOUT / "roles/websocket_proxy"
-FOLDER = "/etc/nginx/websocket_proxy"
 SOCKET = "/run/websocket_proxy/nginx.sock"
 ECHO = "127.0.0.1:3000"
 
@@ -101,13 +100,17 @@ class Host(Container):
 
     def _write_unit(self) -> None:
         """Write what the role writes beside nginx's configuration."""
-        model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in site().items()}, host={})
-        plain = Environment(trim_blocks=True, keep_trailing_newline=True)
-        tasks = yaml.safe_load((ROLE / "tasks/service.yml").read_text())
-        task = next(task for task in tasks if "ansible.builtin.template" in task)
-        self.write({item["dest"]: plain.from_string((ROLE / "templates" / item["src"]).read_text()).render(
-            __websocket_proxy_model=model) for item in task["loop"]})
+        self.install_program()
+        self.write(host_files(compiled(site()), RENDERER).unit)
         self.shell("systemctl daemon-reload && systemctl enable --quiet nginx")
+
+    def install_program(self) -> None:
+        """Install the program that the role brings."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "program")
+            path.write_bytes(program(compiled(site())))
+            path.chmod(0o755)
+            self._docker("cp", str(path), f"{self.name}:{PROGRAM}")
 
     def another(self) -> Host:
         """Give a second way to the same host, for two things at once."""
@@ -143,46 +146,23 @@ class Host(Container):
 
     # --- the role
 
-    def _arguments(self, path: str, task: str, **values: Any) -> dict[str, Any]:
-        """Return the arguments that a TASK of the role gives to its module, nginx.conf being the role's."""
-        loader = DataLoader()
-        role = loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)
-        variables = {**role, "ansible_check_mode": False, "__websocket_proxy_host": {"packages": {}},
-                     "__websocket_proxy_certificates": {},
-                     "__websocket_proxy_place": role["__websocket_proxy_places"]["own"], **values}
-        (module,) = (value for one in loader.load_from_file(str(ROLE / path), trusted_as_template=True)
-                     if one["name"] == task for key, value in one.items() if key.startswith("wsedge.nginx."))
-        # The secrets are for the controller's half.
-        return dict(Templar(loader, variables=variables).template(
-            {name: value for name, value in module.items() if name != "secrets"}))
-
     def configure(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None,
                   **others: Any) -> dict[str, Any]:
-        """Commit what the role makes of VARIABLES, and further FILES of the generation; OTHERS are arguments."""
-        model = websocket_proxy_model({f"websocket_proxy_{name}": value for name, value in variables.items()},
-                                      host={})
-        assert model["problems"] == []
-        arguments = self._arguments(
-            "tasks/configure.yml", "The configuration is tested and committed", __websocket_proxy_model=model)
-        names = {"generation": MARKER, "generation_files": f"{FOLDER}/{MARKER}/*.conf"}
-        render = RENDERER.render
+        """Commit what the role makes of VARIABLES, and further FILES of the generation; OTHERS are options."""
+        model = compiled(variables)
+        main, texts = rendered(model, RENDERER, FOLDER, MARKER)
         return self.module("nginx_config", {
-            **arguments, "template": None, "vars": {},
-            "content": render(arguments["template"], {**arguments["vars"], **names}),
-            "files": [*({"name": file["name"], "content": render(file["template"], {**file["vars"], **names})}
-                        for file in arguments["files"]),
-                      *({"name": name, "content": text} for name, text in (files or {}).items())], **others})
+            **options(model), "references": model.references, "content": main,
+            "files": [{"name": name, "content": text} for name, text in {**texts, **(files or {})}.items()], **others})
 
     def validate(self) -> dict[str, Any]:
         """Call the first handler."""
-        return self.module("nginx_reload", self._arguments(
-            "handlers/main.yml", "Validate nginx configuration of the edge"))
+        return self.module("nginx_reload", {**LAYOUTS["own"].options(), "reload": False})
 
     def reload(self, allow_restart: bool = False, max_draining: int = 24, **others: Any) -> dict[str, Any]:
-        """Call the second handler; OTHERS are arguments that the role does not give."""
-        return self.module("nginx_reload", {**self._arguments(
-            "handlers/main.yml", "Reload nginx of the edge", __websocket_proxy_allow_restart=allow_restart,
-            __websocket_proxy_max_draining=max_draining), **others})
+        """Call the second handler; OTHERS are options that the role does not give."""
+        return self.module("nginx_reload", {**LAYOUTS["own"].options(), "allow_restart": allow_restart,
+                                            "max_draining": max_draining, **others})
 
     def apply(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None, **how: Any) -> Run:
         """Run the role: commit, and where nginx has something to load, the handlers."""

@@ -18,9 +18,11 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Location,
     Model,
     Proxy,
+    ProxyParams,
     Server,
     Site,
 )
+from tests.support.compiling import whole
 
 HOST = Host(ipv6=True, nginx_version=(1, 26, 3))
 RECIPE: dict[str, Any] = {
@@ -57,26 +59,29 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
         name="example.com", server_tokens_off=False, server_names=["example.com"],
         listen=[["80"], ["[::]:80"]], trusted_proxies=[], real_ip_header="X-Forwarded-For", extra_config=None,
         reject_other_upgrades=False, refused=None, early="$websocket_proxy_host", tls=None, redirect=None,
+        proxy_params="proxy_params",
         locations=[Location(
             match=["/"], maintenance=False, websocket_only=False, files=None, answer=None, response_headers=[],
             new_cookie=None, expires=None, client_max_body_size=None, client_body_timeout=None,
             client_send_timeout=None, keepalive_timeout=None, gzip=None, access_log=None, extra_config=None,
             proxy=Proxy(
                 proxy_pass="http://websocket_proxy_ws_node", tls=None, prefix=None, proxy_bind=None,
-                host="$websocket_proxy_host",
                 read_timeout="1h", send_timeout="60s", connect_timeout="5s",
                 next_upstream=["error", "timeout"], next_upstream_tries=0, next_upstream_timeout="0",
-                request_headers=[Header("X-Real-IP", "$remote_addr"), Header("X-Forwarded-For", "$remote_addr"),
-                                 Header("X-Forwarded-Proto", "$scheme"), *(Header(name, "") for name in FORWARDED)],
-                headers_hash_bucket_size=256, headers_hash_max_size=None, hidden_headers=[], redirects=[],
+                request_headers=[], hidden_headers=[], redirects=[],
                 buffering=None, buffer_size=None, buffers=None, busy_buffers_size=None))])]
+    assert model.proxy_params == [ProxyParams(
+        "proxy_params", [Header("Host", "$websocket_proxy_host"), Header("X-Real-IP", "$remote_addr"),
+                         Header("X-Forwarded-For", "$remote_addr"), Header("X-Forwarded-Proto", "$scheme"),
+                         *(Header(name, "") for name in FORWARDED)],
+        hidden_headers=[], headers_hash_bucket_size=256, headers_hash_max_size=None, http2=False)]
     assert model.upstreams[0].servers == [Server("127.0.0.1:3000", [])]
     assert (model.worker_processes, model.worker_connections, model.package) == ("auto", 16384, "nginx")
 
 
 def proxies(model: Model) -> list[Proxy]:
-    """Return what the locations of the first site hand on to upstreams."""
-    return [location.proxy for location in model.sites[0].locations if location.proxy]
+    """Return what the locations of the first site hand on to upstreams, with what they have in common."""
+    return [whole(model, location.proxy) for location in model.sites[0].locations if location.proxy]
 
 
 def test_a_host_without_ipv6_listens_on_ipv4_alone() -> None:
@@ -106,7 +111,8 @@ def test_headers_merge_by_name_without_regard_to_case_and_the_location_wins() ->
     model = compiled({"request_headers": {"x-real-ip": "$http_x_client", "X-One": "site", "X-Two": "site"},
                       "locations": [{"path": "/a", "upstream": "ws_node",
                                      "request_headers": {"x-one": "location", "X-Forwarded-For": None}}]})
-    above, below = ({header.name: header.value for header in one.request_headers if header.name not in FORWARDED}
+    usual = ("Host", *FORWARDED)
+    above, below = ({header.name: header.value for header in one.request_headers if header.name not in usual}
                     for one in proxies(model))
     assert above == {"X-Forwarded-For": "$remote_addr", "X-Forwarded-Proto": "$scheme",
                      "x-real-ip": "$http_x_client", "X-One": "site", "X-Two": "site"}

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.rendering import Renderer
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.files import rendered
+from tests.support.compiling import RENDERER, compiled
 from tests.support.recipes import recipes
 
 GOLDEN = Path(__file__).parent / "golden"
-TEMPLATES = Path(__file__).parents[2] / "roles/websocket_proxy/templates"
 # The same for every inventory but for what a recipe adds to it.
 COMMON = ("status.conf",)
 
@@ -24,15 +23,10 @@ COMMON = ("status.conf",)
 @pytest.mark.parametrize("name", recipes())
 def test_a_recipe_becomes_the_files_that_are_kept(name: str) -> None:
     recipe = recipes()[name]
-    model = websocket_proxy_model(recipe["variables"], {"version": "1.26.3", "ipv6": True}, recipe["groups"],
-                                  recipe["hostvars"])
-    assert model["problems"] == []
-    renderer = Renderer([str(TEMPLATES)])
-    generation = "000001-000000000000"
-    names = {"generation": generation, "generation_files": f"/etc/nginx/websocket_proxy/{generation}/*.conf"}
-    texts = {file["name"]: renderer.render(file["template"], {**file["vars"], **names}) for file in model["files"]
-             if file["name"] not in COMMON}
-    texts["nginx.conf"] = renderer.render("nginx.conf.j2", {**model["main"], **names})
+    model = compiled({key.removeprefix("websocket_proxy_"): value for key, value in recipe["variables"].items()},
+                     {"version": "1.26.3", "ipv6": True}, recipe["groups"], recipe["hostvars"])
+    main, texts = rendered(model, RENDERER, "/etc/nginx/websocket_proxy", "000001-000000000000")
+    texts = {"nginx.conf": main, **{name: text for name, text in texts.items() if name not in COMMON}}
     folder = GOLDEN / name
     if os.environ.get("GOLDEN") == "write":
         folder.mkdir(parents=True, exist_ok=True)

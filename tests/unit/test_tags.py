@@ -29,7 +29,7 @@ def files(entries: list[dict[str, Any]], only: tuple[str, ...], skip: tuple[str,
         conditions = entry.get("when", [])
         for condition in [conditions] if isinstance(conditions, str) else conditions:
             # What the host and its model decide is not about tags.
-            if re.search("_partial|_state|_tags", condition) and not Templar(
+            if re.search(r"_partial|\.state|_state|_tags", condition) and not Templar(
                     DataLoader(), variables=variables).template(trust_as_template("{{ " + condition + " }}")):
                 break
         else:
@@ -45,8 +45,9 @@ def ran(role: str, state: str, only: tuple[str, ...], skip: tuple[str, ...]) -> 
     """Return the task files that run of a role."""
     entries, constants = (DataLoader().load_from_file(str(ROLES / role / name), trusted_as_template=True)
                           for name in ("tasks/main.yml", "vars/main.yml"))
-    return list(files(entries, only, skip, {**constants, "websocket_proxy_state": state, "ansible_run_tags": list(only),
-                                            "ansible_skip_tags": list(skip)}))
+    return list(files(entries, only, skip, {
+        **constants, "__websocket_proxy_model": {"state": state}, "ansible_run_tags": list(only),
+        "ansible_skip_tags": list(skip)}))
 
 
 @pytest.mark.parametrize(("role", "state"), [("websocket_proxy", "present"), ("websocket_proxy", "absent"),

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_contents import websocket_proxy_contents
-from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
+from ansible_collections.wsedge.nginx.plugins.action.websocket_proxy_certificates import options
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model, Site, Tls
@@ -153,9 +152,7 @@ def test_what_a_vault_holds_is_text_with_every_ansible_core() -> None:
             return KEY
 
     given = variables(site(tls={**CONTENT, "certificate_key_content": Encrypted()}))
-    model = websocket_proxy_model(given, {"version": "1.26.3"})
-    assert model["problems"] == []
-    assert KEY in websocket_proxy_contents(model["certificates"], given).values()
+    assert KEY in options(compile_model(given, NEW))["contents"].values()
 
 
 def test_a_mistake_in_a_sites_own_certificate_is_told_once_whatever_the_defaults_have() -> None:
@@ -177,11 +174,12 @@ def test_files_that_nginx_reads_are_referred_to() -> None:
 
 def test_the_model_holds_no_key_and_its_contents_are_told_apart() -> None:
     given = variables(site("c.d"), site(tls=CONTENT), site("e.f", tls={}), site_defaults={"tls": CONTENT})
-    model = websocket_proxy_model(given, {"version": "1.26.3"})
+    model = compile_model(given, NEW)
     assert "SECRET" not in str(model)
-    contents = websocket_proxy_contents(model["certificates"], given)
-    assert sorted(path.rpartition(".")[2] for path in contents) == ["key"] * 3 + ["pem"] * 3
-    assert {contents[one["certificate_key"]] for one in model["certificates"]} == {KEY}
+    told = options(model)
+    assert "SECRET" not in str(told["certificates"])
+    assert sorted(path.rpartition(".")[2] for path in told["contents"]) == ["key"] * 3 + ["pem"] * 3
+    assert {told["contents"][one["certificate_key"]] for one in told["certificates"]} == {KEY}
 
 
 @pytest.mark.parametrize("wrong", [

@@ -5,30 +5,26 @@ The compatibility run has these tests run with the oldest core, too.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 
+from tests.support.compiling import FACTS
 from tests.support.playing import play
 
-PLAY = """
+PLAY = f"""
 - hosts: localhost
   gather_facts: false
   vars_files: [variables.yml]
-  vars:
-    names: "{{ query('ansible.builtin.varnames', '^websocket_proxy_') }}"
   tasks:
     - wsedge.nginx.websocket_proxy_model:
-        host: {}
+        host: {json.dumps(FACTS)}
       register: model
       ignore_errors: true
     - ansible.builtin.debug:
         var: model
-    - ansible.builtin.debug:
-        msg: >-
-          secrets: {{ dict(names | zip(query('ansible.builtin.vars', *names)))
-          | wsedge.nginx.websocket_proxy_secrets | join(' and ') }}
 """
 SITE = """
 websocket_proxy_upstreams: [{{name: chat, servers: ["10.0.0.1:3000"]}}]
@@ -58,17 +54,13 @@ def told(folder: Path, listen: str = "8080", header: str = "S3cret", extra: str 
     return done.stdout
 
 
-def test_values_from_a_vault_are_taken_and_known(tmp_path: Path) -> None:
-    text = told(tmp_path)
-    assert '"failed": false' in text
-    for part in ('"S3cret"', '"{{ raw }}"', '"chat.example.com"', '"gzip on;"', "8080"):
-        assert part in text.partition("secrets: ")[0]
-    assert "secrets: 8080 and S3cret and gzip on;" in text
+def test_values_from_a_vault_are_taken(tmp_path: Path) -> None:
+    assert '"failed": false' in told(tmp_path)
 
 
 @pytest.mark.parametrize("values", [{"header": "S3cret\u0001"}, {"listen": "S3cret"}, {"extra": "S3cret {"}],
                          ids=lambda values: next(iter(values)))
 def test_an_error_shows_nothing_that_came_out_of_a_vault(tmp_path: Path, values: dict[str, str]) -> None:
-    text = told(tmp_path, **values).partition("secrets: ")[0]
+    text = told(tmp_path, **values)
     assert "S3cret" not in text
     assert "The inventory cannot be used" in text

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsedge.nginx.plugins.filter.websocket_proxy_model import websocket_proxy_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import SERVED, Host
+from tests.support.compiling import FACTS
 from tests.support.playing import play
 
 UPSTREAM = {"name": "chat", "servers": ["127.0.0.1:3000"]}
@@ -76,16 +76,13 @@ def test_sites_that_the_host_serves_and_the_inventory_lacks_are_named() -> None:
 
 
 def test_a_second_use_of_the_role_in_a_run_says_which_sites_it_replaces() -> None:
-    first = websocket_proxy_model({"websocket_proxy_sites": [{**SITE, "name": "first"}],
-                                   "websocket_proxy_upstreams": [UPSTREAM]}, {})
-    second: dict[str, Any] = {"websocket_proxy_sites": [{**SITE, "name": "second"}],
-                              "websocket_proxy_upstreams": [UPSTREAM]}
-    assert first["sites"] == ["first"]
-    assert websocket_proxy_model(second, {}, before=first["sites"])["warnings"] == [
+    told = {name: compile_model({"websocket_proxy_sites": [{**SITE, "name": "second"}],
+                                 "websocket_proxy_upstreams": [UPSTREAM]}, Host(), before=[name]).warnings
+            for name in ("first", "second")}
+    assert told["first"] == [
         f"{GONE}first; the role was used before in this run with first, and its variables describe the whole edge of a "
         "host: give it all sites in one use"]
-    assert websocket_proxy_model(second, {}, before=["second"])["warnings"] == []
-    assert websocket_proxy_model({**second, "websocket_proxy_state": "absent"}, {})["sites"] == []
+    assert told["second"] == []
 
 
 UNUSED = "websocket_proxy_upstreams[0]: no site uses this upstream"
@@ -120,9 +117,9 @@ def test_an_upstream_without_servers_is_used_as_well() -> None:
 def played(folder: Path, *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
     """Run a play that compiles twice, as the role does where it has installed nginx."""
     compiling = {"name": "Compile", "register": "model", "wsedge.nginx.websocket_proxy_model": {
-        "host": {}, "before": "{{ model.sites | default([]) }}"}}
+        "host": FACTS, "before": "{{ model.sites | default([]) }}"}}
     plays = [{"hosts": "one:two", "gather_facts": False, "vars": variables, "tasks": [
-        compiling, compiling, {"name": "Show", "ansible.builtin.debug": {"msg": "{{ model.main.package }}"}}]}]
+        compiling, compiling, {"name": "Show", "ansible.builtin.debug": {"msg": "{{ model.package }}"}}]}]
     (folder / "play.json").write_text(json.dumps(plays))
     return play(folder, "-i", "one,two,", *options, "play.json")
 

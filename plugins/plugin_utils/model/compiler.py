@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import forwarded
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.hash_sizes import (
     bucket_size,
     max_size,
@@ -17,8 +18,10 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Hos
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     AptRepository,
     ExtraConfig,
+    Forwarded,
     Model,
     Refusal,
+    Settings,
     Site,
     Upstream,
 )
@@ -117,11 +120,27 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                      + (_TRUSTED_VARIABLES if sites.trusted else 0)
                      + (_TLS_VARIABLES if any(site.tls for site in compiled) else 0)),
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups,
-                 trusted=sites.trusted, hosts=sites.hosts.all, refusing=refusing, sites=compiled,
-                 certificates=sites.certificates.all,
+                 trusted=sites.trusted, forwarded=Forwarded(forwarded.places(), forwarded.schemes()),
+                 tls=any(site.tls for site in compiled), hosts=sites.hosts.all,
+                 proxy_params=sites.proxy_params.all, refusing=refusing, sites=compiled,
+                 certificates=sites.certificates.all, secrets=secrets,
                  references=_references(groups, compiled, refusing), packages=_packages(groups, sites),
                  extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None,
                  warnings=list(dict.fromkeys(hidden(warning, secrets) for warning in warnings)))
+
+
+def compile_settings(variables: Mapping[str, Any]) -> Settings:
+    """Compile only what a host must know to go back to an earlier configuration, whatever else is wrong.
+
+    :raises InventoryError: with every problem found
+    """
+    problems: list[str] = []
+    names = {name: PREFIX + name for name in Settings.__dataclass_fields__}
+    settings = Settings(**{name: ROLE[variable].read(Place(variable, problems, []), variables.get(variable))
+                           for name, variable in names.items()})
+    if problems:
+        raise InventoryError(problems)
+    return settings
 
 
 def _warn_of_removed(place: Place, known: Collection[str], before: Collection[str], names: Collection[str]) -> None:

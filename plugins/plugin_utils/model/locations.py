@@ -10,7 +10,6 @@ from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded import Hosts
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.hash_sizes import bucket_size, max_size
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Answer,
     ExtraConfig,
@@ -237,6 +236,7 @@ class Locations:
         scheme = {name.lower(): value for name, value in request.items()}["x-forwarded-proto"]
         if self._underscores:
             request |= dict.fromkeys(headers.other_spellings(request))
+        host = self._hosts.told(scheme) if values["host"] == header_values.HOST else values["host"]
         passed = f"${_REST}" if prefix else f"{given['rewrite_to']}$is_args$args" if "rewrite_to" in given else ""
         redirects = values["proxy_redirect"]
         if prefix and not redirects:
@@ -245,12 +245,9 @@ class Locations:
             redirects = [["off"]]
         size, number = values["buffer_size"], values["buffers"]
         return Proxy(
-            host=self._hosts.told(scheme) if values["host"] == header_values.HOST else values["host"],
             proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}", tls=upstream.tls,
             prefix=prefix, proxy_bind=upstream.proxy_bind,
-            request_headers=[Header(name, value or "") for name, value in request.items()],
-            headers_hash_bucket_size=bucket_size([*request, *hidden]),
-            headers_hash_max_size=max_size(len(request) + len(hidden)),
+            request_headers=[Header("Host", host), *(Header(name, value or "") for name, value in request.items())],
             hidden_headers=hidden, redirects=redirects, buffering=values["buffering"], buffer_size=size,
             buffers=[str(number or 8), size] if size else None, busy_buffers_size=_twice(size) if size else None,
             next_upstream=values["next_upstream"] or ["off"],

@@ -91,20 +91,30 @@ class Upstream:
 
 
 @dataclass(frozen=True)
+class ProxyParams:
+    """What proxied locations have in common, in a FILE that each includes; with HTTP2, clients may speak that."""
+
+    file: str
+    request_headers: list[Header]
+    hidden_headers: list[str]
+    headers_hash_bucket_size: int | None
+    headers_hash_max_size: int | None
+    http2: bool
+
+
+@dataclass(frozen=True)
 class Proxy:
     """How requests go on to an upstream; times and sizes are in nginx's form, None where nginx's default does.
 
-    ``prefix`` is a regular expression that takes from a request as the client wrote it what is passed on.
+    ``prefix`` is a regular expression that takes from a request as the client wrote it what is passed on. Headers are
+    those that the site's other proxied locations do not have.
     """
 
     proxy_pass: str
     tls: UpstreamTls | None
     prefix: str | None
     proxy_bind: str | None
-    host: str
     request_headers: list[Header]
-    headers_hash_bucket_size: int | None
-    headers_hash_max_size: int | None
     hidden_headers: list[str]
     redirects: list[list[str]]
     read_timeout: str
@@ -183,10 +193,22 @@ class Trusted:
 
 
 @dataclass(frozen=True)
+class Forwarded:
+    """How maps find what trusted proxies say: a value for each regular expression.
+
+    ``places`` are those of the client's address in X-Forwarded-For, ``schemes`` those of X-Forwarded-Proto.
+    """
+
+    places: dict[str, str]
+    schemes: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Certificate:
     """A certificate of a site's, and what it is to be; the site of the one for unknown names has no name.
 
-    ``source`` is one of schema.CERTIFICATES. ``lineage`` is certbot's name for it.
+    ``source`` is one of schema.CERTIFICATES. ``lineage`` is certbot's name for it. ``content`` has the texts of both
+    files where the inventory holds them.
     """
 
     place: str
@@ -199,6 +221,7 @@ class Certificate:
     lineage: str | None = None
     email: str | None = None
     directory_url: str | None = None
+    content: tuple[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -264,7 +287,7 @@ class Site:
     """A server of nginx's; ``listen`` holds complete parameters of the listen directive, in words.
 
     ``refused`` is a variable that is not empty where a request is not for any location. ``early`` has the variables
-    that are evaluated before a location is chosen.
+    that are evaluated before a location is chosen. ``proxy_params`` is the file of the ProxyParams.
     """
 
     name: str
@@ -279,6 +302,7 @@ class Site:
     reject_other_upgrades: bool
     refused: str | None
     extra_config: ExtraConfig | None
+    proxy_params: str | None
     locations: list[Location]
 
 
@@ -294,11 +318,23 @@ class AptRepository:
 
 
 @dataclass(frozen=True)
-class Model:
-    """The whole edge of one host; ``warnings`` are for the person who runs the role, each with its place."""
+class Settings:
+    """What a change of the configuration and its reload go by, whatever the sites are."""
+
+    nginx_conf: str
+    keep_generations: int
+    max_draining_generations: int
+    allow_restart: bool
+
+
+@dataclass(frozen=True)
+class Model(Settings):
+    """The whole edge of one host; ``warnings`` are for the person who runs the role, each with its place.
+
+    ``secrets`` are texts that came out of a vault.
+    """
 
     state: str
-    nginx_conf: str
     replace_nginx_conf: bool
     package: str
     apt_repository: AptRepository | None
@@ -306,9 +342,6 @@ class Model:
     worker_connections: int
     worker_rlimit_nofile: int
     worker_shutdown_timeout: str
-    keep_generations: int
-    max_draining_generations: int
-    allow_restart: bool
     certificate_warn_days: int
     server_names_hash_bucket_size: int | None
     server_names_hash_max_size: int | None
@@ -317,11 +350,15 @@ class Model:
     sources: list[Sources]
     upstreams: list[Upstream]
     trusted: list[Trusted]
+    forwarded: Forwarded
+    tls: bool
     hosts: dict[str, str]
+    proxy_params: list[ProxyParams]
     refusing: list[Refusal]
     extra: ExtraConfig | None
     sites: list[Site]
     certificates: list[Certificate]
     references: list[str]
     packages: list[str]
+    secrets: set[str]
     warnings: list[str]

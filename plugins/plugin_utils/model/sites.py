@@ -20,6 +20,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Trusted,
     Upstream,
 )
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.proxy_params import CommonParams
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.tls import (
     IDENTITY,
     REJECT_HANDSHAKE,
@@ -65,14 +66,15 @@ class _Socket:
 class Sites:
     """Compiles the sites in their order; knows what earlier ones have taken.
 
-    FREE_TEXT is that of the http context. ``trusted``, ``hosts`` and ``certificates`` are what the sites refer to, and
-    ``used`` has the names of the upstreams behind them.
+    FREE_TEXT is that of the http context. ``trusted``, ``hosts``, ``proxy_params`` and ``certificates`` are what the
+    sites refer to, and ``used`` has the names of the upstreams behind them.
     """
 
     def __init__(self, place: Place, upstreams: Mapping[str, Upstream], other_upgrades: str | None, host: Host,
                  drop_in: bool, free_text: str) -> None:
         self.trusted: list[Trusted] = []
         self.hosts = Hosts()
+        self.proxy_params = CommonParams()
         self.used: set[str] = set()
         self.certificates = Certificates(host)
         self._place = place
@@ -171,7 +173,8 @@ class Sites:
         own_headers = identity, hsts_header(tls) if tls else {}
         compiler = Locations(self._upstreams, given, layers, forwarded, exact, self.hosts, own_headers,
                              self._underscores)
-        locations = self._locations(compiler, layers, given)
+        compiled = self._locations(compiler, layers, given)
+        proxy_params, locations = self.proxy_params.take(compiled, bool(tls and tls.values["http2"]))
         return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
                     tls=self.certificates.compile(tls, name, list(server_names), any(
                         "default_server" in words for words in listen)) if tls else None,
@@ -180,8 +183,8 @@ class Sites:
                     real_ip_header="proxy_protocol" if True in protocols else "X-Forwarded-For",
                     reject_other_upgrades=given.get("other_upgrades", self._other_upgrades) == "reject",
                     refused=self._refused(given, locations),
-                    early="".join(self._early(forwarded["X-Forwarded-Proto"], locations)),
-                    locations=locations)
+                    early="".join(self._early(forwarded["X-Forwarded-Proto"], compiled)),
+                    proxy_params=proxy_params, locations=locations)
 
     def _refused(self, given: Mapping[str, Any], locations: list[Location]) -> str | None:
         """Return the variable that tells of a request on which nginx and a backend may not agree.
@@ -199,7 +202,8 @@ class Sites:
 
     def _early(self, scheme: str | None, locations: list[Location]) -> list[str]:
         """Return the variables of the LOCATIONS whose maps have regular expressions that match what passes."""
-        hosts = {one.proxy.host for one in locations if one.proxy} & set(self.hosts.all.values())
+        hosts = {header.value for one in locations if one.proxy for header in one.proxy.request_headers
+                 if header.name == "Host"}.intersection(self.hosts.all.values())
         return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts)]
 
     def _locations(self, compiler: Locations, layers: list[tuple[Place, Mapping[str, Any]]],

@@ -5,18 +5,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import LINEAGES, Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.layout import CERTIFICATES_FOLDER
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Certificate,
     ClientCertificate,
     Profile,
     Tls,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, certificate_values, time_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, time_values
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     ACME,
@@ -27,10 +28,6 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     read_keys,
     with_defaults,
 )
-
-# Certificates that the role itself places. Each name holds a checksum of what the file is made of, so that none ever
-# changes: what an earlier generation refers to is there as long as the generation is.
-FOLDER = "/etc/nginx/websocket_proxy_certificates"
 
 # What nginx 1.19.4 brought: an end of the handshake for names that nobody has, without a certificate to show.
 REJECT_HANDSHAKE = (1, 19, 4)
@@ -184,8 +181,8 @@ class Certificates:
         if source == "certificate":
             return Certificate(at.path, site, source, values["certificate"], values["certificate_key"], names, key_type)
         if source == "certificate_content":
-            paths = _placed(site, values["certificate_content"], values["certificate_key_content"])
-            return Certificate(at.path, site, source, *paths, names, key_type)
+            content = values["certificate_content"], values["certificate_key_content"]
+            return Certificate(at.path, site, source, *_placed(site, *content), names, key_type, content=content)
         if source == "self_signed":
             if not names:
                 at.refuse("a certificate can name no regular expression; give the site a plain name, or a certificate "
@@ -248,17 +245,8 @@ def hsts_header(tls: SiteTls) -> dict[str, str | None]:
 
 def _placed(site: str, *made_of: str) -> tuple[str, str]:
     """Return the paths of a certificate and its key that the role places."""
+    # Each name holds a checksum of what the file is made of, so that none ever changes: what an earlier generation
+    # refers to is there as long as the generation is.
     checksum = hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:12]
-    stem = f"{FOLDER}/{site or 'unknown-names'}-{checksum}"
+    stem = f"{CERTIFICATES_FOLDER}/{site or 'unknown-names'}-{checksum}"
     return f"{stem}.pem", f"{stem}.key"
-
-
-def contents(certificates: Sequence[Mapping[str, Any]], variables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Give the path and the text of each file of the CERTIFICATES that the inventory itself holds."""
-    for one in certificates:
-        if one["source"] == "certificate_content":
-            variable, _dot, rest = one["place"].partition(".tls.")[0].partition("[")
-            holder = variables[variable]
-            raw = (holder[int(rest.rstrip("]"))] if rest else holder)["tls"]
-            for key, path in zip(CERTIFICATES["certificate_content"], ("certificate", "certificate_key"), strict=True):
-                yield one[path], certificate_values.pem(raw[key])

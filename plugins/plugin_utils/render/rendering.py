@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
@@ -29,6 +29,11 @@ def _word(value: Any) -> str:
     return quote(value)
 
 
+def _words(values: Iterable[Any]) -> str:
+    """Return each of several values as a word."""
+    return _Word(" ".join(map(_word, values)))
+
+
 class Renderer:
     """Renders the templates of some folders; a template sees the values that it is given and nothing else."""
 
@@ -36,7 +41,7 @@ class Renderer:
         self._environment = Environment(
             loader=FileSystemLoader(list(folders)), undefined=StrictUndefined, finalize=_word,
             trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-        self._environment.filters.update(lines=_lines, bare=_Word)
+        self._environment.filters.update(lines=_lines, words=_words, bare=_Word)
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:
         """Return the text of a template.

@@ -8,6 +8,6 @@ from collections.abc import Callable
 class FilterModule:
     """What Ansible looks for."""
 
-    def filters(self) -> dict[str, Callable[[str], str]]:
+    def filters(self) -> dict[str, Callable[..., str]]:
         """Return the filters by name."""
-        return {"bare": str, "lines": str}
+        return {"bare": str, "lines": str, "words": lambda words: " ".join(map(str, words))}

@@ -1,0 +1,31 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The files that become of a model, each by its template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.layout import LAYOUTS
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.rendering import Renderer
+
+
+def _files(model: Model) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Give each file of a generation: its name, its template, and what that sees besides the model."""
+    for name in ("http.conf", "status.conf", "upstreams.conf"):
+        yield name, f"{name}.j2", {}
+    for params in model.proxy_params:
+        yield params.file, "proxy_params.j2", {"params": params}
+    if model.refusing:
+        yield "refuse.conf", "refuse.conf.j2", {}
+    for site in model.sites:
+        yield f"site-{site.name}.conf", "site.conf.j2", {"site": site}
+
+
+def rendered(model: Model, renderer: Renderer, folder: str, generation: str) -> tuple[str, dict[str, str]]:
+    """Return the text of the main file, and that of each file of the GENERATION in FOLDER by its name."""
+    seen = {**vars(model), "generation": generation, "generation_folder": f"{folder}/{generation}"}
+    main = renderer.render(LAYOUTS[model.nginx_conf].template, seen)
+    return main, {name: renderer.render(template, {**seen, **more}) for name, template, more in _files(model)}

@@ -1,0 +1,39 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Files of the host's that are no configuration of nginx: those that systemd and apt read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.rendering import Renderer
+
+_UNIT = {
+    "/etc/systemd/system/nginx.service.d/websocket_proxy.conf": "nginx.service.j2",
+    "/etc/tmpfiles.d/websocket_proxy.conf": "tmpfiles.conf.j2",
+}
+# What tells apt of the repository that the package comes from.
+_APT = {
+    "/etc/apt/keyrings/websocket_proxy.asc": "apt.asc.j2",
+    "/etc/apt/preferences.d/websocket_proxy": "apt.preferences.j2",
+    "/etc/apt/sources.list.d/websocket_proxy.sources": "apt.sources.j2",
+}
+UNIT_FILES = tuple(_UNIT)
+APT_FILES = tuple(_APT)
+
+
+@dataclass(frozen=True)
+class HostFiles:
+    """The texts of files by path; all are root's, with mode 0644. Files of apt that are not there are not wanted."""
+
+    unit: dict[str, str]
+    apt: dict[str, str]
+
+
+def host_files(model: Model, renderer: Renderer) -> HostFiles:
+    """Return the files of a model."""
+    def texts(templates: dict[str, str]) -> dict[str, str]:
+        return {path: renderer.render(template, vars(model)) for path, template in templates.items()}
+
+    return HostFiles(texts(_UNIT), texts(_APT) if model.apt_repository else {})

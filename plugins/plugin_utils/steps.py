@@ -1,0 +1,87 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the role asks of a host, and which of its steps that needs: what is as it should be needs no task."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import LINEAGES, SERVED
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.layout import CERTIFICATES_FOLDER
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import APT_FILES, UNIT_FILES, HostFiles
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.program import PROGRAM, program
+
+# Where earlier versions kept what their program imported.
+OLD_LIBRARY = "/usr/local/lib/websocket_proxy"
+
+
+def asked(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of nginx_info for what the role's VARIABLES depend on, which nobody has checked yet."""
+    upstreams = variables.get("websocket_proxy_upstreams")
+    bound = [one.get("proxy_bind") for one in (upstreams if isinstance(upstreams, list) else [])
+             if isinstance(one, Mapping)]
+    package = variables.get("websocket_proxy_package")
+    return {
+        "package": package if isinstance(package, str) else "nginx",
+        "files": [*UNIT_FILES, *APT_FILES, PROGRAM],
+        "folders": [LINEAGES, CERTIFICATES_FOLDER, SERVED, OLD_LIBRARY],
+        "packages": ["openssl", "certbot", "ca-certificates"],
+        "addresses": [address for one in bound if isinstance(one, list) for address in one if isinstance(address, str)],
+    }
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is to be written."""
+
+    path: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is needed of the steps.
+
+    ``apt_files`` and ``unit_files`` are to be written, ``unwanted_files`` removed; ``packages`` are to be installed
+    besides nginx's. ``lineages`` are the certificates that certbot keeps for the role.
+    """
+
+    install: bool
+    apt_files: list[File]
+    unwanted_files: list[str]
+    packages: list[str]
+    certificates: bool
+    program: bool
+    service: bool
+    unit_files: list[File]
+    lineages: list[str]
+
+
+def needed(model: Model, host: Mapping[str, Any], files: HostFiles) -> Steps:
+    """Return what a HOST, as nginx_info describes it, needs."""
+    apt_files = _different(files.apt, host)
+    unwanted = [path for path in APT_FILES if path not in files.apt and host["files"][path]]
+    packages = [name for name in model.packages if not host["packages"][name]]
+    unit_files = _different(files.unit, host)
+    lineages = [name for name in host["folders"][LINEAGES] if name.startswith("websocket_proxy_")]
+    return Steps(
+        install=bool(apt_files or unwanted or packages) or not host["installed"],
+        apt_files=apt_files, unwanted_files=unwanted, packages=packages,
+        # Those that no site has any more are removed.
+        certificates=bool(model.certificates or host["folders"][CERTIFICATES_FOLDER] or lineages),
+        program=host["files"][PROGRAM] != _sha256(program(model)) or bool(host["folders"][OLD_LIBRARY]),
+        service=bool(unit_files) or host["stale"] or not (host["enabled"] and host["active"]), unit_files=unit_files,
+        lineages=lineages)
+
+
+def _different(texts: Mapping[str, str], host: Mapping[str, Any]) -> list[File]:
+    return [File(path, text) for path, text in texts.items()
+            if host["files"][path] != _sha256(text.encode())]
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

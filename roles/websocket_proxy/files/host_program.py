@@ -1,0 +1,81 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The program that the role installs on a host, for systemd and certbot: what has to work while nobody runs Ansible.
+
+It is the main program of a zip file, beside the settings of the host and what it imports of the collection. The file
+may be replaced while it runs, so everything is imported at its start. Debian 11 has Python 3.9.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations
+from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Done
+from ansible_collections.wsedge.nginx.plugins.module_utils.reloading import Reload
+from ansible_collections.wsedge.nginx.plugins.module_utils.running import remove_dead_socket
+from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND
+
+
+def run(*words: str, folder: str | None = None) -> Done:
+    """Run a program as modules of Ansible's run it."""
+    try:
+        done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              errors="replace", env=dict(os.environ, LC_ALL="C"), check=False)
+    except FileNotFoundError as error:
+        return Done(127, "", str(error))
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def reload(settings: dict[str, Any]) -> str:
+    """Reload nginx, which reads its certificates anew then, and prove that it runs."""
+    done = Reload({
+        "reload": True,
+        # Whoever has stopped it knows why.
+        "start": False,
+        "validate": COMMAND,
+        "pid_file": "/run/nginx.pid",
+        "error_log": "/var/log/nginx/error.log",
+        "service": "nginx.service",
+        "timeout": 15,
+        **settings,
+        "allow_restart": False,
+    }, run).run()
+    return f"nginx was {done['how']}: {done['generation']}"
+
+
+def clear_sockets(settings: dict[str, Any]) -> str:
+    """Remove unix sockets that nginx left behind, which would keep it from starting."""
+    generations = Generations(settings["path"], settings["folder"])
+    for path in [settings["socket"], *generations.sockets()]:
+        remove_dead_socket(path)
+    return ""
+
+
+COMMANDS = {"reload": reload, "clear-sockets": clear_sockets}
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(description="Helps nginx on a host of the role wsedge.nginx.websocket_proxy.")
+    parser.add_argument("command", nargs="?", choices=COMMANDS, default="reload", help="; ".join(
+        f"{name}: {(call.__doc__ or '').strip().rstrip('.')}" for name, call in COMMANDS.items()))
+    # certbot's renewal files call it without a command.
+    command = parser.parse_args().command
+    # Where the configuration lives, and what a reload goes by.
+    settings = json.loads(__loader__.get_data("settings.json"))  # type: ignore[name-defined]
+    try:
+        told = COMMANDS[command](settings)
+    except (Failure, OSError) as error:
+        sys.exit(str(error))
+    if told:
+        print(told)
+
+
+if __name__ == "__main__":
+    main()
