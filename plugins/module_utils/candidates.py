@@ -7,32 +7,23 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
-import re
 from collections.abc import Mapping
+from contextlib import suppress
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure
-
-# A comment, a quoted word, the end of a statement or of a block's head or body, or a plain word, in which quotes and #
-# mean nothing, as ngx_conf_read_token has it.
-_TOKEN = re.compile(r"""\#[^\n]* | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | [;{}] | (?:\\.|\$\{|[^\s;{\\])+""",
-                    re.VERBOSE | re.DOTALL)
+from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives
 
 
 def _includes(text: str, folder: str) -> list[tuple[slice, str]]:
-    """Return where each include of TEXT is, and its absolute pattern.
+    """Return where each include of TEXT is, and its absolute pattern; what nginx refuses has none behind its mistake.
 
     nginx resolves relative ones against the main file's FOLDER.
     """
     found = []
-    words: list[re.Match[str]] = []
-    for token in _TOKEN.finditer(text):
-        if token[0] in ("{", "}", ";"):
-            plain = [word[0][1:-1] if word[0][0] in "\"'" else word[0] for word in words]
-            if token[0] == ";" and len(plain) == 2 and plain[0] == "include":
-                found.append((slice(words[0].start(), token.end()), os.path.join(folder, plain[1])))
-            words = []
-        elif not token[0].startswith("#"):
-            words.append(token)
+    with suppress(Unreadable):
+        for one in directives(text):
+            if not one.block and len(one.words) == 2 and one.words[0] == "include":
+                found.append((slice(one.start, one.end), os.path.join(folder, one.words[1])))
     return found
 
 

@@ -13,13 +13,16 @@ import ssl
 import stat
 import tempfile
 import time
+from contextlib import suppress
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, lock, read, sync
+from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _DAY = 86400
+_NAMES = ("ssl_certificate", "ssl_certificate_key")
 
 # X509_V_FLAG_PARTIAL_CHAIN: a certificate that is believed ends a chain, whoever issued it. Python has a name for it
 # from 3.10 on.
@@ -324,8 +327,9 @@ class Certificates:
         named: set[str] = set()
         for parent, _folders, names in os.walk(self.params["generations"]):
             for name in names:
-                text = (read(os.path.join(parent, name)) or b"").decode(errors="replace")
-                named.update(re.findall(r"ssl_certificate(?:_key)? \"?([^\";]+)", text))
+                text = (read(os.path.join(parent, name)) or b"").decode(errors="surrogateescape")
+                with suppress(Unreadable):
+                    named.update(path for one in directives(text) if one.words[0] in _NAMES for path in one.words[1:])
         self.forgotten = sorted(name for name in others if os.path.join(lineages, name, "fullchain.pem") not in named)
         for path in left - named if not self.check else set():
             if os.path.isdir(path):

@@ -18,8 +18,10 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives
 
 # Stands in a text for the name of the generation that it belongs to.
 MARKER = "@generation@"
@@ -40,10 +42,8 @@ LINKS = "links.json"
 # A link to the generation that nginx was last seen to run.
 PROVED = "proved"
 
-# A directive that listens on a unix socket, and those whose files and folders nginx makes, also for a test.
-_UNIX = re.compile(rb"^[ \t]*listen[ \t]+\"?unix:([^\s\";]+)", re.MULTILINE)
-_MADE = re.compile(rb"^[ \t]*(?:access_log|error_log|\w+_cache_path|\w+_temp_path)[ \t]+[\"']?(/[^\s\"';]+)",
-                   re.MULTILINE)
+# Directives whose files and folders nginx makes, also for a test.
+_MADE = re.compile(r"access_log|error_log|\w+_cache_path|\w+_temp_path")
 
 # It goes with the next boot.
 LOCK = "/run/websocket_proxy.lock"
@@ -160,7 +160,7 @@ class Generations:
         self.main = main
         self.folder = folder
         self.before = os.path.join(folder, BEFORE)
-        self._found: dict[tuple[str, re.Pattern[bytes]], list[str]] = {}
+        self._texts: tuple[str, list[bytes]] = ("", [])
         self._includes = re.compile(re.escape(folder) + "/(" + _NAME.pattern + ")/")
 
     def candidate(self, generation: str) -> str:
@@ -211,21 +211,25 @@ class Generations:
 
     def sockets(self) -> list[str]:
         """Return the paths of the unix sockets that the newest generation listens on: the one in force, or the next."""
-        return self._paths(_UNIX)
+        return sorted({words[1][5:] for words in self._newest(b"unix:")
+                       if words[0] == "listen" and words[1].startswith("unix:")})
 
     def logs_and_caches(self) -> list[str]:
         """Return the paths of files and folders that nginx makes for the newest generation where they are missing."""
-        return self._paths(_MADE)
+        return sorted({words[1] for words in self._newest(b"_log", b"_path")
+                       if _MADE.fullmatch(words[0]) and words[1].startswith("/")})
 
-    def _paths(self, pattern: re.Pattern[bytes]) -> list[str]:
+    def _newest(self, *parts: bytes) -> Iterator[list[str]]:
+        """Give the directives with arguments of those files of the newest generation that hold one of PARTS."""
         generations = self.all()
         if not generations:
-            return []
-        key = (generations[-1], pattern)
-        if key not in self._found:
-            self._found[key] = sorted({path.decode(errors="surrogateescape") for text in
-                                       self.texts(generations[-1]).values() for path in pattern.findall(text)})
-        return self._found[key]
+            return
+        if self._texts[0] != generations[-1]:
+            self._texts = generations[-1], list(self.texts(generations[-1]).values())
+        for text in self._texts[1]:
+            if any(part in text for part in parts):
+                with suppress(Unreadable):
+                    yield from (one.words for one in directives(text.decode(errors="surrogateescape")) if one.words[1:])
 
     def texts(self, generation: str) -> dict[str, bytes]:
         """Return every file of a generation by name, what lies beside them not among them."""

@@ -13,6 +13,7 @@ import socket
 import stat
 from typing import Any
 
+from ansible_collections.wsedge.nginx.plugins.module_utils.language import switched_on
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
 
 
@@ -46,7 +47,7 @@ def takes_underscores(folder: str) -> bool:
         folders[:] = [name for name in folders if (parent, name) != (folder, "websocket_proxy")]
         for path in filter(os.path.isfile, (os.path.join(parent, name) for name in files)):
             with contextlib.suppress(OSError), open(path, "rb") as file:
-                if re.search(rb"(?m)^[^#\n]*\bunderscores_in_headers\s+[\"']?on\b", file.read()):
+                if switched_on(file.read().decode(errors="surrogateescape"), "underscores_in_headers"):
                     return True
     return False
 

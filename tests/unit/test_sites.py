@@ -89,6 +89,15 @@ def located(**location: Any) -> dict[str, Any]:
     ({"upstream": "u", "access_log": "logs/x"}, '.access_log: "logs/x" is not an absolute path'),
     ({"upstream": "u", "extra_config": "proxy_cache off"}, "ends in the middle of a directive"),
     ({"upstream": "u", "extra_config": "} location /y {"}, 'has a "}" too many'),
+    # nginx counts no brace behind a $, so these close the role's location, or set a header of the role's.
+    ({"upstream": "u", "extra_config": "default_type a${;\n}\nlocation /x {\n    error_page 500 /a};\n"},
+     'has a "}" too many'),
+    ({"upstream": "u", "extra_config": "default_type a${;\nproxy_set_header Upgrade x;\nerror_page 500 /a};\n"},
+     "other_upgrades"),
+    ({"upstream": "u", "extra_config": "; gzip on;"}, 'has a ";" without a directive'),
+    ({"upstream": "u", "extra_config": "gzip on; {"}, 'has a "{" without a directive'),
+    ({"upstream": "u", "extra_config": "if ($x) { return 404 }"}, 'has a "}" in the middle of a directive'),
+    ({"upstream": "u", "extra_config": 'add_header "X"Y;'}, "has no space behind a quotation"),
     ({"upstream": "u", "extra_config": "if ($x) { return 404;"}, "ends in the middle of a block"),
     ({"upstream": "u", "extra_config": 'add_header X "a;'}, "has a quotation mark that is not closed"),
     ({"upstream": "u", "extra_config": "proxy_set_header Upgrade $http_upgrade;"},
@@ -110,7 +119,7 @@ def test_a_mistake_in_a_location_is_told_once_with_its_place(location: dict[str,
     "proxy_set_header X-Other 1;", "location /ws/own { proxy_set_header Upgrade x; proxy_pass http://127.0.0.1:1; }",
     'proxy_set_header Content-Length "";', "proxy_set_header UPGRADE ''; proxy_set_header Connection \"\";",
     'proxy_set_header X-Real-IP ""; proxy_set_header Transfer-Encoding "";',
-    "# proxy_set_header Upgrade x;", ";proxy_set_header;", "proxy_set_header X-Forwarded-Host $host;"])
+    "# proxy_set_header Upgrade x;", "proxy_set_header;", "proxy_set_header X-Forwarded-Host $host;"])
 def test_free_text_sets_headers_that_are_not_the_roles(text: str) -> None:
     assert compiled(located(upstream="u", extra_config=text))
 

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.wsedge.nginx.plugins.module_utils.language import LONGEST_WORD
+
 # Words that nginx reads the same bare as quoted; everything else is quoted.
 _BARE = re.compile(r"[A-Za-z0-9_./:*$@%~\[\]=,-]+", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-# ngx_conf_file.c reads words through a buffer of 4,096 bytes; the quotes and what follows must fit too.
-LONGEST_WORD = 4000
 
 
 def quote(value: str | int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.quoting import LONGEST_WORD
+from ansible_collections.wsedge.nginx.plugins.module_utils.language import LONGEST_WORD
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.address_values import is_host_name, server_name
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import check_variables
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.number_values import port
