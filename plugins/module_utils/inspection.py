@@ -106,10 +106,9 @@ def version_of(run: Run, package: str) -> tuple[bool, str]:
 
 def state_of(run: Run, service: str) -> dict[str, bool]:
     """Return whether a service starts at boot and runs, and whether systemd has read its unit since it was changed."""
-    return {"enabled": output(run, "systemctl", "is-enabled", service).strip() == "enabled",
-            "active": output(run, "systemctl", "is-active", service).strip() == "active",
-            "stale": output(run, "systemctl", "show", "--property=NeedDaemonReload", service).strip()
-            == "NeedDaemonReload=yes"}
+    told = output(run, "systemctl", "show", "--property=UnitFileState,ActiveState,NeedDaemonReload", service).splitlines()
+    return {"enabled": "UnitFileState=enabled" in told, "active": "ActiveState=active" in told,
+            "stale": "NeedDaemonReload=yes" in told}
 
 
 def inspect(params: dict[str, Any], run: Run) -> dict[str, Any]:

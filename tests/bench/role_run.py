@@ -1,5 +1,5 @@
 """How long a run of the role takes that changes nothing, and one that changes one site, with 1 to 1,000 sites over
-SSH, beside a loop of ansible.builtin.template over the same sites.
+SSH, beside a play that only pings and a loop of ansible.builtin.template over the same sites.
 
 Usage: python -m tests.bench.role_run IMAGE
 """
@@ -30,7 +30,9 @@ ROLE_SITES = [int(number) for number in os.environ.get("BENCH_SITES", "1 10 100 
 LOOP_SITES = [number for number in ROLE_SITES if number <= 100]  # with 1,000 a run would take a quarter of an hour
 LOOP_ROUNDS = {100: 1}  # it takes so long that noise is small beside it
 SECONDS = 600  # for one run
-PLAYBOOKS = {"role": CHECKOUT / "playbooks/site.yml", "loop": HERE / "playbooks/loop.yml"}
+PLAYBOOKS = {"role": CHECKOUT / "playbooks/site.yml", "loop": HERE / "playbooks/loop.yml",
+             "ping": HERE / "playbooks/ping.yml"}
+FEWEST = min(ROLE_SITES)
 UPSTREAMS = [{"name": "ws_node", "servers": ["127.0.0.1:3000"]}]
 
 
@@ -82,7 +84,7 @@ def variables(kind: str, count: int, read_timeout: int) -> dict[str, Any]:
     sites[0]["locations"] = [{"path": "/", "upstream": "ws_node", "read_timeout": read_timeout}]
     sites[0].pop("upstream")
     inventory = {"websocket_proxy_upstreams": UPSTREAMS, "websocket_proxy_sites": sites}
-    if kind == "role":
+    if kind != "loop":
         return inventory
     return {"sites": [asdict(site) for site in compiled({"upstreams": UPSTREAMS, "sites": sites}).sites]}
 
@@ -103,8 +105,8 @@ Key = tuple[str, str, int]  # the playbook, what it does, the number of sites
 def measure(controller: Controller, hosts: dict[int, Host]) -> dict[Key, list[Run]]:
     """Measure everything in turns; each run that changes a site is followed by one that changes nothing."""
     runs: dict[Key, list[Run]] = defaultdict(list)
-    cases = [("role", sites) for sites in ROLE_SITES] + [("loop", sites) for sites in LOOP_SITES]
-    for kind, sites in cases:
+    cases = [("ping", FEWEST), *(("role", sites) for sites in ROLE_SITES), *(("loop", sites) for sites in LOOP_SITES)]
+    for kind, sites in cases[1:]:
         print(f"run: first {kind} with {sites} sites", file=sys.stderr)
         controller.run(kind, hosts[sites], sites, 100, changes=True)
     for number in range(ROUNDS):
@@ -112,7 +114,7 @@ def measure(controller: Controller, hosts: dict[int, Host]) -> dict[Key, list[Ru
         for kind, sites in cases[:: -1 if number % 2 else 1]:
             if kind == "loop" and number >= LOOP_ROUNDS.get(sites, ROUNDS):
                 continue
-            for what in ("change", "no-op"):
+            for what in ("change", "no-op") if kind != "ping" else ("no-op",):
                 runs[kind, what, sites].append(
                     controller.run(kind, hosts[sites], sites, 101 + number, changes=what == "change"))
     return runs
@@ -141,9 +143,11 @@ def report(runs: dict[Key, list[Run]]) -> None:
             some = runs[kind, what, sites]
             rows.append([f"{kind}, {what}, {sites:,}", str(len(some)), f"{median(seconds(some)):.2f}",
                          "–".join(map(str, sorted({run.results for run in some}))),
-                         ratios(runs, (kind, what, sites), (kind, what, 1)),
+                         ratios(runs, (kind, what, sites), ("ping", "no-op", FEWEST)),
+                         ratios(runs, (kind, what, sites), (kind, what, FEWEST)),
                          ratios(runs, (kind, what, sites), ("loop", what, sites))])
-    print(table(["playbook, run, sites", "rounds", "s", "results", "to 1 site", "to the loop"], rows))
+    print(table(["playbook, run, sites", "rounds", "s", "results", "to the ping", f"to {FEWEST:,} site", "to the loop"],
+                rows))
     few, many = min(ROLE_SITES), max(ROLE_SITES)
     for what in ("no-op", "change"):
         print(f"\nWhere the time of the role's {what} goes, in s (medians):")
