@@ -106,7 +106,8 @@ def version_of(run: Run, package: str) -> tuple[bool, str]:
 
 def state_of(run: Run, service: str) -> dict[str, bool]:
     """Return whether a service starts at boot and runs, and whether systemd has read its unit since it was changed."""
-    told = output(run, "systemctl", "show", "--property=UnitFileState,ActiveState,NeedDaemonReload", service).splitlines()
+    properties = "UnitFileState,ActiveState,NeedDaemonReload"
+    told = output(run, "systemctl", "show", f"--property={properties}", service).splitlines()
     return {"enabled": "UnitFileState=enabled" in told, "active": "ActiveState=active" in told,
             "stale": "NeedDaemonReload=yes" in told}
 

@@ -220,7 +220,7 @@ def test_a_first_certificate_that_is_not_issued_leaves_what_was_served(
         clients.open(f"copied.{proxy}.test", 2)
     done = play("--limit", ":".join(proxies), websocket_proxy_sites=[given("copied", "copied"), site(name, acme={
         "email": "admin@example.com", "agree_tos": True, **acme})])
-    assert done.returncode != 0 and "The CA issues the certificates" in done.stdout
+    assert done.returncode != 0 and "Ask the CA for the certificates" in done.stdout
     assert len(re.findall(reason, done.stdout)) >= len(proxies)
     # Of this run, and not of the one before.
     assert ("urn:ietf:params:acme:error" in done.stdout) is (name == "refused")
