@@ -185,10 +185,13 @@ class Reload:
     def _workers(self) -> dict[int, str]:
         """Return the workers that serve, each with when it started, so that a pid in use again is not mistaken.
 
-        Those of every master count: two share all sockets while a binary is exchanged.
+        Those of every master count, and of none: they share all sockets while a binary is exchanged.
         """
-        masters = running.masters(self.params["pid_file"])
-        return {pid: running.started(pid) for pid, ending in running.workers(*masters).items() if not ending}
+        return {pid: running.started(pid) for pid, ending in self._all_workers().items() if not ending}
+
+    def _all_workers(self) -> dict[int, bool]:
+        pid_file = self.params["pid_file"]
+        return {**running.workers(*running.masters(pid_file)), **running.orphans(pid_file)}
 
     def _proved(self, before: dict[int, str]) -> bool:
         """Wait until no worker of BEFORE serves and nginx answers with the generation on disk."""
@@ -229,9 +232,9 @@ class Reload:
         errors = self.log.errors()
         if master is not None and self._restart_would_do(master):
             return [f"{self._restart_needed()}, or change the configuration"]
-        told = [f"Another master of nginx serves on the same sockets, pid {pid}: an exchange of its binary was begun "
-                f"(kill -USR2) and not finished. Finish it: kill -QUIT {pid}"
-                for pid in running.beside(self.params["pid_file"])]
+        told = [f"{'Another master' if running.is_master(pid) else 'A worker without a master'} of nginx serves on the "
+                f"same sockets, pid {pid}: an exchange of its binary was begun (kill -USR2) and not finished. Finish "
+                f"it: kill -QUIT {pid}" for pid in running.beside(self.params["pid_file"])]
         for port in self._ports_in_use(errors):
             names = ", ".join(f"{running.title(pid)} (pid {pid})" for pid in sorted(running.holders(port)))
             told.append(f"Port {port} is held by {names or 'another process'}: stop that, or listen elsewhere")
@@ -283,12 +286,11 @@ class Reload:
             json.dump(known, file)
         os.rename(path + ".new", path)
 
-    @staticmethod
-    def _ending(master: int) -> dict[str, int | None]:
+    def _ending(self) -> dict[str, int | None]:
         """Return the workers that shut down with their sockets; one that holds none is given a moment to end."""
         deadline = time.monotonic() + 1
         while True:
-            found = {pid: running.open_sockets(pid) for pid, ending in running.workers(master).items() if ending}
+            found = {pid: running.open_sockets(pid) for pid, ending in self._all_workers().items() if ending}
             if 0 not in found.values() or time.monotonic() > deadline:
                 return {f"{pid}@{running.started(pid)}": sockets for pid, sockets in found.items()
                         if running.started(pid)}
@@ -298,7 +300,7 @@ class Reload:
         """Return the workers that shut down, by generation."""
         known = self._remembered()
         found: dict[str, dict[str, Any]] = {}
-        for worker, sockets in (self._ending(master) if master else {}).items():
+        for worker, sockets in (self._ending() if master else {}).items():
             generation = known.get(worker, "unknown")
             one = found.setdefault(generation, {"generation": generation, "workers": 0, "sockets": 0})
             one["workers"] += 1

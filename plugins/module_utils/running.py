@@ -143,8 +143,12 @@ def master(pid_file: str) -> int | None:
 
 
 def beside(pid_file: str) -> list[int]:
-    """Return the masters beside the running one whose workers take connections: an exchange that was not finished."""
-    return [pid for pid in masters(pid_file) if pid != master(pid_file) and False in workers(pid).values()]
+    """Return what takes connections beside the running master: another one, or workers that have none.
+
+    Both are there where an exchange of the binary was not finished.
+    """
+    others = [pid for pid in masters(pid_file) if pid != master(pid_file) and False in workers(pid).values()]
+    return others + [pid for pid, ending in orphans(pid_file).items() if not ending]
 
 
 def _elsewhere(pid: int) -> bool:
@@ -167,6 +171,27 @@ def workers(*pids: int) -> dict[int, bool]:
     # A master that took over from another is its child, and has workers of its own.
     titles = {pid: title(pid) for pid, parent in parents.items() if parent in pids and pid not in parents.values()}
     return {pid: text.startswith(SHUTTING_DOWN) for pid, text in titles.items() if text.startswith((WORKER, MASTER))}
+
+
+def orphans(pid_file: str) -> dict[int, bool]:
+    """Return workers that have outlived their master, each with whether it is shutting down; no reload reaches them.
+
+    Anybody can give a process that title. So it has to be in the control group of a running master, where only root
+    puts processes.
+    """
+    found = masters(pid_file)
+    groups = {_control_group(pid) for pid in found} - {""}
+    return {pid: text.startswith(SHUTTING_DOWN) for pid, parent in processes().items()
+            if parent not in found and (text := title(pid)).startswith(WORKER) and _control_group(pid) in groups
+            and not is_master(parent)}
+
+
+def _control_group(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def open_sockets(pid: int) -> int | None:

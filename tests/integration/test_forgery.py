@@ -31,6 +31,15 @@ def test_a_process_with_the_title_of_nginx_is_not_taken_for_it(host: Host, progr
 
 
 @NEWEST
+def test_a_process_with_the_title_of_a_worker_is_not_taken_for_one(host: Host) -> None:
+    host.serve(site(8091))
+    as_nobody(host, "exec -a \"nginx: worker process\" sleep 600")
+    wait_until(lambda: host.run("pgrep --uid nobody --full '^nginx: worker'")[1])
+    assert not host.apply(site(8091)).changed
+    host.serve(site(8092))
+
+
+@NEWEST
 def test_nobody_can_take_the_lock(host: Host) -> None:
     host.serve(site(8091))
     as_nobody(host, f"for file in /etc/nginx {FOLDER} /run/websocket_proxy.lock; "

@@ -55,6 +55,27 @@ def test_old_workers_are_counted_by_generation_and_bounded(host: Host) -> None:
         assert draining == []
 
 
+@NEWEST
+def test_workers_that_have_outlived_their_master_count_in_the_proof_and_among_those_that_drain(host: Host) -> None:
+    host.serve(site(EVERY_NAME))
+    before = host.nginx()
+    with host.echo(), connect_here(f"ws://{host.address}:8091/") as socket:
+        socket.send("x")
+        assert socket.recv(10) == "x"
+        host.shell(f"kill -USR2 {before.master}")
+        wait_until(lambda: host.run("test -s /run/nginx.pid.oldbin && pgrep --parent $(cat /run/nginx.pid)")[0] == 0)
+        host.shell(f"kill -KILL {before.master}")
+        for variables in (site(EVERY_NAME, name="b"), site(EVERY_NAME)):
+            error = host.apply(variables).error
+            assert all(f"kill -QUIT {worker}" in error for worker in before.workers), error
+        host.shell(f"kill -QUIT {' '.join(map(str, before.workers))}")
+        run = host.apply(site(EVERY_NAME, name="b"))
+        assert not run.error
+        assert [(one["workers"], one["sockets"]) for one in run.reload["draining"]] == [(1, 2)]
+        socket.send("y")
+        assert socket.recv(10) == "y"
+
+
 class Crowd:
     """WebSockets that all send numbers, without waiting for their echoes, and check that each comes back in order."""
 

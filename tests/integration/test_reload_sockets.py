@@ -85,14 +85,20 @@ def resolving_(host: Host) -> Iterator[Host]:
     host.shell("cp /root/nsswitch.conf /etc")
 
 
-def test_a_name_that_cannot_be_resolved_at_boot_is_waited_for(resolving: Host) -> None:
+def test_a_name_and_an_address_that_are_not_there_at_boot_are_waited_for(resolving: Host) -> None:
     host = resolving
-    generation = host.serve({**site(8091), "upstreams": [{"name": "echo", "servers": [f"{NAME}:3000"]}]})
+    add = "ip address add 192.0.2.7/32 dev lo"
+    host.shell(add)
+    generation = host.serve({**site(8091, "192.0.2.7:8093"),
+                             "upstreams": [{"name": "echo", "servers": [f"{NAME}:3000"]}]})
     host.reboot()
     # More starts than systemd allows a unit in ten seconds.
     wait_until(lambda: int(host.shell("systemctl show nginx --property NRestarts --value")) > 5)
     assert host.run("systemctl is-active nginx")[1] == "activating\n" and host.answer() == ""
     host.shell(f"echo 127.0.0.1 {NAME} >> /etc/hosts")
+    wait_until(lambda: "192.0.2.7:8093 failed (99: " in host.shell("cat /var/log/nginx/error.log"), 30)
+    assert host.answer() == ""
+    host.shell(add)
     wait_until(lambda: host.answer() == generation, 30)
 
 

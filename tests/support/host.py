@@ -29,7 +29,7 @@ ECHO = "127.0.0.1:3000"
 # What systemd needs in an unprivileged container; with SYS_PTRACE root may read which sockets a worker holds.
 SYSTEMD = ["--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--env", "container=docker",
            "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
-           "--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE",
+           "--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE", "--cap-add", "NET_ADMIN",
            "--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp"]
 
 
