@@ -111,7 +111,7 @@ class Reload:
         done = self._systemctl("start")
         if done.code or not self._proved({}):
             told = [f"nginx does not start with the generation {self.wanted}:",
-                    *(self.log.errors() or [(done.output + done.errors).strip()]), *self._remedies(None),
+                    *(self._errors() or [(done.output + done.errors).strip()]), *self._remedies(None),
                     self.restore()]
             self._give_up(tried)
             raise Failure("\n".join(told))
@@ -138,7 +138,7 @@ class Reload:
         os.kill(master, signal.SIGHUP)
 
     def _instead_of_reload(self, master: int) -> dict[str, Any]:
-        errors, remedies = self.log.errors(), self._remedies(master)
+        errors, remedies = self._errors(), self._remedies(master)
         if self._restart_would_do(master) and self.params["allow_restart"]:
             self._restart(master)
             return self.result("restarted")
@@ -222,6 +222,10 @@ class Reload:
         ports = self._ports_in_use(errors)
         return any("while previously" in error or "conflicts with" in error for error in errors) or (
             bool(ports) and all(set() < running.holders(port) <= ours for port in ports))
+
+    def _errors(self) -> list[str]:
+        """Return nginx's errors as they are shown."""
+        return [self.tester.shown(error) for error in self.log.errors()]
 
     @staticmethod
     def _ports_in_use(errors: list[str]) -> list[int]:

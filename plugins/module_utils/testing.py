@@ -10,8 +10,11 @@ import shlex
 from contextlib import suppress
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations
+from ansible_collections.wsedge.nginx.plugins.module_utils.masking import MASK, masked
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
 from ansible_collections.wsedge.nginx.plugins.module_utils.running import remove_dead_socket
+
+_PLACE = re.compile(r" in (\S+):([0-9]+)$")
 
 COMMAND = "/usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'"
 
@@ -55,10 +58,49 @@ class Tester:
         if done.code or self.check:
             _remove_empty(missing)
         if done.code:
-            told = [line.replace(path, called) + _text_of(line) for line in lines
+            told = [self.shown(line).replace(path, called) + self._text_of(line) for line in lines
                     if re.search(r"\[(emerg|crit|alert)\]", line)]
             raise Failure("\n".join([f"nginx refuses this configuration; {state}:", *(told or lines)]))
-        self.warnings = [line.replace(path, called) for line in lines if "[warn]" in line]
+        self.warnings = [self.shown(line).replace(path, called) for line in lines if "[warn]" in line]
+
+    def shown(self, line: str) -> str:
+        """Return a line of nginx's, what it quotes hidden where that may be a secret."""
+        found = _PLACE.search(line)
+        if found and self._is_masked(found[1], int(found[2])):
+            return re.sub(r'"[^"]*"', f'"{MASK}"', line[:found.start()]) + found[0]
+        return line
+
+    def _is_masked(self, path: str, number: int) -> bool:
+        """Tell whether a line of a generation's file is not to be shown."""
+        folder, name = os.path.split(path)
+        if os.path.dirname(folder) != self.generations.folder:
+            return False
+        return number - 1 in (self.generations.masked(os.path.basename(folder)) or {}).get(name, ())
+
+    def _text_of(self, line: str) -> str:
+        """Return the line of the configuration that a message of nginx's names: its file may be gone when this is read.
+
+        Where a comment C(# From ...:) stands above it, with no C(# End of ...) between, it tells where the line is
+        from.
+        """
+        found = _PLACE.search(line)
+        if not found:
+            return ""
+        try:
+            with open(found[1], encoding="utf-8", errors="replace") as file:
+                lines = [text.strip() for text in file.readlines()[:int(found[2])]]
+        except OSError:
+            return ""
+        if len(lines) < int(found[2]):
+            return ""
+        text = masked(lines[-1], [0] if self._is_masked(found[1], int(found[2])) else [])
+        for number, above in enumerate(reversed(lines)):
+            place = re.match(r"# From (.+):$", above)
+            if place and number:
+                return f"\n    {text}\n    which is line {number} of {place[1]}"
+            if above.startswith("# End of "):
+                break
+        return f"\n    {text}"
 
     def clear(self) -> None:
         """Remove what nginx -t leaves: an empty pid file where there was none, and sockets that nobody listens on."""
@@ -84,27 +126,3 @@ def _remove_empty(paths: list[str]) -> None:
                 os.rmdir(path)
             elif os.path.isfile(path) and not os.path.getsize(path):
                 os.unlink(path)
-
-
-def _text_of(line: str) -> str:
-    """Return the line of the configuration that a message of nginx's names: its file may be gone when this is read.
-
-    Where a comment C(# From ...:) stands above it, with no C(# End of ...) between, it tells where the line is from.
-    """
-    found = re.search(r" in (\S+):([0-9]+)$", line)
-    if not found:
-        return ""
-    try:
-        with open(found[1], encoding="utf-8", errors="replace") as file:
-            lines = [text.strip() for text in file.readlines()[:int(found[2])]]
-    except OSError:
-        return ""
-    if len(lines) < int(found[2]):
-        return ""
-    for number, text in enumerate(reversed(lines)):
-        place = re.match(r"# From (.+):$", text)
-        if place and number:
-            return f"\n    {lines[-1]}\n    which is line {number} of {place[1]}"
-        if text.startswith("# End of "):
-            break
-    return f"\n    {lines[-1]}"

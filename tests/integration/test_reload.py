@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import SERVED
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host as Known
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.program import PROGRAM
-from tests.support.host import Host, site, zone
+from tests.support.host import FOLDER, Host, site, zone
 from tests.support.releases import NEWEST
 from tests.support.waiting import wait_until
 
@@ -176,3 +176,15 @@ def test_the_command_for_a_reload_without_ansible_proves_it_as_well(host: Host) 
     host.write({"/etc/nginx/conf.d/theirs.conf": "no such directive;\n"})
     code, told = host.run(PROGRAM)
     assert code == 1 and 'unknown directive "no"' in told
+
+
+@NEWEST
+def test_errors_show_nothing_of_a_line_that_is_secret(host: Host) -> None:
+    files = {"theirs.conf": "# first\nmap $uri $theirs { default S3cret; }\n"}
+    run = host.configure(site(8091), files, masked={"theirs.conf": [1]})
+    assert host.reload()["how"] == "started"
+    host.shell(f"""sed -i 's/^map.*/S3cret_key "S3cret";/' {FOLDER}/{run['generation']}/theirs.conf""")
+    for told in (host.validate(), host.reload(), host.configure(site(8091), {"theirs.conf": "S3cret;\n"},
+                                                               masked={"theirs.conf": [0]})):
+        assert 'unknown directive "********"' in told["msg"]
+        assert "S3cret" not in told["msg"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.program import PROGRAM
 from tests.support.host import SOCKET, Host, site
 from tests.support.releases import NEWEST
 from tests.support.waiting import wait_until
@@ -74,6 +75,20 @@ def test_starts_that_failed_before_do_not_count_against_the_next(host: Host) -> 
 
 
 NAME = "backend.example"
+
+
+def test_the_host_program_clears_dead_sockets_only(host: Host) -> None:
+    dead, live, file = "/run/dead.sock", "/run/live.sock", "/run/file.sock"
+    host.serve(site(8091, f"unix:{dead}", f"unix:{live}", f"unix:{file}"))
+    host.shell("systemctl kill --signal=KILL nginx; systemctl stop nginx")
+    host.shell(f"rm -f {dead} {live} {file} && echo theirs > {file} && python3 -c 'import socket\n"
+               f"socket.socket(socket.AF_UNIX).bind(\"{dead}\")'")
+    host.shell(f"systemd-run --quiet --unit=other-live python3 -c 'import socket, time\n"
+               f"live = socket.socket(socket.AF_UNIX)\nlive.bind(\"{live}\")\nlive.listen()\ntime.sleep(600)'")
+    wait_until(lambda: host.run(f"ss --listening --unix | grep -q {live}")[0] == 0)
+    assert host.shell(f"{PROGRAM} clear-sockets") == ""
+    assert host.shell(f"ls {dead} {live} {file} 2>/dev/null; true").split() == [file, live]
+    host.shell(f"systemctl stop other-live; rm -f {live} {file}")
 
 
 @pytest.fixture(name="resolving")

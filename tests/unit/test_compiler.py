@@ -211,8 +211,8 @@ def test_fewer_files_than_connections_are_refused() -> None:
 def test_a_drop_in_has_no_say_in_the_main_context_and_hides_the_version_site_by_site() -> None:
     assert problems(websocket_proxy_nginx_conf="drop_in", websocket_proxy_worker_connections=1000,
                     websocket_proxy_worker_shutdown_timeout="5m") == [
-        f"{name}: with websocket_proxy_nginx_conf: drop_in, nginx.conf is somebody else's, and this can be set nowhere "
-        "but there" for name in ("websocket_proxy_worker_connections", "websocket_proxy_worker_shutdown_timeout")]
+        f"{name}: with websocket_proxy_nginx_conf: drop_in, nginx.conf is not the role's, and this can only be set "
+        "there" for name in ("websocket_proxy_worker_connections", "websocket_proxy_worker_shutdown_timeout")]
     assert compiled({}, websocket_proxy_nginx_conf="drop_in").sites[0].server_tokens_off
 
 

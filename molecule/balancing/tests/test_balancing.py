@@ -170,6 +170,41 @@ def test_a_run_for_one_proxy_makes_the_same_files_as_a_run_for_all() -> None:
         assert set(changes(played(*options)).values()) == {0}
 
 
+# As the earlier version left a host: readable files, headers in each location, a library and one line of Python.
+EARLIER = """
+import glob, os, re, shutil
+folder, = glob.glob(f"/etc/nginx/websocket_proxy/{os.readlink('/etc/nginx/websocket_proxy/proved')}")
+for path in glob.glob(f"{folder}/site-*.conf"):
+    text = open(path).read()
+    text = re.sub("include (.*/proxy_params.*);", lambda found: open(found[1]).read(), text)
+    open(path, "w").write(text)
+for path in [*glob.glob(f"{folder}/proxy_params*"), f"{folder}/masked"]:
+    os.unlink(path)
+for path in glob.glob("/etc/nginx/websocket_proxy/**", recursive=True):
+    os.chmod(path, 0o755 if os.path.isdir(path) else 0o644)
+os.makedirs("/usr/local/lib/websocket_proxy/ansible_collections")
+open("/usr/local/sbin/websocket_proxy_reload", "w").write("#!/usr/bin/python3 -B\\n# Written by Ansible.\\n")
+unit = "/etc/systemd/system/nginx.service.d/websocket_proxy.conf"
+text = open(unit).read()
+open(unit, "w").write(re.sub("ExecStartPre=.*", "ExecStartPre=-/usr/bin/python3 -c 'import glob'", text))
+"""
+
+
+def test_a_host_of_the_earlier_version_is_updated_without_losing_a_websocket(clients: Client) -> None:
+    proxy = host("proxy1")
+    proxy.check_output("python3 -c %s && nginx -t && systemctl daemon-reload && systemctl reload nginx", EARLIER)
+    clients.spread("round_robin", 20)
+    master = proxy.check_output("cat /run/nginx.pid")
+    assert changes(played("--limit", "proxy1")) != {"proxy1": 0}
+    assert clients.echo()["alive"].total() == 20
+    assert proxy.check_output("cat /run/nginx.pid") == master
+    assert proxy.check_output("find /etc/nginx/websocket_proxy -perm /077 ! -type l") == ""
+    assert not proxy.file("/usr/local/lib/websocket_proxy").exists
+    assert proxy.check_output("/usr/local/sbin/websocket_proxy_reload").startswith("nginx was reloaded")
+    assert clients.echo()["alive"].total() == 20
+    assert changes(played("--limit", "proxy1")) == {"proxy1": 0}
+
+
 MISTAKES = [
     ({"group": "websocket_backend", "port": 3000},
      '.group: "websocket_backend" is not a group of the inventory; did you mean "websocket_backends"?'),

@@ -81,8 +81,8 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     drop_in = role[PREFIX + "nginx_conf"] == "drop_in"
     for name in MAIN_CONTEXT if drop_in else ():
         if role[name] not in (None, ROLE[name].read(at(name), None)):
-            at(name).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is somebody else's, and this can be set "
-                            "nowhere but there")
+            at(name).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is not the role's, and this can only be "
+                            "set there")
 
     # A proxy makes no use of its own; another host's run would be the first to find a mistake in it.
     read_keys(at(PREFIX + "server"), SERVER, role[PREFIX + "server"])
