@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Writes docs/reference.md from the argument specifications of the roles."""
+"""Writes docs/reference.md, and the defaults of websocket_proxy, from the argument specifications of the roles."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import yaml
 
 CHECKOUT = Path(__file__).parents[1]
 REFERENCE = CHECKOUT / "docs" / "reference.md"
+DEFAULTS = CHECKOUT / "roles/websocket_proxy/defaults/main.yml"
 ROLES = ("websocket_proxy", "websocket_echo")
 
 
@@ -43,9 +44,25 @@ def option(name: str, spec: dict[str, Any]) -> str:
     return f"#### `{name}`\n\n*{'; '.join(facts)}*\n\n{prose(spec['description'])}\n"
 
 
+def specifications(name: str) -> dict[str, Any]:
+    """Return the entry points of a role."""
+    path = CHECKOUT / "roles" / name / "meta" / "argument_specs.yml"
+    return dict(yaml.safe_load(path.read_text())["argument_specs"])
+
+
+def defaults() -> str:
+    """Return the defaults of the role's variables, which Ansible reads itself."""
+    lines = ["---", "# Written by docs/build_reference.py from meta/argument_specs.yml."]
+    for name, spec in specifications("websocket_proxy")["main"]["options"].items():
+        value = spec["default"]
+        plain = isinstance(value, str) and re.fullmatch(r"[a-z0-9_]+", value)
+        lines.append(f"{name}: {value if plain else json.dumps(value)}")
+    return "\n".join(lines) + "\n"
+
+
 def role(name: str) -> str:
     """Return the reference of a role: its variables, then what stands inside them."""
-    specs = yaml.safe_load((CHECKOUT / "roles" / name / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    specs = specifications(name)
     parts = [f"## Role `{name}`\n"]
     for entry, spec in specs.items():
         if entry == "main":
@@ -65,3 +82,4 @@ def reference() -> str:
 
 if __name__ == "__main__":
     REFERENCE.write_text(reference())
+    DEFAULTS.write_text(defaults())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import time_values
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import NAMES
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import NEXT_UPSTREAM
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import INHERITED
 
 
 @dataclass
@@ -70,7 +70,7 @@ OPTIONAL = {
     "buffering": st.booleans(), "buffer_size": SIZE,
     "proxy_redirect": st.sampled_from(["default", "off", {"http://": "https://"}, {"/": "/x/", "a;b": "c{$host}"}]),
     "read_timeout": TIME, "send_timeout": TIME, "connect_timeout": TIME, "request_headers": HEADERS,
-    "next_upstream": st.lists(st.sampled_from(NEXT_UPSTREAM), unique=True),
+    "next_upstream": st.lists(st.sampled_from(INHERITED["next_upstream"].choices), unique=True),
     "next_upstream_tries": st.integers(0, 1000), "next_upstream_timeout": TIME | st.just(0),
 }
 
