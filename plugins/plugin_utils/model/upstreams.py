@@ -24,7 +24,6 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_v
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, nearest, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     METHODS,
-    PLAIN_METHODS,
     SERVER,
     UPSTREAM,
     UPSTREAM_TLS,
@@ -36,7 +35,6 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import m
 # The versions of open-source nginx that brought what not every host has. Source: https://nginx.org/en/CHANGES
 _KEEPALIVE_TIME = (1, 19, 10)
 _RESOLVE = (1, 27, 3)
-_STICKY = (1, 29, 6)
 _KEEPALIVE_BY_DEFAULT = (1, 29, 7)
 
 # One zone for all: with one for each of 1,000 upstreams, nginx -t takes half as long again and a reload 22 MB more.
@@ -44,7 +42,9 @@ _ZONE = "websocket_proxy"
 # A server takes up to 1.2 KiB of it, whatever the version.
 _SERVERS_IN_64K = 40
 
-_WITH_BACKUP = ("round_robin", "least_conn")
+_PLAIN = [name for name, method in METHODS.items() if method.plain]
+_WITH_KEYS = [name for name, method in METHODS.items() if method.keys]
+_WITH_BACKUP = [name for name, method in METHODS.items() if method.with_backup]
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,11 @@ class Upstreams:
         self._check_keepalive(place, given, said)
         if values["resolve"]:
             self._check_resolve(place["resolve"])
-        route = self._route(options) if method == "sticky" and not self._host.has(*_STICKY) else None
+        route = self._route(options) if method == "sticky" and not self._host.has(*METHODS[method].since) else None
+        directive = ["hash", route.key, "consistent"] if route else METHODS[method].directive(options) if method else []
         return Upstream(
             name=f"websocket_proxy_{label}", label=label, zone=[],
-            load_balancing=["hash", route.key, "consistent"] if route else _directive(method, options),
+            load_balancing=directive,
             servers=[_server(member, values["resolve"]) for member in members],
             keepalive=values["keepalive"] or (0 if self._host.has(*_KEEPALIVE_BY_DEFAULT) else None),
             keepalive_requests=values["keepalive_requests"], keepalive_timeout=values["keepalive_timeout"],
@@ -218,31 +219,31 @@ class Upstreams:
     def _method(place: Place, raw: object) -> tuple[str, dict[str, Any]]:
         """Return the name of the way of balancing and its options; no name where it is refused."""
         if isinstance(raw, str):
-            if raw in METHODS and raw not in PLAIN_METHODS:
-                keys = ", ".join(f"{name}: …" for name, key in METHODS[raw].items() if key.required)
+            if raw in METHODS and raw not in _PLAIN:
+                keys = ", ".join(f"{name}: …" for name, key in METHODS[raw].keys.items() if key.required)
                 place.refuse(f"{shown(raw)} has keys of its own; expected {{{raw}: {{{keys}}}}}")
-            elif raw not in PLAIN_METHODS:
-                place.refuse(f"{shown(raw)} is not a way of balancing; {nearest(raw, (*PLAIN_METHODS, *METHODS))}")
+            elif raw not in _PLAIN:
+                place.refuse(f"{shown(raw)} is not a way of balancing; {nearest(raw, METHODS)}")
             else:
                 return raw, {}
             return "", {}
         if not isinstance(raw, Mapping):
-            place.refuse(f"{shown(raw)} is not a way of balancing; expected {', '.join(PLAIN_METHODS)}, or a mapping "
-                         f"with one of {', '.join(METHODS)}")
+            place.refuse(f"{shown(raw)} is not a way of balancing; expected {', '.join(_PLAIN)}, or a mapping "
+                         f"with one of {', '.join(_WITH_KEYS)}")
             return "", {}
         if len(raw) == 1:
-            place.mapping(raw, METHODS)
+            place.mapping(raw, _WITH_KEYS)
         else:
             place.refuse(f"expected one way of balancing, and here are {len(raw)}")
             return "", {}
         ((method, item),) = raw.items()
-        options = read_keys(place[method], METHODS[method], item) if method in METHODS else None
+        options = read_keys(place[method], METHODS[method].keys, item) if method in _WITH_KEYS else None
         if options is None:
             return "", {}
         if options.get("samesite") == "none" and not options.get("secure"):
             place[method]["samesite"].refuse("browsers drop a cookie with SameSite=None that is not secure; "
                                              "secure: true makes it so")
-        return method, with_defaults(METHODS[method], options)
+        return method, with_defaults(METHODS[method].keys, options)
 
     @staticmethod
     def _check_backups(place: Place, method: str, members: Sequence[_Member]) -> None:
@@ -371,17 +372,3 @@ def _server(member: _Member, resolve: bool) -> Server:
         return Server(member.address, parameters)
     return Server(member.address, [*parameters, "resolve"]) if resolve else Server(
         member.address, parameters, member.at.path)
-
-
-def _directive(method: str, options: Mapping[str, Any]) -> list[str]:
-    """Return the directive of a way of balancing, in words; none for round robin."""
-    if method == "hash":
-        return ["hash", options["key"], *(["consistent"] if options["consistent"] else [])]
-    if method == "sticky":
-        words = ["sticky", "cookie", options["cookie"]]
-        words += [f"{name}={options[name]}" for name in ("expires", "domain", "path") if options[name]]
-        words += [name for name in ("httponly", "secure") if options[name]]
-        return [*words, f"samesite={options['samesite']}"]
-    if method == "random" and options:
-        return ["random", "two", options["two"]]
-    return [] if method in ("", "round_robin") else [method]

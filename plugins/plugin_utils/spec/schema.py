@@ -9,7 +9,7 @@ cannot say: which validator a value has to pass. Truth values and choices have t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -145,20 +145,47 @@ SERVER = _level("server", {
     "fail_timeout": time_values.seconds,
 })
 
-PLAIN_METHODS = ("round_robin", "least_conn", "ip_hash", "random")
+@dataclass(frozen=True)
+class Method:
+    """A way of balancing, of which DIRECTIVE makes the words of nginx's directive; none for round robin.
 
-# Ways of balancing that have keys of their own.
+    PLAIN ones may stand without keys. WITH_BACKUP tells whether nginx knows backup servers with it, and SINCE the first
+    nginx that has it; before, sticky is a hash of a cookie.
+    """
+
+    directive: Callable[[Mapping[str, Any]], list[str]]
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    plain: bool = False
+    with_backup: bool = False
+    since: tuple[int, ...] = ()
+
+
+def _hash(options: Mapping[str, Any]) -> list[str]:
+    return ["hash", options["key"], *(["consistent"] if options["consistent"] else [])]
+
+
+def _sticky(options: Mapping[str, Any]) -> list[str]:
+    return ["sticky", "cookie", options["cookie"],
+            *(f"{name}={options[name]}" for name in ("expires", "domain", "path") if options[name]),
+            *(name for name in ("httponly", "secure") if options[name]), f"samesite={options['samesite']}"]
+
+
+def _random(options: Mapping[str, Any]) -> list[str]:
+    return ["random", *(["two", options["two"]] if options else [])]
+
+
 METHODS = {
-    "hash": _level("hash", {
-        "key": header_values.hash_key,
-    }),
-    "sticky": _level("sticky", {
+    "round_robin": Method(lambda _options: [], plain=True, with_backup=True),
+    "least_conn": Method(lambda _options: ["least_conn"], plain=True, with_backup=True),
+    "ip_hash": Method(lambda _options: ["ip_hash"], plain=True),
+    "hash": Method(_hash, _level("hash", {"key": header_values.hash_key})),
+    "sticky": Method(_sticky, _level("sticky", {
         "cookie": header_values.cookie_name,
         "expires": time_values.seconds,
         "domain": header_values.cookie_domain,
         "path": path_values.path,
-    }),
-    "random": _level("random"),
+    }), since=(1, 29, 6)),
+    "random": Method(_random, _level("random"), plain=True),
 }
 
 _SHARED = _level("inherited", {
