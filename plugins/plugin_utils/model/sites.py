@@ -63,6 +63,27 @@ class _Socket:
     options: dict[str, tuple[Any, Place]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What a site sets at its PLACE: its OWN keys, and the VALUES of these and the defaults.
+
+    LAYERS has each mapping with its place, the defaults' first.
+    """
+
+    place: Place
+    own: Mapping[str, Any]
+    values: Mapping[str, Any]
+    layers: list[tuple[Place, Mapping[str, Any]]]
+
+    def holder(self, name: str) -> Place:
+        """Return the place of the mapping that sets a key: the site's, unless only the defaults do."""
+        return next((place for place, values in reversed(self.layers) if name in values), self.place)
+
+    def at(self, name: str) -> Place:
+        """Return the place where a key is set."""
+        return self.holder(name)[name]
+
+
 class Sites:
     """Compiles the sites in their order; knows what earlier ones have taken.
 
@@ -127,6 +148,34 @@ class Sites:
                 for profile, listen in kinds_of.items()]
 
     def _site(self, place: Place, raw: object) -> Site | None:
+        given = self._given(place, raw)
+        if given is None:
+            return None
+        server_names = self._server_names(place["server_names"], given.values.get("server_names"))
+        tls = read_tls(given.layers)
+        listen, protocols = self._listen(given.at("listen"), given.values.get("listen"), tls)
+        is_default = any("default_server" in words for words in listen)
+        if tls and not is_default:
+            self._check_reachable(server_names)
+        name = self._take_names(given, server_names, listen)
+        networks = self._networks(given.at("trusted_proxies"), given.values.get("trusted_proxies"))
+        self._check_protocols(given, protocols)
+        # A balancer that speaks the PROXY protocol hands a client's own headers on.
+        forwarded = self._forwarded([] if True in protocols else networks)
+        compiled = self._locations(given, forwarded, tls)
+        proxy_params, locations = self.proxy_params.take(compiled, bool(tls and tls.values["http2"]))
+        return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
+                    tls=self.certificates.compile(tls, name, list(server_names), is_default) if tls else None,
+                    redirect=self._redirect(tls, server_names, listen) if tls else None,
+                    trusted_proxies=networks, extra_config=extra_config(place, given.own),
+                    real_ip_header="proxy_protocol" if True in protocols else "X-Forwarded-For",
+                    reject_other_upgrades=given.values.get("other_upgrades", self._other_upgrades) == "reject",
+                    refused=self._refused(given.values, locations),
+                    early="".join(self._early(forwarded["X-Forwarded-Proto"], compiled)),
+                    proxy_params=proxy_params, locations=locations)
+
+    def _given(self, place: Place, raw: object) -> _Given | None:
+        """Read the keys of a site, and of the defaults for it."""
         own = read_keys(place, SITE, raw)
         if own is None:
             return None
@@ -134,57 +183,38 @@ class Sites:
         if own.get("locations"):
             # A site that says what is behind its paths does not mean all of them.
             defaults = {name: value for name, value in defaults.items() if name != "upstream"}
-        given = {**defaults, **own}
-        said = {name: place if name in own else elsewhere for name in given}
-        if "upstream" not in given and given.get("locations", []) == [] \
+        given = _Given(place, own, {**defaults, **own}, [(elsewhere, defaults), (place, own)])
+        if "upstream" not in given.values and given.values.get("locations", []) == [] \
                 and not {"upstream", "locations"} & place.misspelt(raw, SITE):
             place.refuse('"upstream" or "locations" is missing')
-        layers: list[tuple[Place, Mapping[str, Any]]] = [(elsewhere, defaults), (place, own)]
-        server_names = self._server_names(place["server_names"], given.get("server_names"))
-        tls = read_tls(layers)
-        listen, protocols = self._listen(said.get("listen", place)["listen"], given.get("listen"), tls)
-        if tls and not any("default_server" in words for words in listen):
-            for one, at in server_names.items():
-                if address_values.is_address(one):
-                    at.refuse(f"{shown(one)}: no client names an address when it shakes hands, so with TLS only a site "
-                              "that listens with default_server: true can be reached by one")
+        return given
+
+    @staticmethod
+    def _check_reachable(server_names: Mapping[str, Place]) -> None:
+        for one, at in server_names.items():
+            if address_values.is_address(one):
+                at.refuse(f"{shown(one)}: no client names an address when it shakes hands, so with TLS only a site "
+                          "that listens with default_server: true can be reached by one")
+
+    def _take_names(self, given: _Given, server_names: Mapping[str, Place], listen: list[list[str]]) -> str:
+        """Return the site's name; refuse names that another site has."""
         # all() ends with the first that is taken: one mistake is told once.
         free = [all(at.once(self._served, f"{words[0]} {name}", f"{shown(name)} on {words[0]} is already")
                     for words in listen) for name, at in server_names.items()]
-        name = given.get("name") or self._default_name(place, list(server_names))
-        if "name" in given or all(free):
-            hint = "" if "name" in given else 'give the site a "name", because '
-            place["name"].once(self._names, name.lower(), f"{hint}{shown(name)} is already the name of")
-        networks = self._networks(said.get("trusted_proxies", place)["trusted_proxies"], given.get("trusted_proxies"))
-        # A balancer that speaks the PROXY protocol hands a client's own headers on.
-        forwarded = self._forwarded([] if True in protocols else networks)
-        if True in protocols and not given.get("trusted_proxies"):
-            place.refuse("with proxy_protocol, trusted_proxies has to name those whose word is taken for a client's "
-                         "address")
+        name: str = given.values.get("name") or self._default_name(given.place, list(server_names))
+        if "name" in given.values or all(free):
+            hint = "" if "name" in given.values else 'give the site a "name", because '
+            given.place["name"].once(self._names, name.lower(), f"{hint}{shown(name)} is already the name of")
+        return name
+
+    @staticmethod
+    def _check_protocols(given: _Given, protocols: set[bool]) -> None:
+        if True in protocols and not given.values.get("trusted_proxies"):
+            given.place.refuse("with proxy_protocol, trusted_proxies has to name those whose word is taken for a "
+                               "client's address")
         if len(protocols) > 1:
-            place.refuse("the site listens with proxy_protocol and without, and a client's address comes from one of "
-                         "both; make it two sites")
-        listed = given.get("locations")
-        exact = [item.get("path") for item in (listed if isinstance(listed, list) else [])
-                 if isinstance(item, Mapping) and item.get("match") == "exact"]
-        identity: Mapping[str, str | None] = {}
-        if self._identities:
-            identity = IDENTITY if tls and tls.values["client_certificate"] else dict.fromkeys(IDENTITY)
-        own_headers = identity, hsts_header(tls) if tls else {}
-        compiler = Locations(self._upstreams, given, layers, forwarded, exact, self.hosts, own_headers,
-                             self._underscores)
-        compiled = self._locations(compiler, layers, given)
-        proxy_params, locations = self.proxy_params.take(compiled, bool(tls and tls.values["http2"]))
-        return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
-                    tls=self.certificates.compile(tls, name, list(server_names), any(
-                        "default_server" in words for words in listen)) if tls else None,
-                    redirect=self._redirect(tls, server_names, listen) if tls else None,
-                    trusted_proxies=networks, extra_config=extra_config(place, own),
-                    real_ip_header="proxy_protocol" if True in protocols else "X-Forwarded-For",
-                    reject_other_upgrades=given.get("other_upgrades", self._other_upgrades) == "reject",
-                    refused=self._refused(given, locations),
-                    early="".join(self._early(forwarded["X-Forwarded-Proto"], compiled)),
-                    proxy_params=proxy_params, locations=locations)
+            given.place.refuse("the site listens with proxy_protocol and without, and a client's address comes from "
+                               "one of both; make it two sites")
 
     def _refused(self, given: Mapping[str, Any], locations: list[Location]) -> str | None:
         """Return the variable that tells of a request on which nginx and a backend may not agree.
@@ -206,16 +236,23 @@ class Sites:
                  if header.name == "Host"}.intersection(self.hosts.all.values())
         return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts)]
 
-    def _locations(self, compiler: Locations, layers: list[tuple[Place, Mapping[str, Any]]],
-                   given: Mapping[str, Any]) -> list[Location]:
+    def _locations(self, given: _Given, forwarded: Mapping[str, str | None], tls: SiteTls | None) -> list[Location]:
+        """Compile what is behind the paths of a site."""
+        listed = given.values.get("locations")
+        exact = [item.get("path") for item in (listed if isinstance(listed, list) else [])
+                 if isinstance(item, Mapping) and item.get("match") == "exact"]
+        identity: Mapping[str, str | None] = {}
+        if self._identities:
+            identity = IDENTITY if tls and tls.values["client_certificate"] else dict.fromkeys(IDENTITY)
+        compiler = Locations(self._upstreams, given.values, given.layers, forwarded, exact, self.hosts,
+                             (identity, hsts_header(tls) if tls else {}), self._underscores)
         compiled = []
-        if "upstream" in given:
-            place = next(place for place, said in reversed(layers) if "upstream" in said)
-            compiled += compiler.for_all_paths(place, given["upstream"])
-        for where, item in layers[-1][0]["locations"].items(given.get("locations"), "locations"):
+        if "upstream" in given.values:
+            compiled += compiler.for_all_paths(given.holder("upstream"), given.values["upstream"])
+        for where, item in given.place["locations"].items(listed, "locations"):
             compiled += compiler.location(where, item)
         self.used |= compiler.used
-        return compiled + compiler.for_other_paths(layers[-1][0])
+        return compiled + compiler.for_other_paths(given.place)
 
     @staticmethod
     def _default_name(place: Place, server_names: list[str]) -> str:

@@ -81,7 +81,8 @@ def _level(entry_point: str, validators: Mapping[str, Callable[[object], Any]] |
     options = _ENTRY_POINTS[entry_point]["options"]
     kinds = {prefix + name: kind for name, kind in (validators or {}).items()}
     unknown = kinds.keys() - options.keys()
-    assert not unknown, f"{_SPECS}: {entry_point} has no {unknown}"
+    if unknown:
+        raise LookupError(f"{_SPECS}: {entry_point} has no {', '.join(unknown)}")
     return {name: Key(option["type"], kinds.get(name) or _kind(option), option.get("default"), option.get("elements"),
                       tuple(option["choices"]) if "choices" in option else None, option.get("required", False))
             for name, option in options.items()}
