@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
@@ -126,25 +127,34 @@ class Locations:
         if given is None:
             return []
         said = place.said(raw, LOCATION)
-        # With a match that is none, nobody knows what the path has to be.
-        match = given.get("match", "regex" if "match" in said else LOCATION["match"].default)
-        kind = config_values.regular_expression if match == "regex" else path_values.path
-        path = place["path"].read(kind, given["path"]) if "path" in given else None
-        if path:
-            place["path"].once(self._paths, f"{match} {path}", f"{shown(path)} is already the path of")
+        match, path = self._matched(place, given, said)
         self._check_purpose(place, given, said)
         if "buffers" in given and not given.get("buffer_size", self._inherited["buffer_size"] or "buffer_size" in said):
             place["buffers"].refuse("this is the number of buffers of buffer_size, which is not there")
-        words = {"prefix": [path or ""], "exact": ["=", path or ""], "regex": ["~", path or ""]}[match]
+        words = {"prefix": [path], "exact": ["=", path], "regex": ["~", path]}[match]
         if not given.get("strip_prefix"):
             return self._compile(place, given, words)
         if match != "prefix" or (path and not path.endswith("/")):
             meant = f"{path}/" if match == "prefix" else "/app/"
             place["strip_prefix"].refuse(f'this needs a prefix that ends with "/", such as {meant}')
             return []
-        whole = (path or "/").rstrip("/")
-        compiled = self._compile(place, given, words, f"^{re.escape(whole)}(?<{_REST}>{self._plain}/.*)$")
-        # Without its "/", nginx would redirect the client to the prefix, which no handshake can follow.
+        return self._stripped(place, given, path)
+
+    def _matched(self, place: Place, given: Mapping[str, Any], said: Collection[str]) -> tuple[str, str]:
+        """Return how a location's path is matched, and the path; that is empty where it is refused."""
+        # With a match that is none, nobody knows what the path has to be.
+        match = given.get("match", "regex" if "match" in said else LOCATION["match"].default)
+        kind = config_values.regular_expression if match == "regex" else path_values.path
+        path = place["path"].read(kind, given["path"]) if "path" in given else None
+        if path:
+            place["path"].once(self._paths, f"{match} {path}", f"{shown(path)} is already the path of")
+        return match, path or ""
+
+    def _stripped(self, place: Place, given: Mapping[str, Any], path: str) -> list[Location]:
+        """Compile a location whose prefix the backend does not get, and one for the prefix without its "/"."""
+        whole = path.rstrip("/")
+        compiled = self._compile(place, given, [path], f"^{re.escape(whole)}(?<{_REST}>{self._plain}/.*)$")
+        # nginx would redirect the client to the prefix, which no handshake can follow.
         if whole and whole not in self._exact:
             redirects = given.get("proxy_redirect", self._inherited["proxy_redirect"]) or _redirects(whole)
             compiled += self._compile(place, {**given, "rewrite_to": "/", "proxy_redirect": redirects}, ["=", whole])
@@ -179,27 +189,26 @@ class Locations:
             proxy = self._proxy(place, upstream, given, values, match, prefix, list(response))
         elif "root" in given:
             files = Files(given["root"].rstrip("/"), given.get("try_files"))
-        elif "redirect" in given:
-            said = with_defaults(REDIRECT, read_keys(place["redirect"], REDIRECT, given["redirect"]) or {})
-            answer = Answer(said["status"], said["to"] or "", None)
-        elif "respond" in given:
-            said = with_defaults(RESPOND, read_keys(place["respond"], RESPOND, given["respond"]) or {})
-            answer = Answer(said["status"], said["body"], said["content_type"])
         else:
-            # An upstream without servers; or no location at all.
-            answer = Answer(503 if "upstream" in given else 404, "", None)
-        log, log_format = values["access_log"], values["access_log_format"]
-        if not log and log_format != INHERITED["access_log_format"].default:
-            log = _LOG
-        return [Location(
-            match=match, maintenance=values["maintenance"], websocket_only=given.get("websocket_only", False),
-            proxy=proxy, files=files, answer=answer,
-            response_headers=[Header(name, value) for name, value in response.items() if value is not None],
-            new_cookie=upstream.new_cookie if upstream else None, expires=given.get("expires"),
-            extra_config=extra_config(place, given),
-            access_log=[log, _LOG_FORMATS[log_format]] if log and log != "off" else log and [log],
-            **{name: values[name] for name in ("client_max_body_size", "client_body_timeout", "client_send_timeout",
-                                               "keepalive_timeout", "gzip")})]
+            answer = self._answer(place, given)
+        return [Location(**{
+            **_fields(Location, values), "access_log": _log(values),
+            "match": match, "websocket_only": given.get("websocket_only", False), "expires": given.get("expires"),
+            "proxy": proxy, "files": files, "answer": answer,
+            "response_headers": [Header(name, value) for name, value in response.items() if value is not None],
+            "new_cookie": upstream.new_cookie if upstream else None, "extra_config": extra_config(place, given)})]
+
+    @staticmethod
+    def _answer(place: Place, given: Mapping[str, Any]) -> Answer:
+        """Return what nginx itself answers."""
+        if "redirect" in given:
+            said = with_defaults(REDIRECT, read_keys(place["redirect"], REDIRECT, given["redirect"]) or {})
+            return Answer(said["status"], said["to"] or "", None)
+        if "respond" in given:
+            said = with_defaults(RESPOND, read_keys(place["respond"], RESPOND, given["respond"]) or {})
+            return Answer(said["status"], said["body"], said["content_type"])
+        # An upstream without servers; or no location at all.
+        return Answer(503 if "upstream" in given else 404, "", None)
 
     def _check_cookie(self, upstream: Upstream, place: Place) -> None:
         """Refuse the cookie of another sticky upstream of the same site; nginx reads its name in any case."""
@@ -238,21 +247,32 @@ class Locations:
             request |= dict.fromkeys(headers.other_spellings(request))
         host = self._hosts.told(scheme) if values["host"] == header_values.HOST else values["host"]
         passed = f"${_REST}" if prefix else f"{given['rewrite_to']}$is_args$args" if "rewrite_to" in given else ""
-        redirects = values["proxy_redirect"]
-        if prefix and not redirects:
-            redirects = _redirects(match[0].rstrip("/"))
-        elif passed and not redirects:
-            redirects = [["off"]]
-        size, number = values["buffer_size"], values["buffers"]
-        return Proxy(
-            proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}", tls=upstream.tls,
-            prefix=prefix, proxy_bind=upstream.proxy_bind,
-            request_headers=[Header("Host", host), *(Header(name, value or "") for name, value in request.items())],
-            hidden_headers=hidden, redirects=redirects, buffering=values["buffering"], buffer_size=size,
-            buffers=[str(number or 8), size] if size else None, busy_buffers_size=_twice(size) if size else None,
-            next_upstream=values["next_upstream"] or ["off"],
-            **{name: values[name] for name in ("read_timeout", "send_timeout", "connect_timeout",
-                                               "next_upstream_tries", "next_upstream_timeout")})
+        redirects = values["proxy_redirect"] or (
+            _redirects(match[0].rstrip("/")) if prefix else [["off"]] if passed else [])
+        size = values["buffer_size"]
+        return Proxy(**{
+            **_fields(Proxy, values),
+            "proxy_pass": f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}", "tls": upstream.tls,
+            "prefix": prefix, "proxy_bind": upstream.proxy_bind, "hidden_headers": hidden, "redirects": redirects,
+            "request_headers": [Header("Host", host), *(Header(name, value or "") for name, value in request.items())],
+            "buffers": [str(values["buffers"] or 8), size] if size else None,
+            "busy_buffers_size": _twice(size) if size else None, "next_upstream": values["next_upstream"] or ["off"]})
+
+
+def _fields(of: type[Location | Proxy], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the VALUES that are fields of a part of the model by the same name."""
+    names = {field.name for field in fields(of)}
+    return {name: value for name, value in values.items() if name in names}
+
+
+def _log(values: Mapping[str, Any]) -> list[str] | None:
+    """Return the parameters of access_log, None where the log is nginx's."""
+    log, log_format = values["access_log"], values["access_log_format"]
+    if log == "off":
+        return ["off"]
+    if not log and log_format == INHERITED["access_log_format"].default:
+        return None
+    return [log or _LOG, _LOG_FORMATS[log_format]]
 
 
 def _redirects(prefix: str) -> list[list[str]]:
