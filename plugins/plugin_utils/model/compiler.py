@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import forwarded
@@ -72,36 +72,20 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     for name in sorted(set(variables) - set(ROLE)):
         problems.append(f"{name}: not a variable of this role; {_nearest_variable(name)}")
     role = {name: key.read(at(name), variables.get(name)) for name, key in ROLE.items()}
-
-    connections, files = (role[PREFIX + "worker_connections"], role[PREFIX + "worker_rlimit_nofile"])
-    if connections and files and files < connections:
-        at(PREFIX + "worker_rlimit_nofile").refuse(
-            f"{files} is less than {PREFIX}worker_connections, {connections}: each connection needs a file descriptor")
-
-    drop_in = role[PREFIX + "nginx_conf"] == "drop_in"
-    for name in MAIN_CONTEXT if drop_in else ():
-        if role[name] not in (None, ROLE[name].read(at(name), None)):
-            at(name).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is not the role's, and this can only be "
-                            "set there")
-
+    _check_main_context(at, role)
     # A proxy makes no use of its own; another host's run would be the first to find a mistake in it.
     read_keys(at(PREFIX + "server"), SERVER, role[PREFIX + "server"])
     repository = _apt_repository(at(PREFIX + "apt_repository"), role[PREFIX + "apt_repository"])
-    resolver = [server for where, item in at(PREFIX + "resolver").items(
-        role[PREFIX + "resolver"], "addresses") if (server := where.read(address_values.dns_server, item))]
     upstreams = Upstreams(at(PREFIX + "upstreams"), host, inventory or Inventory(),
-                          resolver if resolver or not role[PREFIX + "resolver"] else None)
+                          _resolver(at(PREFIX + "resolver"), role[PREFIX + "resolver"]))
     groups = upstreams.compile(role[PREFIX + "upstreams"])
     sites = Sites(at(PREFIX + "sites"), {group.label: group for group in groups if group.label},
-                  role[PREFIX + "other_upgrades"], host, drop_in, role[PREFIX + "extra_config"] or "")
+                  role[PREFIX + "other_upgrades"], host, role[PREFIX + "nginx_conf"] == "drop_in",
+                  role[PREFIX + "extra_config"] or "")
     compiled = sites.compile(role[PREFIX + "sites"], at(PREFIX + "site_defaults"), role[PREFIX + "site_defaults"])
     refusing = sites.refusing()
     if role[PREFIX + "state"] == "present":
-        if role[PREFIX + "sites"] == [] and role[PREFIX + "allow_no_sites"] is False \
-                and PREFIX + "sites" not in Place.misspelt(variables, ROLE):
-            at(PREFIX + "sites").refuse(
-                f"there is none, and a run would take every site away; {PREFIX}state: absent removes the edge, and "
-                f"{PREFIX}allow_no_sites: true says that an edge without sites is meant")
+        _check_for_sites(at(PREFIX + "sites"), role, variables)
         _warn_of_removed(at(PREFIX + "sites"), host.sites | set(before), before, {site.name for site in compiled})
         _warn_of_unused(at(PREFIX + "upstreams"), groups, sites.used, compiled, role[PREFIX + "extra_config"])
     if problems:
@@ -114,11 +98,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     del scalars["other_upgrades"], scalars["allow_no_sites"]
     return Model(**scalars, apt_repository=repository, server_names_hash_bucket_size=bucket_size(names),
                  server_names_hash_max_size=max_size(len(names)),
-                 variables_hash_max_size=variables_max_size(
-                     2 * len(upstreams.routes) + len(upstreams.sources) + len(sites.hosts.all) - 1
-                     + sum(2 + len(one.forwarded) for one in sites.trusted)
-                     + (_TRUSTED_VARIABLES if sites.trusted else 0)
-                     + (_TLS_VARIABLES if any(site.tls for site in compiled) else 0)),
+                 variables_hash_max_size=variables_max_size(_variables(upstreams, sites, compiled)),
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups,
                  trusted=sites.trusted, forwarded=Forwarded(forwarded.places(), forwarded.schemes()),
                  tls=any(site.tls for site in compiled), hosts=sites.hosts.all,
@@ -127,6 +107,40 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                  references=_references(groups, compiled, refusing), packages=_packages(groups, sites),
                  extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None,
                  warnings=list(dict.fromkeys(hidden(warning, secrets) for warning in warnings)))
+
+
+def _check_main_context(at: Callable[[str], Place], role: Mapping[str, Any]) -> None:
+    """Refuse too few file descriptors, and what only the main file could set where that is not the role's."""
+    connections, files = (role[PREFIX + "worker_connections"], role[PREFIX + "worker_rlimit_nofile"])
+    if connections and files and files < connections:
+        at(PREFIX + "worker_rlimit_nofile").refuse(
+            f"{files} is less than {PREFIX}worker_connections, {connections}: each connection needs a file descriptor")
+    for name in MAIN_CONTEXT if role[PREFIX + "nginx_conf"] == "drop_in" else ():
+        if role[name] not in (None, ROLE[name].read(at(name), None)):
+            at(name).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is not the role's, and this can only be "
+                            "set there")
+
+
+def _resolver(place: Place, raw: Any) -> list[str] | None:
+    """Return the addresses of DNS servers, None where none of those given is one."""
+    found = [server for where, item in place.items(raw, "addresses")
+             if (server := where.read(address_values.dns_server, item))]
+    return found if found or not raw else None
+
+
+def _check_for_sites(place: Place, role: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+    """Refuse an inventory without sites, unless it says that this is meant."""
+    if role[PREFIX + "sites"] == [] and role[PREFIX + "allow_no_sites"] is False \
+            and PREFIX + "sites" not in Place.misspelt(variables, ROLE):
+        place.refuse(f"there is none, and a run would take every site away; {PREFIX}state: absent removes the edge, "
+                     f"and {PREFIX}allow_no_sites: true says that an edge without sites is meant")
+
+
+def _variables(upstreams: Upstreams, sites: Sites, compiled: list[Site]) -> int:
+    """Return how many variables of our own http.conf and upstreams.conf define, besides those of every model."""
+    return (2 * len(upstreams.routes) + len(upstreams.sources) + len(sites.hosts.all) - 1
+            + sum(2 + len(one.forwarded) for one in sites.trusted) + (_TRUSTED_VARIABLES if sites.trusted else 0)
+            + (_TLS_VARIABLES if any(site.tls for site in compiled) else 0))
 
 
 def compile_settings(variables: Mapping[str, Any]) -> Settings:
