@@ -15,8 +15,11 @@ from tests.support.edge import Edge
 from tests.support.host import Host
 from tests.support.releases import USUAL, VERSIONS
 from tests.support.sandbox import Sandbox
+from tests.support.soak import SOAK
 
 Started = Callable[[str, str], Any]
+# It installs applications.
+collect_ignore = [] if SOAK else ["test_applications.py"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,0 +1,5 @@
+"""A page with one line."""
+
+import streamlit
+
+streamlit.write("hello")
