@@ -160,7 +160,7 @@ class Generations:
         self.main = main
         self.folder = folder
         self.before = os.path.join(folder, BEFORE)
-        self._texts: tuple[str, list[bytes]] = ("", [])
+        self._texts: tuple[set[str], list[bytes]] = (set(), [])
         self._includes = re.compile(re.escape(folder) + "/(" + _NAME.pattern + ")/")
 
     def candidate(self, generation: str) -> str:
@@ -210,22 +210,20 @@ class Generations:
             os.symlink(generation, link)
 
     def sockets(self) -> list[str]:
-        """Return the paths of the unix sockets that the newest generation listens on: the one in force, or the next."""
+        """Return the paths of the unix sockets that the generation in force listens on, or the newest one."""
         return sorted({words[1][5:] for words in self._newest(b"unix:")
                        if words[0] == "listen" and words[1].startswith("unix:")})
 
     def logs_and_caches(self) -> list[str]:
-        """Return the paths of files and folders that nginx makes for the newest generation where they are missing."""
+        """Return the paths of files and folders that nginx makes for these generations where they are missing."""
         return sorted({words[1] for words in self._newest(b"_log", b"_path")
                        if _MADE.fullmatch(words[0]) and words[1].startswith("/")})
 
     def _newest(self, *parts: bytes) -> Iterator[list[str]]:
-        """Give the directives with arguments of those files of the newest generation that hold one of PARTS."""
-        generations = self.all()
-        if not generations:
-            return
-        if self._texts[0] != generations[-1]:
-            self._texts = generations[-1], list(self.texts(generations[-1]).values())
+        """Give the directives with arguments of those files in force, and of the newest, that hold one of PARTS."""
+        names = {*self.all()[-1:], self.current() or ""} - {""}
+        if self._texts[0] != names:
+            self._texts = names, [text for name in names for text in self.texts(name).values()]
         for text in self._texts[1]:
             if any(part in text for part in parts):
                 with suppress(Unreadable):
@@ -270,6 +268,12 @@ class Generations:
         """Return by name which lines of a generation's files are not shown; None of one that does not tell."""
         text = read(os.path.join(self.path(generation), MASKED))
         return None if text is None else dict(json.loads(text))
+
+    def mask(self, generation: str, lines: dict[str, list[int]]) -> None:
+        """Note which lines of a generation's files are not shown; its texts stay as they are."""
+        if self.masked(generation) != lines:
+            path = os.path.join(self.path(generation), MASKED)
+            replace(path, json.dumps(lines).encode(), f"{path}.new")
 
     def interim(self, generation: str) -> bool:
         """Tell whether a generation is only a step to the next, and nothing to go back to."""

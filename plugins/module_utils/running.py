@@ -176,14 +176,15 @@ def workers(*pids: int) -> dict[int, bool]:
 def orphans(pid_file: str) -> dict[int, bool]:
     """Return workers that have outlived their master, each with whether it is shutting down; no reload reaches them.
 
-    Anybody can give a process that title. So it has to be in the control group of a running master, where only root
-    puts processes.
+    Anybody can give a process that title. So it has to be in the control group of a running master, and of the user of
+    that one's workers: where nginx was started by hand, its group is that of a session.
     """
     found = masters(pid_file)
     groups = {_control_group(pid) for pid in found} - {""}
+    users = [_numbers(pid, "Uid") for pid in workers(*found)]
     return {pid: text.startswith(SHUTTING_DOWN) for pid, parent in processes().items()
             if parent not in found and (text := title(pid)).startswith(WORKER) and _control_group(pid) in groups
-            and not is_master(parent)}
+            and _numbers(pid, "Uid") in users and not is_master(parent)}
 
 
 def _control_group(pid: int) -> str:

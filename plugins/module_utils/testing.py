@@ -67,7 +67,8 @@ class Tester:
         """Return a line of nginx's, what it quotes hidden where that may be a secret."""
         found = _PLACE.search(line)
         if found and self._is_masked(found[1], int(found[2])):
-            return re.sub(r'"[^"]*"', f'"{MASK}"', line[:found.start()]) + found[0]
+            # What is quoted may hold quotation marks itself.
+            return re.sub(r'".*"', f'"{MASK}"', line[:found.start()]) + found[0]
         return line
 
     def _is_masked(self, path: str, number: int) -> bool:

@@ -96,6 +96,8 @@ class Transaction:
         takeover = self.takeover.needed()
         links = self.takeover.links(self.params["unlink"])
         if self.previous and not (different or takeover or links) and self._is_in_force(digest):
+            if not self.check:
+                self.generations.mask(self.previous, self.params["masked"])
             return self._unchanged(self.previous)
         given = {**{file["name"]: file["content"] for file in self.params["files"]}, self.main: self.params["content"]}
         texts = {checksum(text): text for text in

@@ -226,6 +226,13 @@ def test_a_difference_shows_no_secret_of_a_generation_that_does_not_tell(host: C
     assert told["changed"] and "S3cret" not in str(told["before"])
 
 
+def test_what_came_into_a_vault_since_is_noted_by_a_run_that_changes_nothing(host: Container) -> None:
+    first = committed(host, header("S3cret1"))
+    told = tried(host, header("S3cret1"), masked={"site.conf": [2]})
+    assert (told["generation"], told["different"]) == (first, [])
+    assert host.shell(f"cat {FOLDER}/{first}/masked; stat -c %a {FOLDER}/{first}/masked") == '{"site.conf": [2]}600\n'
+
+
 # --- changing
 
 def test_a_change_is_a_new_generation_and_the_last_ones_are_kept(host: Container) -> None:

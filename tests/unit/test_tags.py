@@ -46,7 +46,7 @@ def ran(role: str, state: str, only: tuple[str, ...], skip: tuple[str, ...]) -> 
     entries, constants = (DataLoader().load_from_file(str(ROLES / role / name), trusted_as_template=True)
                           for name in ("tasks/main.yml", "vars/main.yml"))
     return list(files(entries, only, skip, {
-        **constants, "__websocket_proxy_model": {"state": state}, "ansible_run_tags": list(only),
+        **constants, "__websocket_proxy_model": {"state": state, "program": True}, "ansible_run_tags": list(only),
         "ansible_skip_tags": list(skip)}))
 
 
@@ -60,6 +60,8 @@ def test_each_part_that_is_asked_for_runs_after_one_preflight(role: str, state: 
         assert found[:1] == ["preflight.yml"] if wanted else found == [], skip
         assert found.count("preflight.yml") == bool(wanted), skip
         assert found.count("remove.yml") == (1 if wanted and state == "absent" else 0), skip
+        if role == "websocket_proxy" and state == "present":
+            assert found.count("program.yml") == bool({"configure", "service"}.intersection(wanted)), skip
         if state == "present":
             assert [name for name in found if name.removesuffix(".yml") in PARTS] == [f"{one}.yml" for one in wanted]
 
