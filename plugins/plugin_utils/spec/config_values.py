@@ -20,8 +20,10 @@ def free_text(value: object) -> str:
         raise Refused(f"{shown(value)} is not text")
     check_lines(value)
     try:
-        for _directive in directives(value):
-            pass
+        # The templates end its last line, and indent each: what is escaped at a line's end would be another word then.
+        for directive in directives(f"{value}\n"):
+            if any("\\\n" in word for word in directive.words):
+                raise Refused(f"{shown(value)} has a backslash at the end of a line")
     except Unreadable as reason:
         raise Refused(f"{shown(value)} {reason}") from None
     return value.rstrip("\n")
