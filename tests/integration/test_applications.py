@@ -136,6 +136,16 @@ def test_django_takes_a_form_and_a_websocket_of_its_own_origin(site: Site, progr
 
 
 @NEWEST
+def test_a_client_leads_django_past_no_location(site: Site, programs: Path) -> None:
+    site.serve(locations=[{"path": "/form", "match": "exact", "respond": {"status": 403}},
+                          {"path": "/", "upstream": "app"}])
+    with site.running(programs / "daphne", "--port", site.backend, "django_app:application"):
+        assert site.get("/form")[0] == 403
+        # Daphne takes this prefix off the path, whoever sends it.
+        assert site.get("/x/form", **{"Daphne-Root-Path": "/x"})[0] == 404
+
+
+@NEWEST
 def test_streamlit_takes_a_websocket_of_its_own_origin(site: Site, programs: Path) -> None:
     site.serve()
     with site.running(programs / "streamlit", "run", "streamlit_app.py", "--server.port", site.backend,

@@ -218,9 +218,9 @@ def test_an_application_accepts_its_own_origin_on_another_port(setup: Served) ->
 
 SPOKEN = [
     "Forwarded", "Proxy", "Remote-User", "Remote-Groups", "X-Remote-User", "X-Forwarded-User", "X-Forwarded-Host",
-    "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Forwarded-Server", "X-Original-URL", "X-Rewrite-URL", "True-Client-IP",
-    "X-Client-IP", "X-SSL-Client-Verify", "X-SSL-Client-S-DN", "X-SSL-Client-CN", "X-SSL-Client-Cert",
-    "X-Forwarded-Client-Cert"]
+    "X-Forwarded-Port", "X-Forwarded-Ssl", "X-Forwarded-Server", "X-Original-URL", "X-Rewrite-URL",
+    "Daphne-Root-Path", "True-Client-IP", "X-Client-IP", "X-SSL-Client-Verify", "X-SSL-Client-S-DN",
+    "X-SSL-Client-CN", "X-SSL-Client-Cert", "X-Forwarded-Client-Cert"]
 
 
 def spoken(setup: Served, names: list[str], source: str = "", path: str = "/") -> set[str]:

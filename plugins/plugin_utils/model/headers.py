@@ -25,7 +25,7 @@ FORWARDED = (
     "Forwarded", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Protocol",
     "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded-Server",
     # Other paths than the one by which the location was chosen.
-    "X-Original-URL", "X-Rewrite-URL",
+    "X-Original-URL", "X-Rewrite-URL", "Daphne-Root-Path",
     # Other clients.
     "True-Client-IP", "X-Client-IP",
     # Users and certificates that a proxy in front has checked.
