@@ -1,5 +1,7 @@
 """Real applications behind the edge, over TLS on another port than 443: they accept their own Origin, and no other.
 
+Users name the port on which nginx listens, or one that a firewall maps to it.
+
 Only ``make soak`` collects this module: it installs the applications.
 """
 
@@ -7,11 +9,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ from tests.support.waiting import wait_until
 FOLDER = CHECKOUT / "tests/support/applications"
 CACHE = CHECKOUT / ".cache/applications"
 NAME = "app.example.com"
+PREFIXES = pytest.mark.parametrize("prefix", ["", "/tools"], ids=["root", "prefix"])
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +48,13 @@ def programs() -> Path:
 class Site:
     """One application behind the edge."""
 
-    def __init__(self, edge: Edge) -> None:
+    def __init__(self, edge: Edge, named: int = 0) -> None:
         self.edge = edge
         self.port = free_port()
+        self.named = named or self.port
         self.backend = free_port()
-        self.origin = f"https://{NAME}:{self.port}"
+        self.origin = f"https://{NAME}:{self.named}"
+        self.foreign = ["https://evil.example.com", f"https://{NAME}", f"https://{NAME}:{self.named + 1}"]
 
     def serve(self, *servers: str, upstream: Mapping[str, Any] | None = None, **keys: Any) -> None:
         """Serve it on a port of 127.0.0.1."""
@@ -63,8 +69,11 @@ class Site:
     @contextmanager
     def running(self, *command: object, port: int = 0, unix: str = "") -> Iterator[None]:
         """Run the application until the end of the block."""
+        # Streamlit asks a site on the Internet for its own address when it meets a foreign origin.
+        nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
         process = subprocess.Popen([str(word) for word in command], cwd=FOLDER, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   env={**os.environ, **nowhere})
         try:
             def up() -> bool:
                 with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as probe:
@@ -85,7 +94,7 @@ class Site:
     def ask(self, path: str, data: bytes | None = None, **headers: str) -> tuple[int, str, str]:
         """Return the status, the body and the cookies of an answer."""
         context = self._context()
-        connection = http.client.HTTPSConnection(NAME, self.port, context=context)
+        connection = http.client.HTTPSConnection(NAME, self.named, context=context)
         connection.sock = context.wrap_socket(self._connected(), server_hostname=NAME)
         with closing(connection):
             connection.request("GET" if data is None else "POST", path, data, headers)
@@ -98,14 +107,17 @@ class Site:
 
     def open(self, path: str, origin: str = "", **how: Any) -> ClientConnection:
         """Open a WebSocket as a browser with a page of ORIGIN does."""
-        return connect(f"wss://{NAME}:{self.port}{path}", sock=self._connected(),
-                       ssl=self._context(), origin=origin or self.origin, **how)
+        return connect(f"wss://{NAME}:{self.named}{path}", sock=self._connected(),
+                       ssl=self._context(), origin=origin or self.origin, open_timeout=60, **how)
 
-    def refused(self, path: str, **how: Any) -> int:
-        """Return the status with which a handshake from a page of another site is refused."""
-        with pytest.raises(InvalidStatus) as refusal:
-            self.open(path, origin="https://evil.example.com", **how)
-        return refusal.value.response.status_code
+    def refused(self, path: str, origins: Sequence[str] = (), **how: Any) -> set[int]:
+        """Return the statuses with which handshakes from pages of other sites are refused."""
+        statuses = set()
+        for origin in origins or self.foreign:
+            with pytest.raises(InvalidStatus) as refusal:
+                self.open(path, origin=origin, **how)
+            statuses.add(refusal.value.response.status_code)
+        return statuses
 
     @staticmethod
     def _context() -> ssl.SSLContext:
@@ -114,25 +126,28 @@ class Site:
         return context
 
 
-@pytest.fixture(name="site")
-def site_(serving: Edge) -> Iterator[Site]:
+@pytest.fixture(name="site", params=[0, 8443], ids=["own-port", "mapped-port"])
+def site_(serving: Edge, request: pytest.FixtureRequest) -> Iterator[Site]:
     """Give a site without an application."""
-    yield Site(serving)
+    yield Site(serving, request.param)
     serving.stop()
 
 
 @NEWEST
-def test_django_takes_a_form_and_a_websocket_of_its_own_origin(site: Site, programs: Path) -> None:
-    site.serve()
-    with site.running(programs / "daphne", "--port", site.backend, "django_app:application"):
-        token = site.get("/form")[1]
+@PREFIXES
+def test_django_takes_a_form_and_a_websocket_of_its_own_origin(site: Site, programs: Path, prefix: str) -> None:
+    site.serve(locations=[{"path": f"{prefix}/", "upstream": "app"}])
+    with site.running(programs / "daphne", "--port", site.backend, f"--root-path={prefix}", "django_app:application"):
+        token = site.get(f"{prefix}/form")[1]
         how = {"Cookie": f"csrftoken={token}", "X-CSRFToken": token}
-        assert site.get("/form", b"", **how, Origin=site.origin) == (200, "taken")
-        assert site.get("/form", b"", **how, Origin="https://evil.example.com")[0] == 403
-        with site.open("/ws") as connection:
+        assert site.get(f"{prefix}/form", b"", **how, Origin=site.origin) == (200, "taken")
+        for origin in site.foreign:
+            assert site.get(f"{prefix}/form", b"", **how, Origin=origin)[0] == 403
+        with site.open(f"{prefix}/ws") as connection:
             connection.send("x")
             assert connection.recv(10) == "x"
-        assert site.refused("/ws") == 403
+        # Channels compares names, and no ports.
+        assert site.refused(f"{prefix}/ws", site.foreign[:1]) == {403}
 
 
 @NEWEST
@@ -146,32 +161,37 @@ def test_a_client_leads_django_past_no_location(site: Site, programs: Path) -> N
 
 
 @NEWEST
-def test_streamlit_takes_a_websocket_of_its_own_origin(site: Site, programs: Path) -> None:
-    site.serve()
+@PREFIXES
+def test_streamlit_takes_a_websocket_of_its_own_origin(site: Site, programs: Path, prefix: str) -> None:
+    site.serve(locations=[{"path": f"{prefix}/", "upstream": "app"}])
     with site.running(programs / "streamlit", "run", "streamlit_app.py", "--server.port", site.backend,
                       "--server.address", "127.0.0.1", "--server.headless", "true",
-                      "--browser.gatherUsageStats", "false"):
-        assert "Streamlit" in site.get("/")[1]
-        with site.open("/_stcore/stream", subprotocols=["streamlit"]) as connection:
-            assert connection.response and connection.response.status_code == 101
-        assert site.refused("/_stcore/stream", subprotocols=["streamlit"]) == 403
+                      "--browser.gatherUsageStats", "false", "--server.baseUrlPath", prefix):
+        assert "Streamlit" in site.get(f"{prefix}/")[1]
+        with site.open(f"{prefix}/_stcore/stream", subprotocols=["streamlit"]) as connection:
+            # BackMsg.rerun_script: the page asks for its contents.
+            connection.send(b"Z\0")
+            while b"hello" not in connection.recv(60):
+                pass
+        assert site.refused(f"{prefix}/_stcore/stream", subprotocols=["streamlit"]) == {403}
 
 
 @NEWEST
-def test_bokeh_takes_a_websocket_of_the_origin_that_it_is_told(site: Site, programs: Path) -> None:
-    site.serve()
+@PREFIXES
+def test_bokeh_takes_a_websocket_of_the_origin_that_it_is_told(site: Site, programs: Path, prefix: str) -> None:
+    site.serve(locations=[{"path": f"{prefix}/", "upstream": "app"}])
     with site.running(programs / "bokeh", "serve", "bokeh_app.py", "--port", site.backend, "--address", "127.0.0.1",
-                      "--allow-websocket-origin", f"{NAME}:{site.port}"):
-        found = re.search(r'"token":"([^"]+)"', site.get("/bokeh_app")[1])
+                      "--allow-websocket-origin", f"{NAME}:{site.named}", f"--prefix={prefix}"):
+        found = re.search(r'"token":"([^"]+)"', site.get(f"{prefix}/bokeh_app")[1])
         assert found
         protocols = ["bokeh", found[1]]
-        with site.open("/bokeh_app/ws", subprotocols=protocols) as connection:
+        with site.open(f"{prefix}/bokeh_app/ws", subprotocols=protocols) as connection:
             assert json.loads(connection.recv(10))["msgtype"] == "ACK"
-        assert site.refused("/bokeh_app/ws", subprotocols=protocols) == 403
+        assert site.refused(f"{prefix}/bokeh_app/ws", subprotocols=protocols) == {403}
 
 
 @NEWEST
-@pytest.mark.parametrize("prefix", ["", "/jupyter"])
+@PREFIXES
 def test_jupyter_runs_code_for_its_own_origin(site: Site, programs: Path, prefix: str) -> None:
     site.serve(locations=[{"path": f"{prefix}/", "upstream": "app", "buffering": False,
                            "client_max_body_size": "100m"}])
@@ -192,7 +212,7 @@ def test_jupyter_runs_code_for_its_own_origin(site: Site, programs: Path, prefix
             while (message := json.loads(connection.recv(60)))["msg_type"] != "stream":
                 pass
             assert message["content"]["text"] == "42\n"
-        assert site.refused(channels, additional_headers=login) == 403
+        assert site.refused(channels, additional_headers=login) == {403}
 
 
 @NEWEST
