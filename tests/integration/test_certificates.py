@@ -203,7 +203,7 @@ def test_what_a_generation_names_stays_and_all_else_goes(box: Box) -> None:
     # Of a run that was cut off.
     box.container.write({f"{FOLDER}/tmp12345/a-1.key": "x"})
     box.container.write({"/etc/nginx/websocket_proxy/000001-000000000000/site-a.conf":
-                         f"ssl_certificate {FOLDER}/a-1.pem;\\nssl_certificate_key {FOLDER}/a-1.key;\\n"})
+                         f"ssl_certificate {FOLDER}/a-1.pem;\nssl_certificate_key \"{FOLDER}/a-1.key\";\n"})
     box.call(content(GOOD, "a-2"))
     assert box.container.shell(f"ls {FOLDER}").split() == ["a-1.key", "a-1.pem", "a-2.key", "a-2.pem"]
     box.container.shell("rm -r /etc/nginx/websocket_proxy/*")

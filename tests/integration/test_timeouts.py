@@ -158,7 +158,9 @@ def test_a_backend_that_cannot_be_reached_is_given_up_when_connect_timeout_ends(
     ("b", "/own", ("1d", "2m", "3s")),
 ])
 def test_nginx_has_each_time_at_its_location(setup: Setup, site: str, path: str, times: tuple[str, ...]) -> None:
-    server = setup.edge.dump().split(f"server_name {site};")[1].split("server_name")[0]
+    dump = setup.edge.dump()
+    server = dump.split(f"server_name {site};")[1].split("server_name")[0]
     location = server.split(f"location {path} {{")[1].split("location ")[0]
     assert tuple(re.findall(r"proxy_(?:read|send|connect)_timeout (\S+);", location)) == times
-    assert "proxy_socket_keepalive on;" in location
+    # In the file with what all have in common.
+    assert "/proxy_params;" in location and "proxy_socket_keepalive on;" in dump

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError
 from tests.support.backends import Backend, numbered
 from tests.support.client import HANDSHAKE, Answer, Client, get, head_of
 from tests.support.edge import Edge
@@ -487,7 +488,7 @@ def test_idle_connections_are_kept_within_their_limits(
 
 def test_an_idle_connection_is_kept_no_longer_than_keepalive_time(setup: Setup) -> None:
     if setup.edge.nginx_version < (1, 19, 10):
-        with pytest.raises(AssertionError, match=r"this needs nginx 1\.19\.10 or newer, and the host has 1\.18\.0"):
+        with pytest.raises(InventoryError, match=r"this needs nginx 1\.19\.10 or newer, and the host has 1\.18\.0"):
             setup.serve(setup.addresses[0], keepalive=4, keepalive_time="500ms")
         return
     setup.serve(setup.addresses[0], keepalive=4, keepalive_time="500ms")

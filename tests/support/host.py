@@ -95,7 +95,7 @@ class Host(Container):
         wait_until(lambda: self.run("systemctl is-system-running --wait")[1].strip() in ("running", "degraded"))
         # Its input ends with this process, however that ends.
         self._watch = subprocess.Popen(["docker", "exec", "--interactive", self.name, "sh", "-c",
-                                        "cat; systemctl poweroff"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+                                        "cat && systemctl poweroff"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         self.address = self._docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.name)
 
     def _write_unit(self) -> None:
