@@ -90,13 +90,21 @@ class Host(Container):
         return subprocess.run(["docker", *words], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
     def _booted(self) -> None:
-        self._process = subprocess.Popen(["docker", "exec", "--interactive", self.name, *AGENT],
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        wait_until(self._entered, 30)
         wait_until(lambda: self.run("systemctl is-system-running --wait")[1].strip() in ("running", "degraded"))
         # Its input ends with this process, however that ends.
         self._watch = subprocess.Popen(["docker", "exec", "--interactive", self.name, "sh", "-c",
                                         "cat && systemctl poweroff"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         self.address = self._docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.name)
+
+    def _entered(self) -> bool:
+        """Start what runs commands; on a busy machine, docker says that a host has started before it can be entered."""
+        self._process = subprocess.Popen(["docker", "exec", "--interactive", self.name, *AGENT],
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            return self.run("true")[0] == 0
+        except (AssertionError, OSError, ValueError):
+            return False
 
     def _write_unit(self) -> None:
         """Write what the role writes beside nginx's configuration."""
