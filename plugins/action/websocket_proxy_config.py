@@ -44,7 +44,6 @@ class ActionModule(RoleAction):
             **LAYOUTS[settings.nginx_conf].options(), "allow_restart": settings.allow_restart,
             "max_draining": settings.max_draining_generations}}
 
-
     def _earlier(self, settings: Settings, arguments: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
         """Do what needs no inventory, which may be what is wrong."""
         if arguments["state"] == "listed":

@@ -151,13 +151,12 @@ def test_what_the_model_accepts_nginx_accepts_and_what_it_refuses_it_explains(ed
     for example in inventory_examples():
         try:
             accepted.append((example, edge.compiled(example.variables, example.groups, example.hostvars)))
-            continue
         except InventoryError as error:
-            refused, problems = refused + 1, error.problems
-        for problem in problems:
-            path, _colon, reason = problem.partition(": ")
-            assert len(reason) > 10 and "\n" not in problem, problem
-            assert stands_there(path, example), (problem, example)
+            refused += 1
+            for problem in error.problems:
+                path, _colon, reason = problem.partition(": ")
+                assert len(reason) > 10 and "\n" not in problem, problem
+                assert stands_there(path, example), (problem, example)
     for (example, _model), told in zip(accepted, edge.tests([model for _example, model in accepted]), strict=True):
         assert told == "", example
     assert len(accepted) > EXAMPLES * 0.4 and refused > EXAMPLES * 0.1, (len(accepted), refused)

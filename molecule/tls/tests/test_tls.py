@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -36,7 +36,7 @@ ENDS = [OLDEST, NEWEST]
 each_proxy = pytest.mark.parametrize("proxy", PROXIES)
 
 
-def everywhere(command: str, proxies: list[str] = PROXIES) -> dict[str, str]:
+def everywhere(command: str, proxies: Sequence[str] = tuple(PROXIES)) -> dict[str, str]:
     """Run a command on each proxy; return what it printed."""
     return {proxy: host(proxy).check_output(command) for proxy in proxies}
 

@@ -43,6 +43,7 @@ def cookie_domain(value: object) -> str:
         raise Refused(f"{shown(value)} is not a domain; expected one such as example.com")
     return checked
 
+
 # The name and port that a client asked for.
 HOST = "$websocket_proxy_host"
 

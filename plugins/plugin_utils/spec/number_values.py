@@ -22,6 +22,7 @@ def whole(minimum: int, maximum: int) -> Callable[[object], int]:
 
     return kind
 
+
 port = whole(1, 65535)
 
 

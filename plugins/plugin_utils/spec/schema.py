@@ -146,6 +146,7 @@ SERVER = _level("server", {
     "fail_timeout": time_values.seconds,
 })
 
+
 @dataclass(frozen=True)
 class Method:
     """A way of balancing, of which DIRECTIVE makes the words of nginx's directive; none for round robin.

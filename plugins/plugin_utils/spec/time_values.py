@@ -41,7 +41,7 @@ def duration_or_never(value: object) -> str:
 
 def _is_zero(value: object) -> bool:
     """Tell whether a value is the whole number 0, which False and 0.0 are equal to."""
-    return value == "0" or (type(value) is int and value == 0)
+    return value == "0" or (isinstance(value, int) and not isinstance(value, bool) and value == 0)
 
 
 def seconds(value: object) -> str:
