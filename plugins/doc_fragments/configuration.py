@@ -24,14 +24,6 @@ options:
     # How it is changed and tested.
     DOCUMENTATION = r"""
 options:
-  path:
-    description: Absolute path of the main file, which names the generation in force. It must not be a symbolic link.
-    type: str
-    default: /etc/nginx/nginx.conf
-  folder:
-    description: Absolute path of the folder that holds the generations. Only this collection writes there.
-    type: str
-    required: true
   entry:
     description:
       - The file that nginx starts from, where that is another one, which includes O(path).

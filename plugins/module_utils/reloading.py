@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A reload of nginx with the proof that it came true, and what becomes of it when it did not.
 
-Hosts get a copy of this and of what it imports, for a reload without Ansible; so it needs nothing but Python.
+The host program holds this and what it imports, for a reload without Ansible; so it needs nothing but Python.
 """
 
 from __future__ import annotations

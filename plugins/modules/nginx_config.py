@@ -28,6 +28,7 @@ notes:
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - wsedge.nginx.configuration
+  - wsedge.nginx.configuration.place
 attributes:
   check_mode:
     support: full
