@@ -53,16 +53,17 @@ def takes_underscores(folder: str) -> bool:
 
 
 def sha256(path: str) -> str:
-    """Return the checksum of a regular file of root's with mode 0644 or 0755, and nothing for any other."""
+    """Return the checksum of a regular file of root's with mode 0644, a program's 0755, and nothing for any other."""
     try:
         found = os.lstat(path)
-        if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) not in (0o644, 0o755) \
-                or (found.st_uid, found.st_gid) != (0, 0):
+        if not stat.S_ISREG(found.st_mode) or (found.st_uid, found.st_gid) != (0, 0):
             return ""
         with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
+            content = file.read()
     except OSError:
         return ""
+    mode = 0o755 if content.startswith(b"#!") else 0o644
+    return hashlib.sha256(content).hexdigest() if stat.S_IMODE(found.st_mode) == mode else ""
 
 
 def can_open_ipv6() -> bool:

@@ -98,7 +98,7 @@ systemd:
   returned: success
 files:
   description: The SHA-256 of each of O(files); empty for one that is not there, or is not root's
-    with mode 0644 or 0755.
+    with mode 0644, or 0755 where it begins with C(#!).
   type: dict
   returned: success
 ipv6:
