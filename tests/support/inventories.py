@@ -8,10 +8,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.locations import PURPOSES
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import time_values
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import NAMES
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import INHERITED
+from tests.support.key_examples import EXAMPLES
 
 
 @dataclass
@@ -30,6 +32,18 @@ def is_duration(value: object) -> bool:
     except Refused:
         return False
     return True
+
+
+Strategies = dict[str, st.SearchStrategy[Any]]
+
+
+def whole(level: str, drawn: Strategies, *elsewhere: str) -> Strategies:
+    """Add to the strategies for a level what it lacks, so that a new key is tried at once: the keys' examples.
+
+    Those that are drawn ELSEWHERE, or need something beside them, are left out.
+    """
+    return {**{key: st.just(value) for key, value in EXAMPLES[level].items()
+               if key not in elsewhere and not isinstance(value, tuple)}, **drawn}
 
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789_"
@@ -59,20 +73,21 @@ HEADERS = st.lists(NAME.filter(lambda name: name[0] != "_" and name.lower() not 
 SIZE = st.builds("{}{}".format, st.integers(4, 512), st.sampled_from("kK"))
 TEXT = st.sampled_from(["", "# nothing\n", "limit_rate 5k;", "if ($arg_x) {\n    return 404;\n}"])
 # For every answer, and for what goes to an upstream alone.
-OWN = {
+OWN: Strategies = {
     "response_headers": HEADERS, "client_max_body_size": SIZE | st.just(0), "client_body_timeout": TIME,
     "client_send_timeout": TIME, "keepalive_timeout": TIME | st.just(0), "gzip": st.booleans(),
     "access_log": st.sampled_from(["off", "/var/log/nginx/x.log"]),
     "access_log_format": st.sampled_from(["combined", "websocket"]), "maintenance": st.booleans(),
 }
-OPTIONAL = {
+OPTIONAL = whole("inherited", {
     **OWN, "host": st.sampled_from(["$websocket_proxy_host", "$host", "$http_host"]) | LABEL,
     "buffering": st.booleans(), "buffer_size": SIZE,
     "proxy_redirect": st.sampled_from(["default", "off", {"http://": "https://"}, {"/": "/x/", "a;b": "c{$host}"}]),
     "read_timeout": TIME, "send_timeout": TIME, "connect_timeout": TIME, "request_headers": HEADERS,
     "next_upstream": st.lists(st.sampled_from(INHERITED["next_upstream"].choices), unique=True),
     "next_upstream_tries": st.integers(0, 1000), "next_upstream_timeout": TIME | st.just(0),
-}
+})
+OWN = {key: strategy for key, strategy in OPTIONAL.items() if key not in PURPOSES["upstream"]}
 
 EXPRESSION = st.sampled_from(["^/a", "\\.php$", "^/(a|b){1,2}[;{}\" ]", "x y", "#"])
 BODY = st.text(st.sampled_from("ab $\"\\;{}#\n\t'ü"), max_size=40)
@@ -88,8 +103,9 @@ PURPOSE = st.one_of(
 PROXIES = st.sampled_from(["unix:", "10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1"])
 SECONDS = st.integers(1, 100000) | st.builds("{}{}".format, st.integers(1, 9), st.sampled_from("smhd"))
 RARELY = st.sampled_from([False] * 4 + [True])
-OPTIONS = {"weight": st.integers(1, 256), "max_conns": st.integers(0, 2000), "max_fails": st.integers(0, 1000000),
-           "fail_timeout": SECONDS, "backup": RARELY, "down": st.booleans()}
+OPTIONS = whole("server", {
+    "weight": st.integers(1, 256), "max_conns": st.integers(0, 2000), "max_fails": st.integers(0, 1000000),
+    "fail_timeout": SECONDS, "backup": RARELY, "down": st.booleans()}, "address")
 VARIABLE = st.sampled_from(sorted(NAMES)).map("${{{}}}".format) | st.builds(
     "${}{}".format, st.sampled_from(["arg_", "cookie_", "http_"]), WORD)
 ODD = st.text(st.sampled_from("ab;{}'\\\""))
@@ -103,20 +119,22 @@ METHOD = st.sampled_from(["round_robin", "round_robin", "least_conn", "ip_hash",
 ) | st.just({"random": {"two": "least_conn"}})
 # Hosts whose names are addresses, so that nginx finds them.
 GROUPS = {"chat": ["192.0.2.1", "192.0.2.2", "192.0.2.10"], "single": ["192.0.2.1"], "empty": []}
-UPSTREAM = {"load_balancing": METHOD, "keepalive": st.integers(0, 1000), "keepalive_requests": st.integers(1, 10**9),
-            "keepalive_timeout": TIME, "keepalive_time": TIME, "group": st.sampled_from(sorted(GROUPS)), "port": PORT,
-            "allow_empty": st.booleans(), "resolve": RARELY,
-            "proxy_bind": st.lists(st.integers(1, 254).map("127.0.0.{}".format), max_size=20, unique=True)}
+UPSTREAM = whole("upstream", {
+    "load_balancing": METHOD, "keepalive": st.integers(0, 1000), "keepalive_requests": st.integers(1, 10**9),
+    "keepalive_timeout": TIME, "keepalive_time": TIME, "group": st.sampled_from(sorted(GROUPS)), "port": PORT,
+    "allow_empty": st.booleans(), "resolve": RARELY,
+    "proxy_bind": st.lists(st.integers(1, 254).map("127.0.0.{}".format), max_size=20, unique=True)}, "name", "servers")
 # Files that are there wherever these inventories are tried.
 CERTIFICATE = {"certificate": "/etc/ssl/tests/any.pem", "certificate_key": "/etc/ssl/tests/any.key"}
 NO_ADDRESS = HOST.filter(lambda host: host[0] not in "*[0123456789")
 UPSTREAM["tls"] = st.fixed_dictionaries({"server_name": NO_ADDRESS}, optional={
     "verify": st.booleans(), "ca": st.just(CERTIFICATE["certificate"])})
-TLS = {"redirect": st.sampled_from([False, 301, 302, 307, 308]),
-       "ssl_buffer_size": st.sampled_from(["1k", "4k", "16k"]),
-       "hsts": st.fixed_dictionaries({}, optional={"max_age": SECONDS, "include_subdomains": st.booleans()}),
-       "client_certificate": st.fixed_dictionaries({"ca": st.just(CERTIFICATE["certificate"])}, optional={
-           "verify": st.sampled_from(["on", True, "optional"]), "depth": st.integers(1, 10)})}
+TLS = whole("tls", {
+    "redirect": st.sampled_from([False, 301, 302, 307, 308]), "ssl_buffer_size": st.sampled_from(["1k", "4k", "16k"]),
+    "hsts": st.fixed_dictionaries({}, optional={"max_age": SECONDS, "include_subdomains": st.booleans()}),
+    "client_certificate": st.fixed_dictionaries({"ca": st.just(CERTIFICATE["certificate"])}, optional={
+        "verify": st.sampled_from(["on", True, "optional"]), "depth": st.integers(1, 10)})},
+    *CERTIFICATE, "profile", "http2", "redirect_listen")
 # Upstreams that nothing is wrong with: few sets of keys drawn by chance are sound.
 SOUND = [{"servers"}, {"servers", "load_balancing"}, {"servers", "keepalive", "keepalive_requests"},
          {"group", "port"}, {"group", "port", "allow_empty", "load_balancing"}, {"servers", "proxy_bind"},
@@ -152,8 +170,9 @@ def upstreams(draw: st.DrawFn, label: str) -> dict[str, Any]:
 def inventories(draw: st.DrawFn) -> Example:
     """Draw an inventory; one in five is changed somewhere afterwards."""
     labels = draw(st.lists(NAME, min_size=1, max_size=5, unique_by=str.lower))
+    location_keys = {"path", "match", "upstream", "expires", "extra_config"}
     proxied = st.fixed_dictionaries({"upstream": st.sampled_from(labels)}, optional={
-        **OPTIONAL, "websocket_only": st.booleans(), "rewrite_to": PATH})
+        **OPTIONAL, **whole("location", {"websocket_only": st.booleans(), "rewrite_to": PATH}, *location_keys)})
     stripped = st.fixed_dictionaries({"upstream": st.sampled_from(labels), "strip_prefix": st.just(True),
                                       "path": PATH.filter(lambda path: "." not in path).map(
                                           lambda path: f"{path.rstrip('/')}/")})
@@ -171,11 +190,13 @@ def inventories(draw: st.DrawFn) -> Example:
     for number, name in enumerate(names):
         given = draw(st.fixed_dictionaries(
             {"locations": st.lists(location, min_size=1, max_size=4, unique_by=lambda one: one["path"].rstrip("/"))},
-            optional={**OPTIONAL, "extra_config": TEXT, "trusted_proxies": st.lists(PROXIES, unique=True),
-                      "other_upgrades": st.sampled_from(["ignore", "reject"]),
-                      "dot_segments": st.sampled_from(["refuse", "pass"]),
-                      "listen": st.lists(LISTEN, min_size=1, max_size=3,
-                                         unique_by=lambda one: str(one).rpartition(":")[2])}))
+            optional={**OPTIONAL, **whole("site", {
+                "extra_config": TEXT, "trusted_proxies": st.lists(PROXIES, unique=True),
+                "other_upgrades": st.sampled_from(["ignore", "reject"]),
+                "dot_segments": st.sampled_from(["refuse", "pass"]),
+                "listen": st.lists(LISTEN, min_size=1, max_size=3,
+                                   unique_by=lambda one: str(one).rpartition(":")[2])},
+                "name", "server_names", "tls", "upstream", "locations")}))
         if draw(st.booleans()) and name[0] not in "[0123456789":
             given["tls"] = {**common, **CERTIFICATE, **draw(st.fixed_dictionaries({}, optional=TLS))}
         names_ = [name, *([{"regex": "^a{2}[;#]$"}] if draw(RARELY) else [])]

@@ -31,7 +31,6 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Pl
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     INHERITED,
     LOCATION,
-    PURPOSES,
     REDIRECT,
     RESPOND,
     read_keys,
@@ -48,6 +47,14 @@ _REST = "websocket_proxy_rest"
 _OWN_ADDRESS = "websocket_proxy_own_address"
 # What the prefix is taken from is to be written plainly: no /./ in it either.
 _NO_DOT = r"(?![^?]*(?:/|%2[fF])(?:\.|%2[eE])(?:/|%2[fF]|\?|$))"
+# What a location can be, and the keys that go with that alone.
+PURPOSES: dict[str, set[str]] = {
+    "upstream": {name for name in LOCATION if name in {field.name for field in fields(Proxy)}} | {
+        "websocket_only", "strip_prefix", "rewrite_to", "host", "proxy_redirect"},
+    "root": {"try_files"},
+    "redirect": set(),
+    "respond": set(),
+}
 _LOG = "/var/log/nginx/access.log"
 _LOG_FORMATS = {"combined": "combined", "websocket": "websocket_proxy_websocket"}
 
@@ -168,7 +175,7 @@ class Locations:
             place.refuse(f"a location needs one of {', '.join(PURPOSES)}, and {listed}")
             return
         for purpose, keys in PURPOSES.items():
-            for key in keys:
+            for key in sorted(keys):
                 if key in given and purpose != purposes[0]:
                     place[key].refuse(f"this goes with {purpose}, and here is {purposes[0]}")
         if given.get("strip_prefix") and "rewrite_to" in given:

@@ -218,16 +218,6 @@ LOCATION = _level("location", {
     "extra_config": config_values.free_text,
 }) | _SHARED
 
-# What a location can be, and the keys that go with that alone.
-PURPOSES = {
-    "upstream": ("websocket_only", "strip_prefix", "rewrite_to", "request_headers", "read_timeout", "send_timeout",
-                 "connect_timeout", "next_upstream", "next_upstream_tries", "next_upstream_timeout", "host",
-                 "buffering", "buffer_size", "buffers", "proxy_redirect"),
-    "root": ("try_files",),
-    "redirect": (),
-    "respond": (),
-}
-
 REDIRECT = _level("redirect", {
     "to": header_values.redirect_to,
 })
