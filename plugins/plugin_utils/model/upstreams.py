@@ -98,33 +98,41 @@ class Upstreams:
 
     def _upstream(self, place: Place, given: Mapping[str, Any], raw: object) -> Upstream:
         values = with_defaults(UPSTREAM, given)
-        label = given.get("name", "")
-        if label:
-            place["name"].once(self._names, label.lower(), f"{shown(label)} is already the name of")
         said = place.said(raw, UPSTREAM)
+        label = given.get("name", "")
         members = list(self._members(place, given, said))
         method, options = self._method(place["load_balancing"], values["load_balancing"])
-        self._check_backups(place, method, members)
         bind = self._bind(place["proxy_bind"], values["proxy_bind"])
+        self._check(place, given, said, members, bind)
+        self._check_backups(place, method, members)
+        route = self._route(options) if method == "sticky" and not self._host.has(*METHODS[method].since) else None
+        directive = METHODS[method].directive(options) if method else []
+        return Upstream(**{
+            **{name: values[name] for name in ("keepalive_requests", "keepalive_timeout", "keepalive_time")},
+            "name": f"websocket_proxy_{label}", "label": label, "zone": [],
+            "load_balancing": ["hash", route.key, "consistent"] if route else directive,
+            "servers": [_server(member, values["resolve"]) for member in members],
+            "keepalive": values["keepalive"] or (0 if self._host.has(*_KEEPALIVE_BY_DEFAULT) else None),
+            "resolver": self._asks() if values["resolve"] else [],
+            "proxy_bind": self._source(bind), "new_cookie": route.new_cookie if route else None,
+            "cookie": options.get("cookie"), "cookie_path": options.get("path"),
+            "tls": self._tls(place["tls"], given.get("tls"), members)})
+
+    def _check(self, place: Place, given: Mapping[str, Any], said: Collection[str], members: Sequence[_Member],
+               bind: Sequence[str]) -> None:
+        """Refuse what no upstream may be, whatever its way of balancing."""
+        if given.get("name"):
+            place["name"].once(self._names, given["name"].lower(), f"{shown(given['name'])} is already the name of")
         if bind:
             self._check_families(members, bind)
         self._check_ports(members, bind)
         self._check_keepalive(place, given, said)
-        if values["resolve"]:
+        if given.get("resolve"):
             self._check_resolve(place["resolve"])
-        route = self._route(options) if method == "sticky" and not self._host.has(*METHODS[method].since) else None
-        directive = ["hash", route.key, "consistent"] if route else METHODS[method].directive(options) if method else []
-        return Upstream(
-            name=f"websocket_proxy_{label}", label=label, zone=[],
-            load_balancing=directive,
-            servers=[_server(member, values["resolve"]) for member in members],
-            keepalive=values["keepalive"] or (0 if self._host.has(*_KEEPALIVE_BY_DEFAULT) else None),
-            keepalive_requests=values["keepalive_requests"], keepalive_timeout=values["keepalive_timeout"],
-            keepalive_time=values["keepalive_time"],
-            resolver=[*(self._resolver or []), *([] if self._host.ipv6 else ["ipv6=off"])] if values["resolve"] else [],
-            proxy_bind=self._source(bind), new_cookie=route.new_cookie if route else None,
-            cookie=options.get("cookie"), cookie_path=options.get("path"),
-            tls=self._tls(place["tls"], given.get("tls"), members))
+
+    def _asks(self) -> list[str]:
+        """Return the parameters of resolver."""
+        return [*(self._resolver or []), *([] if self._host.ipv6 else ["ipv6=off"])]
 
     def _tls(self, place: Place, raw: object, members: list[_Member]) -> UpstreamTls | None:
         given = None if raw is None else read_keys(place, UPSTREAM_TLS, raw)
