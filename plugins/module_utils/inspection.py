@@ -13,8 +13,13 @@ import socket
 import stat
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.module_utils.language import switched_on
+from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives, switched_on
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
+
+# Words of a listen directive with which nginx counts as set what others must not set again.
+_LISTEN_OPTIONS = re.compile(
+    r"listen[^;]*?\s(?:(?:setfib|fastopen|backlog|rcvbuf|sndbuf|accept_filter|ipv6only|so_keepalive)=|"
+    r"(?:deferred|reuseport|bind)(?:[\s;]|$))")
 
 
 def output(run: Run, *command: str) -> str:
@@ -41,15 +46,42 @@ def entries(folder: str) -> list[str]:
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
-def takes_underscores(folder: str) -> bool:
-    """Tell whether a configuration file in a folder, generations apart, may have nginx take underscores in headers."""
+def texts(folder: str) -> dict[str, str]:
+    """Return the text of each file in a folder, generations apart, by its path."""
+    found = {}
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if (parent, name) != (folder, "websocket_proxy")]
         for path in filter(os.path.isfile, (os.path.join(parent, name) for name in files)):
             with contextlib.suppress(OSError), open(path, "rb") as file:
-                if switched_on(file.read().decode(errors="surrogateescape"), "underscores_in_headers"):
-                    return True
-    return False
+                found[path] = file.read().decode(errors="surrogateescape")
+    return found
+
+
+def listen_options(files: dict[str, str]) -> dict[str, str]:
+    """Return the sockets to which FILES that are not only available give options, each with the file and the words.
+
+    Of one socket, nginx takes options from one directive only (ngx_http_core_listen).
+    """
+    found: dict[str, str] = {}
+    for path, text in sorted(files.items()):
+        if not _LISTEN_OPTIONS.search(text) or os.path.basename(os.path.dirname(path)) == "sites-available":
+            continue
+        with contextlib.suppress(Unreadable):
+            for one in directives(text):
+                if one.words[0] == "listen" and len(one.words) > 2 and _LISTEN_OPTIONS.match(
+                        f"listen {' '.join(one.words[2:])}"):
+                    found.setdefault(_socket(one.words[1]), f"{path}: {' '.join(one.words)}")
+    return found
+
+
+def _socket(address: str) -> str:
+    """Return the ADDRESS of a listen directive as the role writes it, where it is one for all addresses."""
+    if address.endswith("]"):
+        return f"{address}:80"
+    host, _colon, port = address.rpartition(":")
+    if not port.isdigit():
+        return "80" if address in ("*", "0.0.0.0") else f"{address}:80"
+    return port if host in ("", "*", "0.0.0.0") else address
 
 
 def sha256(path: str) -> str:
@@ -116,6 +148,7 @@ def state_of(run: Run, service: str) -> dict[str, bool]:
 def inspect(params: dict[str, Any], run: Run) -> dict[str, Any]:
     """Return all that the module tells."""
     is_installed, version = version_of(run, params["package"])
+    files = texts("/etc/nginx")
     return {
         "installed": is_installed,
         "version": version,
@@ -125,7 +158,8 @@ def inspect(params: dict[str, Any], run: Run) -> dict[str, Any]:
         "lists": bool(glob.glob("/var/lib/apt/lists/*Packages*")),
         "files": {path: sha256(path) for path in params["files"]},
         "folders": {folder: entries(folder) for folder in params["folders"]},
-        "underscores_in_headers": takes_underscores("/etc/nginx"),
+        "underscores_in_headers": any(switched_on(text, "underscores_in_headers") for text in files.values()),
+        "listen_options": listen_options(files),
         "ipv6": can_open_ipv6(),
         "addresses": {address: has_address(address) for address in params["addresses"]},
         "local_ports": local_ports(),

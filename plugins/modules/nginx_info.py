@@ -120,6 +120,13 @@ underscores_in_headers:
   description: Whether a file in C(/etc/nginx) sets C(underscores_in_headers) on; generations are not looked at.
   type: bool
   returned: success
+listen_options:
+  description:
+    - The sockets to which a file in C(/etc/nginx) gives options such as C(ipv6only) or C(backlog), each with the file
+      and its directive. Generations and C(sites-available) are not looked at.
+  type: dict
+  returned: success
+  sample: {"[::]:443": "/etc/nginx/conf.d/shop.conf: listen [::]:443 ssl ipv6only=on"}
 packages:
   description: For each of O(packages) whether it is installed and configured.
   type: dict

@@ -32,8 +32,15 @@ def compiled(variables: Mapping[str, Any], host: Mapping[str, Any] | None = None
                          Inventory(groups or {}, hostvars or {}))
 
 
-def whole(model: Model, proxy: Proxy, site: int = 0) -> Proxy:
-    """Return a location's PROXY with what the site's proxied locations have in common."""
-    (params,) = (one for one in model.proxy_params if one.file == model.sites[site].proxy_params)
+def whole(model: Model, proxy: Proxy) -> Proxy:
+    """Return a location's PROXY with what is in the files that it includes."""
+    live = [one for one in model.live_params if one.file == proxy.params]
+    (params,) = (one for one in model.proxy_params if one.file in (proxy.params, *(one.proxy_params for one in live)))
+    directives = [words for one in (params, *live, proxy) for words in one.directives]
     return replace(proxy, request_headers=params.request_headers + proxy.request_headers,
-                   hidden_headers=params.hidden_headers + proxy.hidden_headers)
+                   hidden_headers=params.hidden_headers + proxy.hidden_headers, directives=directives)
+
+
+def values(model: Model, proxy: Proxy | None) -> dict[str, str]:
+    """Return the values of the directives of a location's PROXY, each by its name."""
+    return {name: " ".join(words) for name, *words in whole(model, proxy).directives} if proxy else {}

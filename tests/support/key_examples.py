@@ -80,7 +80,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
                          {"locations": [{"path": "/x", "upstream": "v"}], "dot_segments": "pass"}),
         "trusted_proxies": ["10.0.0.0/8"], "extra_config": "gzip_vary on;"},
     "inherited": {
-        "read_timeout": "5m", "send_timeout": "5m", "connect_timeout": "9s", "next_upstream": ["error"],
+        "read_timeout": "5m", "live_read_timeout": "5m", "live_buffer_size": "2k",
+        "live_access_log": "/var/log/nginx/a.log", "live_access_log_format": "websocket", "event_streams": False,
+        "separate_live": False, "send_timeout": "5m", "connect_timeout": "9s", "next_upstream": ["error"],
         "next_upstream_tries": 2, "next_upstream_timeout": "9s", "host": "$host", "buffering": False,
         "buffer_size": "8k", "buffers": ({"buffer_size": "8k"}, {"buffer_size": "8k", "buffers": 16}),
         "proxy_redirect": "off", "client_max_body_size": "9m", "client_body_timeout": "9s",

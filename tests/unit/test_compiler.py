@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Hos
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Answer,
     Header,
+    LiveParams,
     Location,
     Model,
     Proxy,
@@ -22,8 +24,9 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Server,
     Site,
 )
-from tests.support.compiling import whole
+from tests.support.compiling import values, whole
 
+KEEPALIVE = "so_keepalive=230s:30s:4"
 HOST = Host(ipv6=True, nginx_version=(1, 26, 3))
 RECIPE: dict[str, Any] = {
     "websocket_proxy_upstreams": [{"name": "ws_node", "servers": ["127.0.0.1:3000"]}],
@@ -55,26 +58,28 @@ def sites(*given: Any) -> list[str]:
 
 def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
     model = compile_model(RECIPE, HOST)
+    proxy = Proxy(
+        proxy_pass="http://websocket_proxy_ws_node", tls=None, prefix=None, proxy_bind=None, request_headers=[],
+        hidden_headers=[], redirects=[], params="proxy_params", directives=[["proxy_read_timeout", "60s"]])
+    plain = Location(
+        match=["/"], maintenance=False, websocket_only=False, files=None, answer=None, response_headers=[], proxy=proxy)
     assert model.sites == [Site(
         name="example.com", server_tokens_off=False, server_names=["example.com"],
-        listen=[["80"], ["[::]:80"]], trusted_proxies=[], real_ip_header="X-Forwarded-For", extra_config=None,
-        reject_other_upgrades=False, refused=None, early="$websocket_proxy_host", tls=None, redirect=None,
-        proxy_params="proxy_params",
-        locations=[Location(
-            match=["/"], maintenance=False, websocket_only=False, files=None, answer=None, response_headers=[],
-            new_cookie=None, expires=None, client_max_body_size=None, client_body_timeout=None,
-            client_send_timeout=None, keepalive_timeout=None, gzip=None, access_log=None, extra_config=None,
-            proxy=Proxy(
-                proxy_pass="http://websocket_proxy_ws_node", tls=None, prefix=None, proxy_bind=None,
-                read_timeout="1h", send_timeout="60s", connect_timeout="5s",
-                next_upstream=["error", "timeout"], next_upstream_tries=0, next_upstream_timeout="0",
-                request_headers=[], hidden_headers=[], redirects=[],
-                buffering=None, buffer_size=None, buffers=None, busy_buffers_size=None))])]
+        listen=[["80", KEEPALIVE], ["[::]:80", KEEPALIVE]], trusted_proxies=[],
+        real_ip_header="X-Forwarded-For", extra_config=None, reject_other_upgrades=False, refused=None,
+        early="$websocket_proxy_host$websocket_proxy_live", tls=None, redirect=None,
+        locations=[replace(plain, is_live="$websocket_proxy_live", live=replace(
+            plain, match=["@websocket_proxy_live_1"], proxy=replace(proxy, params="live_params", directives=[])))])]
     assert model.proxy_params == [ProxyParams(
         "proxy_params", [Header("Host", "$websocket_proxy_host"), Header("X-Real-IP", "$remote_addr"),
                          Header("X-Forwarded-For", "$remote_addr"), Header("X-Forwarded-Proto", "$scheme"),
                          *(Header(name, "") for name in FORWARDED)],
-        hidden_headers=[], headers_hash_bucket_size=256, headers_hash_max_size=None, http2=False)]
+        hidden_headers=[], headers_hash_bucket_size=256, headers_hash_max_size=None, http2=False, directives=[
+            ["proxy_send_timeout", "60s"], ["proxy_connect_timeout", "5s"],
+            ["proxy_next_upstream", "error", "timeout"]])]
+    assert model.live_params == [LiveParams("live_params", "proxy_params", [
+        ["proxy_read_timeout", "86400s"], ["proxy_buffering", "off"], ["proxy_buffer_size", "4k"],
+        ["proxy_buffers", "8", "4k"], ["proxy_busy_buffers_size", "8k"], ["gzip", "off"]])]
     assert model.upstreams[0].servers == [Server("127.0.0.1:3000", [])]
     assert (model.worker_processes, model.worker_connections, model.package) == ("auto", 16384, "nginx")
 
@@ -85,7 +90,7 @@ def proxies(model: Model) -> list[Proxy]:
 
 
 def test_a_host_without_ipv6_listens_on_ipv4_alone() -> None:
-    assert compile_model(RECIPE, Host()).sites[0].listen == [["80"]]
+    assert compile_model(RECIPE, Host()).sites[0].listen == [["80", KEEPALIVE]]
 
 
 def test_an_ipv6_address_on_a_host_without_ipv6_is_refused() -> None:
@@ -104,7 +109,8 @@ def test_paths_that_no_location_has_are_refused() -> None:
 def test_a_locations_own_time_wins_over_its_sites() -> None:
     model = compiled({"read_timeout": "5m", "send_timeout": 30,
                       "locations": [{"path": "/a", "upstream": "ws_node", "read_timeout": 90}]})
-    assert [(one.read_timeout, one.send_timeout) for one in proxies(model)] == [("5m", "30s"), ("90s", "30s")]
+    assert [(found["proxy_read_timeout"], found["proxy_send_timeout"]) for found in (
+        values(model, location.proxy) for location in model.sites[0].locations)] == [("5m", "30s"), ("90s", "30s")]
 
 
 def test_headers_merge_by_name_without_regard_to_case_and_the_location_wins() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.wsedge.nginx.plugins.action import websocket_proxy_certificates as certificates
 from ansible_collections.wsedge.nginx.plugins.action import websocket_proxy_config as config
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.files import rendered
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import host_files
@@ -83,6 +84,19 @@ def with_key(level: str, key: str) -> tuple[dict[str, Any], dict[str, Any]]:
 def test_each_key_changes_what_a_host_gets(level: str, key: str) -> None:
     before, after = with_key(level, key)
     assert effect(before) != effect(after)
+
+
+@pytest.mark.parametrize("key", [key for level, key in KEYS if level == "main"])
+def test_a_variable_that_only_a_main_file_of_our_own_has_is_refused_without_one(key: str) -> None:
+    before, after = ({**one, "nginx_conf": "drop_in"} for one in with_key("main", key))
+    if key == "websocket_proxy_nginx_conf":
+        return
+    try:
+        changed = effect(after) != effect(before)
+    except InventoryError as refused:
+        assert f"{key}: with websocket_proxy_nginx_conf: drop_in" in str(refused)
+        changed = True
+    assert changed
 
 
 def test_there_is_an_example_for_each_key_and_no_other() -> None:

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Header, Model, Refusal
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Header, Location, Model, Refusal
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import config_values
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
+from tests.support.compiling import values
 
+KEEPALIVE = "so_keepalive=230s:30s:4"
 SITE = {"server_names": ["a.b"], "upstream": "u"}
 
 
@@ -111,6 +113,19 @@ def located(**location: Any) -> dict[str, Any]:
      ".extra_config: proxy_set_header Content-Length would be sent beside the role's own; nginx sets this"),
     ({"upstream": "u", "extra_config": "proxy_set_header # here\n x-real-ip 1;"}, "say it with request_headers"),
     ({"upstream": "u", "extra_config": "proxy_set_header A 1;", "request_headers": {"a": "2"}}, "request_headers"),
+    *(({"upstream": "u", "websocket_only": True, key: value},
+       f".{key}: with websocket_only, all that comes here is a WebSocket{remedy}") for key, value, remedy in (
+           ("read_timeout", 5, "; see live_read_timeout"), ("buffer_size", "8k", "; see live_buffer_size"),
+           ("buffering", False, ""), ("event_streams", True, ""), ("separate_live", True, ""))),
+    *(({"upstream": "u", "separate_live": False, key: value}, f".{key}: with separate_live: false, live connections "
+       f"have what plain requests have{remedy}") for key, value, remedy in (
+           ("live_read_timeout", 5, "; see read_timeout"), ("live_access_log", "off", "; see access_log"),
+           ("event_streams", False, ""))),
+    ({"root": "/srv", "live_read_timeout": 5}, ".live_read_timeout: this goes with upstream, and here is root"),
+    ({"upstream": "u", "extra_config": "location /x/y { return 404; }"},
+     ".extra_config: nginx allows location in no named location, and live connections have one, with this text; "
+     "separate_live: false has one location for both"),
+    ({"upstream": "u", "extra_config": "alias /srv;"}, ".extra_config: nginx allows alias in no named location"),
 ])
 def test_a_mistake_in_a_location_is_told_once_with_its_place(location: dict[str, Any], problem: str) -> None:
     found = problems(located(**location))
@@ -124,7 +139,87 @@ def test_a_mistake_in_a_location_is_told_once_with_its_place(location: dict[str,
     'proxy_set_header X-Real-IP ""; proxy_set_header Transfer-Encoding "";',
     "# proxy_set_header Upgrade x;", "proxy_set_header;", "proxy_set_header X-Forwarded-Host $host;"])
 def test_free_text_sets_headers_that_are_not_the_roles(text: str) -> None:
-    assert compiled(located(upstream="u", extra_config=text))
+    assert compiled(located(upstream="u", extra_config=text, separate_live="location" not in text))
+
+
+def live_of(**location: Any) -> tuple[Model, Location]:
+    """Return the model of a location, and the location of its live connections."""
+    model = compiled(located(upstream="u", **location))
+    live = model.sites[0].locations[0].live
+    assert live and live.proxy
+    return model, live
+
+
+def test_plain_requests_and_live_connections_have_their_own_times_buffers_and_logs() -> None:
+    model, live = live_of(read_timeout=5, live_read_timeout=7, buffer_size="32k", buffering=True, gzip=True,
+                          live_buffer_size="16k", access_log="/var/log/a.log", live_access_log="/var/log/b.log")
+    plain = model.sites[0].locations[0]
+    assert plain.is_live == "$websocket_proxy_live" and live.match == ["@websocket_proxy_live_1"]
+    found, other = values(model, plain.proxy), values(model, live.proxy)
+    names = ("proxy_read_timeout", "proxy_buffering", "proxy_buffer_size", "proxy_buffers", "proxy_busy_buffers_size")
+    assert [found[name] for name in names] == ["5s", "on", "32k", "8 32k", "64k"]
+    assert [other[name] for name in names] == ["7s", "off", "16k", "8 16k", "32k"]
+    assert plain.gzip is True and "gzip" not in found and live.gzip is None and other["gzip"] == "off"
+    assert plain.access_log == ["/var/log/a.log", "combined"]
+    assert live.access_log == ["/var/log/b.log", "websocket_proxy_websocket"]
+
+
+@pytest.mark.parametrize(("keys", "log"), [
+    ({}, None), ({"access_log": "/a"}, ["/a", "combined"]), ({"access_log": "off"}, ["off"]),
+    ({"access_log": "off", "live_access_log": "/b"}, ["/b", "websocket_proxy_websocket"]),
+    ({"access_log": "/a", "live_access_log": "off"}, ["off"]),
+    ({"live_access_log": "/b", "live_access_log_format": "combined"}, ["/b", "combined"]),
+    ({"access_log_format": "websocket"}, ["/var/log/nginx/access.log", "websocket_proxy_websocket"]),
+    ({"live_access_log_format": "websocket"}, ["/var/log/nginx/access.log", "websocket_proxy_websocket"])])
+def test_live_connections_are_logged_where_their_keys_say_or_else_with_plain_requests(
+        keys: dict[str, Any], log: list[str] | None) -> None:
+    assert live_of(**keys)[1].access_log == log
+    only = {name: value for name, value in keys.items() if name.startswith("live_")} or keys
+    assert compiled(located(upstream="u", websocket_only=True, **only)).sites[0].locations[0].access_log == (
+        live_of(**only)[1].access_log)
+
+
+def test_a_location_without_event_streams_hands_on_only_handshakes() -> None:
+    site = compiled(located(upstream="u", event_streams=False)).sites[0]
+    assert site.locations[0].is_live == "$websocket_proxy_upgrade"
+    assert "live" not in site.early
+
+
+@pytest.mark.parametrize("location", [
+    {"upstream": "u", "separate_live": False}, {"upstream": "u", "websocket_only": True},
+    {"upstream": "u", "maintenance": True}, {"root": "/srv"}, {"respond": {}}, {"redirect": {"to": "/"}}])
+def test_a_location_has_no_other_one_where_it_needs_none(location: dict[str, Any]) -> None:
+    assert compiled(located(**location)).sites[0].locations[0].live is None
+
+
+def test_websockets_alone_go_by_the_keys_of_live_connections() -> None:
+    model = compiled({**located(upstream="u", websocket_only=True), "read_timeout": 5, "buffer_size": "8k",
+                      "live_read_timeout": 9})
+    found = values(model, model.sites[0].locations[0].proxy)
+    assert (found["proxy_read_timeout"], found["proxy_buffer_size"]) == ("9s", "4k")
+
+
+def test_with_one_location_for_both_its_plain_keys_hold() -> None:
+    model = compiled(located(upstream="u", separate_live=False, read_timeout=5))
+    found = values(model, model.sites[0].locations[0].proxy)
+    assert found["proxy_read_timeout"] == "5s" and "proxy_buffering" not in found and not model.live_params
+
+
+@pytest.mark.parametrize("text", ["gzip on;", "proxy_buffering on;", "proxy_buffers 4 8k;", "proxy_buffer_size 8k;",
+                                  "proxy_busy_buffers_size 16k; proxy_buffers 8 8k; proxy_buffer_size 8k;"])
+def test_what_free_text_sets_is_not_set_beside_it(text: str) -> None:
+    model, live = live_of(extra_config=text)
+    found = values(model, live.proxy)
+    assert text.split()[0] not in found and len([name for name in found if "buffer" in name]) in (1, 3, 4)
+    others = compiled(located(upstream="u", extra_config=text), {**SITE, "server_names": ["c.d"]})
+    assert len(others.live_params) == 2
+
+
+def test_sites_with_the_same_live_connections_share_one_file() -> None:
+    model = compiled(SITE, {**SITE, "server_names": ["c.d"]}, {**SITE, "server_names": ["e.f"], "read_timeout": 5},
+                     {**SITE, "server_names": ["g.h"], "live_read_timeout": 5})
+    assert [one.file for one in model.proxy_params] == ["proxy_params"]
+    assert [one.file for one in model.live_params] == ["live_params", "live_params-2"]
 
 
 @pytest.mark.parametrize("text", [
@@ -165,15 +260,16 @@ def test_a_stripped_prefix_is_served_without_its_slash_unless_the_site_says_so_i
 def test_defaults_hold_where_a_site_says_nothing_and_headers_are_merged() -> None:
     defaults = {"read_timeout": "5m", "listen": [8080], "upstream": "u", "other_upgrades": "reject",
                 "response_headers": {"X-One": "defaults", "X-Two": "defaults"}}
-    first, second = compiled(
+    model = compiled(
         {"server_names": ["a.b"]},
         {"server_names": ["c.d"], "listen": [80], "read_timeout": "6m", "other_upgrades": "ignore",
          "response_headers": {"x-two": "site"}, "locations": [{"path": "/x", "upstream": "u"}]},
-        site_defaults=defaults).sites
-    assert (first.listen, second.listen) == ([["8080"]], [["80"]])
+        site_defaults=defaults)
+    first, second = model.sites
+    assert [[one[0] for one in site.listen] for site in (first, second)] == [["8080"], ["80"]]
     assert (first.reject_other_upgrades, second.reject_other_upgrades) == (True, False)
     assert [location.match for location in second.locations] == [["/x"], ["/"]]
-    times = [site.locations[0].proxy.read_timeout for site in (first, second) if site.locations[0].proxy]
+    times = [values(model, site.locations[0].proxy)["proxy_read_timeout"] for site in (first, second)]
     assert times == ["5m", "6m"]
     assert [(header.name, header.value) for header in second.locations[0].response_headers] == [
         ("X-One", "defaults"), ("x-two", "site")]
@@ -215,8 +311,9 @@ def test_a_site_that_listens_on_ipv6_too_has_its_mistakes_told_once() -> None:
 
 def test_buffers_may_be_a_sites_and_their_size_a_locations() -> None:
     site = {**located(upstream="u", buffer_size="16k"), "buffers": 4}
-    proxy = compiled(site).sites[0].locations[0].proxy
-    assert proxy and (proxy.buffers, proxy.busy_buffers_size) == (["4", "16k"], "32k")
+    model = compiled(site)
+    found = values(model, model.sites[0].locations[0].proxy)
+    assert (found["proxy_buffers"], found["proxy_busy_buffers_size"]) == ("4 16k", "32k")
 
 
 def test_a_format_without_a_log_is_that_of_the_usual_log() -> None:
@@ -238,7 +335,7 @@ def test_a_unix_socket_is_one_socket_however_it_is_written() -> None:
     first = {**SITE, "listen": ["unix:/run/edge.sock", 81]}
     second = {**SITE, "server_names": ["c.d"], "listen": [{"address": "unix:/run/edge.sock", "backlog": 7}]}
     model = compiled(first, second)
-    assert [site.listen for site in model.sites] == [[["unix:/run/edge.sock"], ["81"]],
+    assert [site.listen for site in model.sites] == [[["unix:/run/edge.sock"], ["81", KEEPALIVE]],
                                                      [["unix:/run/edge.sock", "backlog=7"]]]
     assert model.refusing == [Refusal([["unix:/run/edge.sock"], ["81"]], None, None)]
     assert problems(first, {**SITE, "name": "x", "listen": ["unix:/run/edge.sock"]}) == [
@@ -376,3 +473,41 @@ def test_free_text_that_takes_underscores_is_found_wherever_it_stands(text: str 
         names = {header.name for header in model.proxy_params[0].request_headers}
         assert ("X_Forwarded_For" in names, "X-Forwarded_For" in names) == (may, may)
     assert Header("X_Real_IP", "") in compiled(SITE, host=Host(underscores=True)).proxy_params[0].request_headers
+
+
+OPTIONS = "/etc/nginx/conf.d/shop.conf: listen [::]:443 ssl ipv6only=on"
+
+
+def test_a_socket_for_all_addresses_finds_clients_that_vanished() -> None:
+    sites = [{**SITE, "listen": [80, "127.0.0.1:80", "127.0.0.1:81", "unix:/run/edge.sock"]},
+             {**SITE, "server_names": ["c.d"], "listen": ["0.0.0.0:80", "[::]:8080"]}]
+    model = compiled(*sites, host=Host(ipv6=True))
+    assert [site.listen for site in model.sites] == [
+        [["80", KEEPALIVE], ["[::]:80", KEEPALIVE], ["127.0.0.1:80"], ["127.0.0.1:81"], ["unix:/run/edge.sock"]],
+        [["80"], ["[::]:8080", KEEPALIVE]]]
+
+
+def test_what_any_site_sets_of_a_socket_takes_the_place_of_the_default() -> None:
+    for value, words in ((False, "so_keepalive=off"), (True, "so_keepalive=on"), ("9s::", "so_keepalive=9s::")):
+        model = compiled(SITE, {**SITE, "server_names": ["c.d"], "listen": [{"port": 80, "so_keepalive": value}]})
+        assert [site.listen for site in model.sites] == [[["80"]], [["80", words]]]
+
+
+def test_a_socket_to_which_others_give_options_gets_none_and_a_warning() -> None:
+    model = compiled({**SITE, "listen": [443]}, host=Host(ipv6=True, listen_options={"[::]:443": OPTIONS}))
+    assert model.sites[0].listen == [["443", KEEPALIVE], ["[::]:443"]]
+    (warning,) = (one for one in model.warnings if "options" in one)
+    assert warning.startswith("websocket_proxy_sites[0].listen[0]: /etc/nginx/conf.d/shop.conf: listen [::]:443 ssl "
+                              "ipv6only=on gives the socket [::]:443 options") and KEEPALIVE in warning
+    model = compiled({**SITE, "listen": [443]}, host=Host(
+        ipv6=True, listen_options={"[::]:443": f"{OPTIONS} so_keepalive=on"}))
+    assert not [one for one in model.warnings if "options" in one]
+
+
+@pytest.mark.parametrize("option", [{"so_keepalive": True}, {"backlog": 9}, {"reuseport": True}])
+def test_a_socket_of_one_address_beside_one_of_all_can_have_no_options(option: dict[str, Any]) -> None:
+    site = {**SITE, "listen": [{"address": "127.0.0.1", "port": 80, **option}]}
+    assert compiled(site)
+    assert problems(site, {**SITE, "server_names": ["c.d"]}) == [
+        f"[0].listen[0].{next(iter(option))}: websocket_proxy_sites[1].listen listens on this port at every address, "
+        "so this is to be set there, for all of them"]

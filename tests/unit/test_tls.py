@@ -11,6 +11,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model, Site, Tls
 
+KEEPALIVE = "so_keepalive=230s:30s:4"
 OWN = {"certificate": "/etc/ssl/a.pem", "certificate_key": "/etc/ssl/a.key"}
 KEY = "-----BEGIN PRIVATE KEY-----\nSECRETSECRET\n-----END PRIVATE KEY-----\n"
 CONTENT = {"certificate_content": "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n",
@@ -59,11 +60,12 @@ def first(*sites: Any, **how: Any) -> Tls:
 
 def test_a_site_with_tls_listens_on_443_and_sends_who_comes_to_80_there() -> None:
     (found,) = compiled(site(tls=OWN)).sites
-    assert found.listen == [["443", "ssl"]]
-    assert found.redirect and (found.redirect.listen, found.redirect.status, found.redirect.port) == ([["80"]], 308, "")
+    assert found.listen == [["443", "ssl", KEEPALIVE]]
+    assert found.redirect and (found.redirect.listen, found.redirect.status, found.redirect.port) == (
+        [["80", KEEPALIVE]], 308, "")
     (found,) = compiled(site(tls={**OWN, "redirect": 301, "redirect_listen": [8080]}, listen=[8443])).sites
     assert found.redirect and (found.redirect.listen, found.redirect.status, found.redirect.port) == (
-        [["8080"]], 301, ":8443")
+        [["8080", KEEPALIVE]], 301, ":8443")
     assert compiled(site(tls={**OWN, "redirect": False})).sites[0].redirect is None
 
 
@@ -72,10 +74,10 @@ def test_a_site_with_tls_listens_on_443_and_sends_who_comes_to_80_there() -> Non
     (Host(), ["443", "ssl"], True)], ids=["1.18", "1.22", "1.26", "unknown"])
 def test_http_2_is_said_as_the_installed_nginx_takes_it(host: Host, words: list[str], directive: bool) -> None:
     model = compiled(site(tls=OWN), host=host)
-    assert model.sites[0].listen == [words] == model.refusing[0].listen
+    assert model.sites[0].listen == [[*words, KEEPALIVE]] and model.refusing[0].listen == [words]
     assert tls_of(model.sites[0]).http2 and tls_of(model.sites[0]).http2_directive is directive
     off = compiled(site(tls={**OWN, "http2": False}), host=host)
-    assert off.sites[0].listen == [["443", "ssl"]] and not tls_of(off.sites[0]).http2
+    assert off.sites[0].listen == [["443", "ssl", KEEPALIVE]] and not tls_of(off.sites[0]).http2
 
 
 def test_an_old_nginx_has_a_certificate_of_nobody_for_unknown_names() -> None:
@@ -121,7 +123,7 @@ def test_keys_of_a_site_win_and_its_certificate_takes_the_place_of_the_defaults(
         "Strict-Transport-Security": "max-age=5"}
     assert inherited.redirect and inherited.redirect.acme
     plain = compiled(site(tls=False), site_defaults=defaults).sites[0]
-    assert plain.tls is None and plain.listen == [["80"]]
+    assert plain.tls is None and plain.listen == [["80", KEEPALIVE]]
 
 
 def test_sessions_are_resumed_unless_a_site_of_the_host_asks_clients_who_they_are() -> None:

@@ -23,7 +23,8 @@ class Host:
     open to another one's port. ``addresses`` tells of addresses, as the inventory has them, whether the host has them.
     ``openssl_version`` is that of nginx's, empty where it is not known. ``lineages`` are the certificates that certbot
     keeps, each in a folder of that name in LINEAGES. ``underscores`` tells that a file of the host's own may have nginx
-    take underscores in the names of headers. ``sites`` are the names of those that the role has it serve.
+    take underscores in the names of headers. ``listen_options`` has the sockets to which such files give options, each
+    with the file and what it says. ``sites`` are the names of those that the role has it serve.
     """
 
     ipv6: bool = False
@@ -33,6 +34,7 @@ class Host:
     openssl_version: tuple[int, ...] = ()
     lineages: frozenset[str] = frozenset()
     underscores: bool = False
+    listen_options: Mapping[str, str] = field(default_factory=dict)
     sites: frozenset[str] = frozenset()
 
     @classmethod
@@ -42,6 +44,7 @@ class Host:
         return cls(ipv6=found.get("ipv6", False), nginx_version=_numbers(found.get("version")) or None,
                    openssl_version=_numbers(found.get("openssl_version")),
                    underscores=found.get("underscores_in_headers", False),
+                   listen_options=found.get("listen_options") or {},
                    lineages=frozenset(folders.get(LINEAGES, ())),
                    sites=frozenset(site[1] for name in folders.get(SERVED, ())
                                    if (site := re.fullmatch(r"site-(.+)\.conf", name))),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
@@ -47,14 +47,27 @@ _REST = "websocket_proxy_rest"
 _OWN_ADDRESS = "websocket_proxy_own_address"
 # What the prefix is taken from is to be written plainly: no /./ in it either.
 _NO_DOT = r"(?![^?]*(?:/|%2[fF])(?:\.|%2[eE])(?:/|%2[fF]|\?|$))"
+# Keys for any answer, and those that name one.
+_FOR_ANY = {field.name for field in fields(Location)} - {"websocket_only"} | {
+    "path", "access_log_format", "upstream", "root", "redirect", "respond", "try_files"}
 # What a location can be, and the keys that go with that alone.
 PURPOSES: dict[str, set[str]] = {
-    "upstream": {name for name in LOCATION if name in {field.name for field in fields(Proxy)}} | {
-        "websocket_only", "strip_prefix", "rewrite_to", "host", "proxy_redirect"},
+    "upstream": set(LOCATION) - _FOR_ANY,
     "root": {"try_files"},
     "redirect": set(),
     "respond": set(),
 }
+# Keys for live connections, and keys that WebSockets alone do not go by, with those that they go by.
+_FOR_LIVE = [name for name in LOCATION if name.startswith("live_")] + ["event_streams"]
+_NOT_FOR_WEBSOCKETS = {"read_timeout": "live_read_timeout", "buffer_size": "live_buffer_size",
+                       "buffers": "live_buffer_size", "buffering": "", "event_streams": "", "separate_live": ""}
+# The variables that tell a live connection.
+LIVE = "$websocket_proxy_live"
+WEBSOCKET = "$websocket_proxy_upgrade"
+# Directives of which nginx takes each only beside fitting others.
+_BUFFERS = {"proxy_buffer_size", "proxy_buffers", "proxy_busy_buffers_size"}
+# What nginx does not allow in a named location.
+_NOT_IN_NAMED = ("location", "alias")
 _LOG = "/var/log/nginx/access.log"
 _LOG_FORMATS = {"combined": "combined", "websocket": "websocket_proxy_websocket"}
 
@@ -116,6 +129,7 @@ class Locations:
         self._underscores = underscores
         self._paths: dict[str, Place] = {}
         self._sticky: list[tuple[Upstream, Place]] = []
+        self._named = 0
 
     def for_all_paths(self, place: Place, upstream: object) -> list[Location]:
         """Compile the UPSTREAM of a site, which is short for a location; its place is that of the site."""
@@ -136,6 +150,7 @@ class Locations:
         said = place.said(raw, LOCATION)
         match, path = self._matched(place, given, said)
         self._check_purpose(place, given, said)
+        self._check_ways(place, given)
         if "buffers" in given and not given.get("buffer_size", self._inherited["buffer_size"] or "buffer_size" in said):
             place["buffers"].refuse("this is the number of buffers of buffer_size, which is not there")
         words = {"prefix": [path], "exact": ["=", path], "regex": ["~", path]}[match]
@@ -181,6 +196,27 @@ class Locations:
         if given.get("strip_prefix") and "rewrite_to" in given:
             place["rewrite_to"].refuse("strip_prefix says already what the backend gets")
 
+    def _check_ways(self, place: Place, given: Mapping[str, Any]) -> None:
+        """Refuse what is for connections that the location does not have, or not apart from others."""
+        if given.get("websocket_only"):
+            for key, other in _NOT_FOR_WEBSOCKETS.items():
+                if key in given:
+                    place[key].refuse("with websocket_only, all that comes here is a WebSocket" + (
+                        f"; see {other}" if other else ""))
+            return
+        if not given.get("separate_live", self._inherited["separate_live"]):
+            for key in _FOR_LIVE:
+                if key in given:
+                    see = f"; see {key.removeprefix('live_')}" if key.startswith("live_") else ""
+                    place[key].refuse(f"with separate_live: false, live connections have what plain requests have{see}")
+            return
+        text = given.get("extra_config") or ""
+        for directive in config_values.all_directives(text) if "upstream" in given else ():
+            if directive[0] in _NOT_IN_NAMED:
+                place["extra_config"].refuse(
+                    f"nginx allows {directive[0]} in no named location, and live connections have one, with this text; "
+                    "separate_live: false has one location for both")
+
     def _compile(self, place: Place, given: Mapping[str, Any], match: list[str],
                  prefix: str | None = None) -> list[Location]:
         values = {name: given.get(name, self._inherited[name]) for name in INHERITED}
@@ -198,12 +234,27 @@ class Locations:
             files = Files(given["root"].rstrip("/"), given.get("try_files"))
         else:
             answer = self._answer(place, given)
-        return [Location(**{
-            **_fields(Location, values), "access_log": _log(values),
-            "match": match, "websocket_only": given.get("websocket_only", False), "expires": given.get("expires"),
+        websocket_only = given.get("websocket_only", False)
+        location = Location(**{
+            **_fields_of_location(values), "access_log": _log(_live(values) if websocket_only else values),
+            "match": match, "websocket_only": websocket_only, "expires": given.get("expires"),
             "proxy": proxy, "files": files, "answer": answer,
             "response_headers": [Header(name, value) for name, value in response.items() if value is not None],
-            "new_cookie": upstream.new_cookie if upstream else None, "extra_config": extra_config(place, given)})]
+            "new_cookie": upstream.new_cookie if upstream else None, "extra_config": extra_config(place, given)})
+        if not proxy or websocket_only or values["maintenance"] or not values["separate_live"]:
+            return [location]
+        return [self._separated(location, proxy, values, given)]
+
+    def _separated(self, plain: Location, proxy: Proxy, values: Mapping[str, Any],
+                   given: Mapping[str, Any]) -> Location:
+        """Return a location with another one beside it for its live connections.
+
+        The checks of the first hold for both where nginx does them before it hands a request on; all else is in both.
+        """
+        self._named += 1
+        live = replace(plain, match=[f"@websocket_proxy_live_{self._named}"], gzip=None, access_log=_log(_live(values)),
+                       proxy=replace(proxy, prefix=None, directives=_live_directives(values, given)))
+        return replace(plain, is_live=LIVE if values["event_streams"] else WEBSOCKET, live=live)
 
     @staticmethod
     def _answer(place: Place, given: Mapping[str, Any]) -> Answer:
@@ -256,20 +307,54 @@ class Locations:
         passed = f"${_REST}" if prefix else f"{given['rewrite_to']}$is_args$args" if "rewrite_to" in given else ""
         redirects = values["proxy_redirect"] or (
             _redirects(match[0].rstrip("/")) if prefix else [["off"]] if passed else [])
-        size = values["buffer_size"]
-        return Proxy(**{
-            **_fields(Proxy, values),
-            "proxy_pass": f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}", "tls": upstream.tls,
-            "prefix": prefix, "proxy_bind": upstream.proxy_bind, "hidden_headers": hidden, "redirects": redirects,
-            "request_headers": [Header("Host", host), *(Header(name, value or "") for name, value in request.items())],
-            "buffers": [str(values["buffers"] or 8), size] if size else None,
-            "busy_buffers_size": _twice(size) if size else None, "next_upstream": values["next_upstream"] or ["off"]})
+        return Proxy(
+            proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}", tls=upstream.tls,
+            prefix=prefix, proxy_bind=upstream.proxy_bind, hidden_headers=hidden, redirects=redirects,
+            request_headers=[Header("Host", host), *(Header(name, value or "") for name, value in request.items())],
+            directives=_live_directives(values, given) if given.get("websocket_only") else _directives(values),
+            params="")
 
 
-def _fields(of: type[Location | Proxy], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the VALUES that are fields of a part of the model by the same name."""
-    names = {field.name for field in fields(of)}
+def _fields_of_location(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the VALUES that are fields of a Location by the same name."""
+    names = {field.name for field in fields(Location)}
     return {name: value for name, value in values.items() if name in names}
+
+
+def _directives(values: Mapping[str, Any]) -> list[list[str]]:
+    """Return nginx's directives for times, tries and buffers."""
+    size, buffering = values["buffer_size"], values["buffering"]
+    found = [["proxy_read_timeout", values["read_timeout"]], ["proxy_send_timeout", values["send_timeout"]],
+             ["proxy_connect_timeout", values["connect_timeout"]],
+             ["proxy_next_upstream", *(values["next_upstream"] or ["off"])]]
+    if values["next_upstream_tries"]:
+        found.append(["proxy_next_upstream_tries", str(values["next_upstream_tries"])])
+    if values["next_upstream_timeout"] != "0":
+        found.append(["proxy_next_upstream_timeout", values["next_upstream_timeout"]])
+    if buffering is not None:
+        found.append(["proxy_buffering", "on" if buffering else "off"])
+    if size:
+        found += [["proxy_buffer_size", size], ["proxy_buffers", str(values["buffers"] or 8), size],
+                  ["proxy_busy_buffers_size", _twice(size)]]
+    return found
+
+
+def _live(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the VALUES that hold for live connections: what the backend sends goes out at once."""
+    log = values["live_access_log"]
+    log_format = "websocket" if log else values["access_log_format"]
+    return {**values, "read_timeout": values["live_read_timeout"], "buffering": False,
+            "buffer_size": values["live_buffer_size"], "buffers": None, "access_log": log or values["access_log"],
+            "access_log_format": values["live_access_log_format"] or log_format}
+
+
+def _live_directives(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[list[str]]:
+    """Return nginx's directives for live connections, without those that the free text has and no key is for."""
+    said = {words[0] for words in config_values.outer_directives(given.get("extra_config") or "")}
+    if said & _BUFFERS and "live_buffer_size" not in given:
+        said |= _BUFFERS
+    said -= {words[0] for words in _directives(values)}
+    return [words for words in [*_directives(_live(values)), ["gzip", "off"]] if words[0] not in said]
 
 
 def _log(values: Mapping[str, Any]) -> list[str] | None:

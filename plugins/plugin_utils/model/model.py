@@ -92,7 +92,10 @@ class Upstream:
 
 @dataclass(frozen=True)
 class ProxyParams:
-    """What proxied locations have in common, in a FILE that each includes; with HTTP2, clients may speak that."""
+    """What proxied locations have in common, in a FILE that each includes; with HTTP2, clients may speak that.
+
+    ``directives`` are complete ones, in words.
+    """
 
     file: str
     request_headers: list[Header]
@@ -100,14 +103,25 @@ class ProxyParams:
     headers_hash_bucket_size: int | None
     headers_hash_max_size: int | None
     http2: bool
+    directives: list[list[str]]
+
+
+@dataclass(frozen=True)
+class LiveParams:
+    """What live connections have in common besides the ProxyParams, in a FILE that includes those."""
+
+    file: str
+    proxy_params: str
+    directives: list[list[str]]
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """How requests go on to an upstream; times and sizes are in nginx's form, None where nginx's default does.
+    """How requests go on to an upstream.
 
-    ``prefix`` is a regular expression that takes from a request as the client wrote it what is passed on. Headers are
-    those that the site's other proxied locations do not have.
+    ``prefix`` is a regular expression that takes from a request as the client wrote it what is passed on. ``params`` is
+    the file with what other locations have as well; headers and ``directives``, which are complete, are those that it
+    lacks.
     """
 
     proxy_pass: str
@@ -117,16 +131,8 @@ class Proxy:
     request_headers: list[Header]
     hidden_headers: list[str]
     redirects: list[list[str]]
-    read_timeout: str
-    send_timeout: str
-    connect_timeout: str
-    next_upstream: list[str]
-    next_upstream_tries: int
-    next_upstream_timeout: str
-    buffering: bool | None
-    buffer_size: str | None
-    buffers: list[str] | None
-    busy_buffers_size: str | None
+    directives: list[list[str]]
+    params: str
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,8 @@ class ExtraConfig:
 class Location:
     """A location, in which just one of ``proxy``, ``files`` and ``answer`` is there.
 
-    ``match`` holds the parameters of the location directive. ``maintenance`` comes before all else.
+    ``match`` holds the parameters of the location directive. ``maintenance`` comes before all else. ``live`` is the
+    named location of its live connections, and ``is_live`` the variable that tells them.
     """
 
     match: list[str]
@@ -168,15 +175,17 @@ class Location:
     files: Files | None
     answer: Answer | None
     response_headers: list[Header]
-    new_cookie: str | None
-    expires: str | None
-    client_max_body_size: str | None
-    client_body_timeout: str | None
-    client_send_timeout: str | None
-    keepalive_timeout: str | None
-    gzip: bool | None
-    access_log: list[str] | None
-    extra_config: ExtraConfig | None
+    new_cookie: str | None = None
+    expires: str | None = None
+    client_max_body_size: str | None = None
+    client_body_timeout: str | None = None
+    client_send_timeout: str | None = None
+    keepalive_timeout: str | None = None
+    gzip: bool | None = None
+    access_log: list[str] | None = None
+    extra_config: ExtraConfig | None = None
+    is_live: str | None = None
+    live: Location | None = None
 
 
 @dataclass(frozen=True)
@@ -287,7 +296,7 @@ class Site:
     """A server of nginx's; ``listen`` holds complete parameters of the listen directive, in words.
 
     ``refused`` is a variable that is not empty where a request is not for any location. ``early`` has the variables
-    that are evaluated before a location is chosen. ``proxy_params`` is the file of the ProxyParams.
+    that are evaluated before a location is chosen.
     """
 
     name: str
@@ -302,7 +311,6 @@ class Site:
     reject_other_upgrades: bool
     refused: str | None
     extra_config: ExtraConfig | None
-    proxy_params: str | None
     locations: list[Location]
 
 
@@ -354,6 +362,7 @@ class Model(Settings):
     tls: bool
     hosts: dict[str, str]
     proxy_params: list[ProxyParams]
+    live_params: list[LiveParams]
     refusing: list[Refusal]
     extra: ExtraConfig | None
     sites: list[Site]

@@ -3,7 +3,8 @@
 """What the proxied locations of a site have in common, and sites among each other: it is written once.
 
 nginx inherits headers from the server only where a location sets none of its own, and a location in free text would
-inherit ours. So each location includes a file, as Debian's ``proxy_params`` is included.
+inherit ours. So each location includes a file, as Debian's ``proxy_params`` is included. Those of live connections
+include another one, which includes the first.
 """
 
 from __future__ import annotations
@@ -12,36 +13,80 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.hash_sizes import bucket_size, max_size
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Header, Location, ProxyParams
-
-_FILE = "proxy_params"
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
+    LiveParams,
+    Location,
+    Proxy,
+    ProxyParams,
+)
 
 
 class CommonParams:
-    """Collects in ``all`` what sites have in common; those with the same share one file."""
+    """Collects in ``all`` and ``live`` what sites have in common; those with the same share one file."""
 
     def __init__(self) -> None:
         self.all: list[ProxyParams] = []
+        self.live: list[LiveParams] = []
         self._files: dict[tuple[object, ...], str] = {}
 
-    def take(self, locations: Sequence[Location], http2: bool) -> tuple[str | None, list[Location]]:
-        """Return the file for the LOCATIONS of a site, and these with what it leaves to them."""
-        proxies = [one.proxy for one in locations if one.proxy]
+    def take(self, locations: Sequence[Location], http2: bool) -> list[Location]:
+        """Return the LOCATIONS of a site, each with the file that has what it shares, and without that."""
+        proxies = [way.proxy for one in locations for way in (one, one.live) if way and way.proxy]
         if not proxies:
-            return None, list(locations)
+            return list(locations)
+        common = self._proxy_params(proxies, http2)
+        live = self._live_params([way.proxy for one in locations if (way := _live_way(one)) and way.proxy], common)
+        return [replace(one, proxy=one.proxy and _without(one.proxy, common, live if one.websocket_only else None),
+                        live=one.live and replace(one.live, proxy=one.live.proxy and _without(
+                            one.live.proxy, common, live))) for one in locations]
+
+    def _proxy_params(self, proxies: Sequence[Proxy], http2: bool) -> ProxyParams:
         headers = set.intersection(*(set(one.request_headers) for one in proxies))
         hidden = set.intersection(*(set(one.hidden_headers) for one in proxies))
         names = [{*(header.name for header in one.request_headers), *one.hidden_headers} for one in proxies]
-        file = self._file([header for header in proxies[0].request_headers if header in headers],
-                          [name for name in proxies[0].hidden_headers if name in hidden],
-                          bucket_size(set().union(*names)), max_size(max(map(len, names))), http2)
-        return file, [one if not one.proxy else replace(one, proxy=replace(
-            one.proxy, request_headers=[header for header in one.proxy.request_headers if header not in headers],
-            hidden_headers=[name for name in one.proxy.hidden_headers if name not in hidden])) for one in locations]
-
-    def _file(self, headers: list[Header], hidden: list[str], bucket: int | None, most: int | None, http2: bool) -> str:
-        key = (*headers, *hidden, bucket, most, http2)
+        found = ProxyParams(
+            "", [header for header in proxies[0].request_headers if header in headers],
+            [name for name in proxies[0].hidden_headers if name in hidden], bucket_size(set().union(*names)),
+            max_size(max(map(len, names))), http2, _shared(proxies))
+        key = (*found.request_headers, *found.hidden_headers, found.headers_hash_bucket_size,
+               found.headers_hash_max_size, http2, *map(tuple, found.directives))
         if key not in self._files:
-            self._files[key] = _FILE if not self.all else f"{_FILE}-{len(self.all) + 1}"
-            self.all.append(ProxyParams(self._files[key], headers, hidden, bucket, most, http2))
-        return self._files[key]
+            self._files[key] = _numbered("proxy_params", len(self.all))
+            self.all.append(replace(found, file=self._files[key]))
+        return replace(found, file=self._files[key])
+
+    def _live_params(self, proxies: Sequence[Proxy], common: ProxyParams) -> LiveParams | None:
+        """Return what live connections share besides; None where that is nothing."""
+        directives = [words for words in _shared(proxies) if words not in common.directives] if proxies else []
+        if not directives:
+            return None
+        key = (common.file, *map(tuple, directives))
+        if key not in self._files:
+            self._files[key] = _numbered("live_params", len(self.live))
+            self.live.append(LiveParams(self._files[key], common.file, directives))
+        return LiveParams(self._files[key], common.file, directives)
+
+
+def _live_way(location: Location) -> Location | None:
+    """Return the location that has the live connections of one, where it has them apart."""
+    return location if location.websocket_only else location.live
+
+
+def _shared(proxies: Sequence[Proxy]) -> list[list[str]]:
+    """Return the directives that all have, in their order."""
+    return [words for words in proxies[0].directives if all(words in one.directives for one in proxies)]
+
+
+def _without(proxy: Proxy, common: ProxyParams, live: LiveParams | None) -> Proxy:
+    """Return what is left of a proxy beside the file that it includes."""
+    headers, hidden = set(common.request_headers), set(common.hidden_headers)
+    directives = [*common.directives, *(live.directives if live else [])]
+    return replace(
+        proxy, params=live.file if live else common.file,
+        request_headers=[header for header in proxy.request_headers if header not in headers],
+        hidden_headers=[name for name in proxy.hidden_headers if name not in hidden],
+        directives=[words for words in proxy.directives if words not in directives])
+
+
+def _numbered(name: str, taken: int) -> str:
+    return f"{name}-{taken + 1}" if taken else name

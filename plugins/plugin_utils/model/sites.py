@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded import Hosts
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.locations import Locations, extra_config
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.locations import LIVE, Locations, extra_config
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Location,
     Redirect,
@@ -52,10 +52,11 @@ _ALL_LINES = (1, 23, 0)
 class _Socket:
     """A socket on which sites listen: where it was first said, and what was said of it, each with its place.
 
-    ``identities`` tells that a site there asks clients for certificates.
+    ``identities`` tells that a site there asks clients for certificates. ``words`` are those of its first listen.
     """
 
     place: Place
+    words: list[str]
     proxy_protocol: bool
     tls: SiteTls | None
     default_server: Place | None = None
@@ -129,7 +130,30 @@ class Sites:
                                for one in [given, *(raw if isinstance(raw, list) else [])])
         self.certificates.resumed = not self._identities
         sites = [self._site(where, item) for where, item in self._place.items(raw, "sites")]
+        for name, socket in self._sockets.items():
+            self._complete_options(name, socket)
         return [site for site in sites if site]
+
+    def _complete_options(self, name: str, socket: _Socket) -> None:
+        """Have a socket find clients that vanished; refuse options that nginx could not set when it starts.
+
+        With an option nginx binds a socket by itself, which fails beside one for all addresses. A socket that others
+        give options cannot have any here, which nginx would refuse as a duplicate.
+        """
+        whole = _for_all_addresses(name)
+        if whole is None:
+            return
+        if name != whole:
+            for key, (_value, place) in socket.options.items() if whole in self._sockets else ():
+                place[key].refuse(f"{self._sockets[whole].place.path} listens on this port at every address, so this "
+                                  "is to be set there, for all of them")
+        elif "so_keepalive" not in socket.options:
+            theirs = self._host.listen_options.get(name, "")
+            if not theirs:
+                socket.words.append(f"so_keepalive={LISTEN['so_keepalive'].default}")
+            elif "so_keepalive" not in theirs:
+                socket.place.warn(f"{theirs} gives the socket {name} options, so the role can give it none; add "
+                                  f"so_keepalive={LISTEN['so_keepalive'].default} there, to find clients that vanished")
 
     def refusing(self) -> list[Refusal]:
         """Return the sockets that have no site for the names that no site has, those of one kind together."""
@@ -163,7 +187,7 @@ class Sites:
         # A balancer that speaks the PROXY protocol hands a client's own headers on.
         forwarded = self._forwarded([] if True in protocols else networks)
         compiled = self._locations(given, forwarded, tls)
-        proxy_params, locations = self.proxy_params.take(compiled, bool(tls and tls.values["http2"]))
+        locations = self.proxy_params.take(compiled, bool(tls and tls.values["http2"]))
         return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
                     tls=self.certificates.compile(tls, name, list(server_names), is_default) if tls else None,
                     redirect=self._redirect(tls, server_names, listen) if tls else None,
@@ -172,7 +196,7 @@ class Sites:
                     reject_other_upgrades=given.values.get("other_upgrades", self._other_upgrades) == "reject",
                     refused=self._refused(given.values, locations),
                     early="".join(self._early(forwarded["X-Forwarded-Proto"], compiled)),
-                    proxy_params=proxy_params, locations=locations)
+                    locations=locations)
 
     def _given(self, place: Place, raw: object) -> _Given | None:
         """Read the keys of a site, and of the defaults for it."""
@@ -234,7 +258,8 @@ class Sites:
         """Return the variables of the LOCATIONS whose maps have regular expressions that match what passes."""
         hosts = {header.value for one in locations if one.proxy for header in one.proxy.request_headers
                  if header.name == "Host"}.intersection(self.hosts.all.values())
-        return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts)]
+        live = [LIVE] if any(one.is_live == LIVE for one in locations) else []
+        return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts), *live]
 
     def _locations(self, given: _Given, forwarded: Mapping[str, str | None], tls: SiteTls | None) -> list[Location]:
         """Compile what is behind the paths of a site."""
@@ -331,7 +356,7 @@ class Sites:
             for one in addresses:
                 socket = one if port is None else f"{port}" if one == "0.0.0.0" else f"{one}:{port}"
                 if socket not in own:
-                    directives.append([socket, *self._parameters(where, socket, options, tls)])
+                    directives.append(self._words(where, socket, options, tls))
                 where.once(own, socket, f"{shown(item)} listens where already does")
             protocols.add(options.get("proxy_protocol", False))
         if raw == []:
@@ -350,16 +375,16 @@ class Sites:
             place.refuse('"port" is missing')
         return "port" in options
 
-    def _parameters(self, place: Place, name: str, options: Mapping[str, Any], tls: SiteTls | None) -> list[str]:
-        """Return what is said of a socket and was not before; refuse what goes against that."""
+    def _words(self, place: Place, name: str, options: Mapping[str, Any], tls: SiteTls | None) -> list[str]:
+        """Return a socket with what is said of it and was not before; refuse what goes against that."""
         protocol = options.get("proxy_protocol", False)
-        socket = self._sockets.setdefault(name, _Socket(place, protocol, tls))
+        words = [name]
+        socket = self._sockets.setdefault(name, _Socket(place, words, protocol, tls))
         if socket.proxy_protocol != protocol:
             place.refuse(f"all sites on a port have proxy_protocol or none has, and {socket.place.path} "
                          f"{'has' if socket.proxy_protocol else 'has not'}")
         self._check_tls(place, name, socket, tls)
         socket.identities |= bool(tls and tls.values["client_certificate"])
-        words = []
         if options.get("default_server"):
             if socket.default_server:
                 place["default_server"].refuse(f"{socket.default_server.path} is the default server there already")
@@ -423,3 +448,11 @@ class Sites:
                 name: f"$websocket_proxy_{name.lower().replace('-', '_')}_{number}" for name in known})
             self.trusted.append(trusted)
         return {"X-Forwarded-Proto": trusted.scheme, **dict.fromkeys(headers.FORWARDED), **trusted.forwarded}
+
+
+def _for_all_addresses(socket: str) -> str | None:
+    """Return the socket for all addresses of one's family and port; None for a unix socket."""
+    if socket.startswith("unix:"):
+        return None
+    port = socket.rpartition(":")[2]
+    return f"[::]:{port}" if socket.startswith("[") else port

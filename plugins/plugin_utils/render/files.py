@@ -18,6 +18,8 @@ def _files(model: Model) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield name, f"{name}.j2", {}
     for params in model.proxy_params:
         yield params.file, "proxy_params.j2", {"params": params}
+    for live in model.live_params:
+        yield live.file, "live_params.j2", {"live": live}
     if model.refusing:
         yield "refuse.conf", "refuse.conf.j2", {}
     for site in model.sites:

@@ -34,6 +34,11 @@ def takes_underscores(text: object) -> bool:
     return isinstance(text, str) and switched_on(text, "underscores_in_headers")
 
 
+def all_directives(text: str) -> Iterator[list[str]]:
+    """Give the directives of a free_text, each as its words."""
+    return (directive.words for directive in directives(text))
+
+
 def outer_directives(text: str) -> Iterator[list[str]]:
     """Give the directives of a free_text that stand outside of any block, each as its words."""
     return (directive.words for directive in directives(text) if not directive.depth and not directive.block)

@@ -192,6 +192,9 @@ METHODS = {
 
 _SHARED = _level("inherited", {
     "read_timeout": time_values.duration,
+    "live_read_timeout": time_values.duration,
+    "live_buffer_size": time_values.buffer_size,
+    "live_access_log": path_values.log_file,
     "send_timeout": time_values.duration,
     "connect_timeout": time_values.duration,
     "next_upstream_tries": number_values.whole(0, 1000),
