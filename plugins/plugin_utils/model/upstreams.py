@@ -100,10 +100,12 @@ class Upstreams:
         values = with_defaults(UPSTREAM, given)
         said = place.said(raw, UPSTREAM)
         label = given.get("name", "")
+        if label:
+            place["name"].once(self._names, label.lower(), f"{shown(label)} is already the name of")
         members = list(self._members(place, given, said))
         method, options = self._method(place["load_balancing"], values["load_balancing"])
         bind = self._bind(place["proxy_bind"], values["proxy_bind"])
-        self._check(place, given, said, members, bind)
+        self._check_connections(place, given, said, members, bind)
         self._check_backups(place, method, members)
         route = self._route(options) if method == "sticky" and not self._host.has(*METHODS[method].since) else None
         directive = METHODS[method].directive(options) if method else []
@@ -118,11 +120,9 @@ class Upstreams:
             "cookie": options.get("cookie"), "cookie_path": options.get("path"),
             "tls": self._tls(place["tls"], given.get("tls"), members)})
 
-    def _check(self, place: Place, given: Mapping[str, Any], said: Collection[str], members: Sequence[_Member],
-               bind: Sequence[str]) -> None:
-        """Refuse what no upstream may be, whatever its way of balancing."""
-        if given.get("name"):
-            place["name"].once(self._names, given["name"].lower(), f"{shown(given['name'])} is already the name of")
+    def _check_connections(self, place: Place, given: Mapping[str, Any], said: Collection[str],
+                           members: Sequence[_Member], bind: Sequence[str]) -> None:
+        """Refuse what connections to the servers cannot be, whatever the way of balancing."""
         if bind:
             self._check_families(members, bind)
         self._check_ports(members, bind)
