@@ -290,10 +290,12 @@ def test_the_proxy_protocol_of_a_trusted_proxy_is_believed(setup: Setup, header:
 # --- defaults
 
 # In maintenance, a site says nothing of its backends any more.
-DEFAULTS = [{"maintenance": True}, {
+DEFAULTS = [{"maintenance": True}, {"separate_live": False}, {
     "upstream": "tell", "other_upgrades": "reject", "dot_segments": "pass", "trusted_proxies": ["127.0.8.1"],
     "request_headers": {"X-Edge": "1"}, "response_headers": {"X-Site": "1"},
-    "read_timeout": "7s", "send_timeout": "8s", "connect_timeout": "9s",
+    "read_timeout": "7s", "live_read_timeout": "8s", "live_buffer_size": "2k", "event_streams": False,
+    "live_access_log": "/var/log/nginx/live.log", "live_access_log_format": "combined",
+    "send_timeout": "8s", "connect_timeout": "9s",
     "next_upstream": ["http_503"], "next_upstream_tries": 2, "next_upstream_timeout": "3s", "host": "b.example",
     "buffering": False, "buffer_size": "16k", "buffers": 9, "proxy_redirect": "off", "client_max_body_size": "2k",
     "client_body_timeout": "4s", "client_send_timeout": "5s", "keepalive_timeout": "6s", "gzip": False,
@@ -301,7 +303,7 @@ DEFAULTS = [{"maintenance": True}, {
     "tls": {"self_signed": True, "profile": "modern", "redirect": False}}]
 
 
-@pytest.mark.parametrize("said", DEFAULTS, ids=len)
+@pytest.mark.parametrize("said", DEFAULTS, ids=lambda said: next(iter(said)))
 def test_nginx_is_told_the_same_whether_the_defaults_say_it_or_each_site(setup: Setup, said: dict[str, Any]) -> None:
     said = {"upstream": "echo", "listen": [setup.other], **said}
     sites = [{"server_names": [name]} for name in ("a", "b")]

@@ -1,4 +1,7 @@
-"""Each timeout does what its name says, at its own location and nowhere else."""
+"""Each timeout does what its name says, at its own location and nowhere else.
+
+Which of the times of silence holds for what, test_live tells.
+"""
 
 from __future__ import annotations
 
@@ -63,11 +66,12 @@ def setup(serving: Edge) -> Iterator[Setup]:
         "upstreams": [{"name": "odd", "servers": [backend.address]},
                       {"name": "full", "servers": [f"127.0.0.1:{full.getsockname()[1]}"]}],
         "sites": [{"server_names": ["a"], "listen": [address], "upstream": "odd",
-                   "locations": [{"path": "/read/", "upstream": "odd", "read_timeout": TIME},
+                   "locations": [{"path": "/read/", "upstream": "odd", "read_timeout": TIME,
+                                  "live_read_timeout": TIME},
                                  {"path": "/send/", "upstream": "odd", "send_timeout": TIME},
                                  {"path": "/connect/", "upstream": "full", "connect_timeout": TIME}]},
                   {"server_names": ["b"], "listen": [address], "upstream": "odd", "read_timeout": 90,
-                   "send_timeout": "2m", "connect_timeout": "3s",
+                   "live_read_timeout": 91, "send_timeout": "2m", "connect_timeout": "3s",
                    "locations": [{"path": "/own", "upstream": "odd", "read_timeout": "1d"}]},
                   {"server_names": ["send"], "listen": [address], "upstream": "odd", "send_timeout": TIME},
                   {"server_names": ["connect"], "listen": [address], "upstream": "full",
@@ -150,17 +154,22 @@ def test_a_backend_that_cannot_be_reached_is_given_up_when_connect_timeout_ends(
 
 
 @pytest.mark.parametrize(("site", "path", "times"), [
-    ("a", "/", ("1h", "60s", "5s")),
-    ("a", "/read/", (TIME, "60s", "5s")),
-    ("a", "/send/", ("1h", TIME, "5s")),
-    ("a", "/connect/", ("1h", "60s", TIME)),
-    ("b", "/", ("90s", "2m", "3s")),
-    ("b", "/own", ("1d", "2m", "3s")),
+    ("a", "/", ("60s", "60s", "5s", "86400s")),
+    ("a", "/read/", (TIME, "60s", "5s", TIME)),
+    ("a", "/send/", ("60s", TIME, "5s", "86400s")),
+    ("a", "/connect/", ("60s", "60s", TIME, "86400s")),
+    ("b", "/", ("90s", "2m", "3s", "91s")),
+    ("b", "/own", ("1d", "2m", "3s", "91s")),
 ])
 def test_nginx_has_each_time_at_its_location(setup: Setup, site: str, path: str, times: tuple[str, ...]) -> None:
     dump = setup.edge.dump()
-    server = dump.split(f"server_name {site};")[1].split("server_name")[0]
-    location = server.split(f"location {path} {{")[1].split("location ")[0]
-    assert tuple(re.findall(r"proxy_(?:read|send|connect)_timeout (\S+);", location)) == times
-    # In the file with what all have in common.
-    assert "/proxy_params;" in location and "proxy_socket_keepalive on;" in dump
+    # What a file has that others include counts where it is included.
+    files = dict(re.findall(r"^# configuration file (\S+):\n(.*?)(?=^# configuration file |\Z)", dump, re.M | re.S))
+    server = next(text for text in files.values() if f"server_name {site};" in text)
+    for _level in range(2):
+        server = re.sub(r"include (\S+_params\S*);", lambda found: files[found[1]], server)
+    plain, live = server.split(f"location {path} {{")[1].split("location ")[:2]
+    assert "proxy_socket_keepalive on;" in plain and "proxy_socket_keepalive on;" in live
+    found = [dict(re.findall(r"proxy_(read|send|connect)_timeout (\S+);", one)) for one in (plain, live)]
+    assert tuple(found[0][name] for name in ("read", "send", "connect")) == times[:3]
+    assert tuple(found[1][name] for name in ("read", "send", "connect")) == (times[3], *times[1:3])

@@ -364,9 +364,9 @@ def test_next_upstream_tries_ends_the_passing_on(setup: Setup) -> None:
 def test_next_upstream_timeout_ends_the_passing_on(setup: Setup) -> None:
     hung = silent()
     servers = [{"address": hung.address, "max_fails": 0}, {"address": setup.addresses[0], "backup": True}]
-    setup.serve(*servers, site={"read_timeout": "500ms"})
+    setup.serve(*servers, site={"live_read_timeout": "500ms"})
     assert setup.opened() == 0
-    setup.serve(*servers, site={"read_timeout": "500ms", "next_upstream_timeout": "300ms", "locations": [
+    setup.serve(*servers, site={"live_read_timeout": "500ms", "next_upstream_timeout": "300ms", "locations": [
         {"path": "/longer", "upstream": "u", "next_upstream_timeout": "10s"}]})
     assert setup.handshake().status == 504
     assert setup.opened(path="/longer") == 0
@@ -406,15 +406,15 @@ def test_no_other_time_than_read_timeout_ends_a_handshake_that_is_not_answered(s
 
 
 def test_the_time_that_ends_such_a_handshake_ends_a_silent_websocket_as_well(setup: Setup) -> None:
-    setup.serve(site={"read_timeout": "1s"})
+    setup.serve(site={"live_read_timeout": "1s"})
     setup.opened()
     ((_number, client),) = setup.sockets
     assert client.seconds_until_closed() > 0.9
 
 
-def test_read_timeout_passes_a_handshake_on_and_leaves_the_server_out_for_the_next(setup: Setup) -> None:
+def test_live_read_timeout_passes_a_handshake_on_and_leaves_the_server_out_for_the_next(setup: Setup) -> None:
     hung = silent()
-    setup.serve(hung.address, setup.addresses[0], site={"read_timeout": "1s"})
+    setup.serve(hung.address, setup.addresses[0], site={"live_read_timeout": "1s"})
     assert setup.spread(8) == [8, 0, 0]
     assert len(hung.heads) == 1
     hung.close()

@@ -92,4 +92,4 @@ def test_nothing_but_what_was_written_is_in_the_configuration(serving: Edge, add
     # A value that became configuration would show as a file, a server or a port more.
     dump = serving.dump()
     assert dump.count("# configuration file /etc/nginx/conf.d/") == 1
-    assert dump.count(f"# configuration file {FOLDER}/") == 6
+    assert dump.count(f"# configuration file {FOLDER}/") == 7

@@ -66,14 +66,14 @@ class Client:
         lines = [f"{method} {path} {version}", f"Host: {host}", *(f"{name}:{value}" for name, value in headers)]
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
 
-    def answer(self) -> Answer:
-        """Read an answer."""
+    def answer(self, method: str = "GET") -> Answer:
+        """Read an answer to a request with a METHOD; to HEAD it has no body."""
         head = head_of(self.socket)
         assert head, "the connection was closed without an answer"
         headers = dict(fields(head))
         status = int(head.split()[1])
         body = b""
-        while len(body) < int(headers.get("content-length", 0)):
+        while method != "HEAD" and len(body) < int(headers.get("content-length", 0)):
             piece = self.socket.recv(65536)
             assert piece, "the connection was closed in the middle of a body"
             body += piece
@@ -83,7 +83,7 @@ class Client:
             version: str = "HTTP/1.1") -> Answer:
         """Send a request and read its answer."""
         self.send(host, path, headers, method, version)
-        return self.answer()
+        return self.answer(method)
 
     def exchange(self, data: bytes, expected: bytes) -> None:
         """Send DATA, and read just what is EXPECTED."""

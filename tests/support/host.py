@@ -73,7 +73,9 @@ def zone(key: str) -> dict[str, str]:
 
 
 class Host(Container):
-    """One host, which ends by itself should the tests be killed."""
+    """One host, which ends by itself should the tests be killed; ``found`` is what nginx_info told the role of it."""
+
+    found: Mapping[str, Any] | None = None
 
     def __init__(self, image: str) -> None:
         self.name = f"wsedge-test-{uuid.uuid4().hex[:12]}"
@@ -135,6 +137,7 @@ class Host(Container):
 
     def reset(self) -> None:
         """Leave nothing of an earlier test."""
+        self.found = None
         self.shell("systemctl stop 'other-*' echo 2>/dev/null; systemctl kill --signal=KILL nginx 2>/dev/null; "
                    "for pid in $(ps -eo pid=,args= | awk '/nginx: (master|worker)/ && !/awk/ {print $1}'); "
                    "do kill -9 $pid; done; systemctl stop nginx; systemctl reset-failed; "
@@ -157,7 +160,7 @@ class Host(Container):
     def configure(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None,
                   **others: Any) -> dict[str, Any]:
         """Commit what the role makes of VARIABLES, and further FILES of the generation; OTHERS are options."""
-        model = compiled(variables)
+        model = compiled(variables, self.found)
         main, texts = rendered(model, RENDERER, FOLDER, MARKER)
         return self.module("nginx_config", {
             **options(model), "references": model.references, "content": main,

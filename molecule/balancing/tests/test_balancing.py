@@ -170,15 +170,19 @@ def test_a_run_for_one_proxy_makes_the_same_files_as_a_run_for_all() -> None:
         assert set(changes(played(*options)).values()) == {0}
 
 
-# As the earlier version left a host: readable files, headers in each location, a library and one line of Python.
+# As the earlier version left a host: readable files, one location with all headers for everything behind a path,
+# sockets without options, a library and one line of Python.
 EARLIER = """
 import glob, os, re, shutil
 folder, = glob.glob(f"/etc/nginx/websocket_proxy/{os.readlink('/etc/nginx/websocket_proxy/proved')}")
 for path in glob.glob(f"{folder}/site-*.conf"):
     text = open(path).read()
-    text = re.sub("include (.*/proxy_params.*);", lambda found: open(found[1]).read(), text)
+    text = re.sub(r"include (.*/proxy_params.*);", lambda found: open(found[1]).read(), text)
+    text = re.sub(r" so_keepalive=[^ ;]*", "", text)
+    text = re.sub(r"\\n *if \\(.websocket_proxy_live\\) {.*?\\n *}", "", text, flags=re.S)
+    text = re.sub(r"\\n    location @.*?\\n    }", "", text, flags=re.S)
     open(path, "w").write(text)
-for path in [*glob.glob(f"{folder}/proxy_params*"), f"{folder}/masked"]:
+for path in [*glob.glob(f"{folder}/*_params*"), f"{folder}/masked"]:
     os.unlink(path)
 for path in glob.glob("/etc/nginx/websocket_proxy/**", recursive=True):
     os.chmod(path, 0o755 if os.path.isdir(path) else 0o644)

@@ -33,12 +33,12 @@ def test_the_configuration_holds_what_the_inventory_says(configuration: str) -> 
         "upstream websocket_proxy_ws_node {", "server 127.0.0.1:3000;", "keepalive 32;",
         "server_name example.com;",
         "server_name strict.example.com a-name-that-is-longer-than-a-bucket-of-64-bytes-can-hold.example.com;",
-        "listen 80;", "listen 8080;", "location /second {", "proxy_pass http://websocket_proxy_second;",
+        "listen 80 so_keepalive=230s:30s:4;", "listen 8080 so_keepalive=230s:30s:4;", "location /second {", "proxy_pass http://websocket_proxy_second;",
         "proxy_http_version 1.1;", "proxy_set_header Upgrade $websocket_proxy_upgrade;",
         "proxy_set_header Connection $websocket_proxy_connection;", "proxy_set_header Host $websocket_proxy_host;",
         "proxy_set_header X-Real-IP $remote_addr;", "proxy_set_header X-Forwarded-For $remote_addr;",
         "proxy_set_header X-Forwarded-Proto $scheme;", 'proxy_set_header X-Edge "said by \\"$server_name\\"; once";',
-        "proxy_read_timeout 1h;", "proxy_read_timeout 1500ms;", "proxy_send_timeout 60s;",
+        "proxy_read_timeout 60s;", "proxy_read_timeout 86400s;", "proxy_read_timeout 1500ms;", "proxy_send_timeout 60s;",
         "proxy_connect_timeout 5s;", "proxy_socket_keepalive on;", "worker_processes auto;",
         "worker_connections 16384;", "worker_rlimit_nofile 32768;", "worker_shutdown_timeout 1d;",
         "server_tokens off;", "server_names_hash_bucket_size 128;", "include /etc/nginx/conf.d/*.conf;",
@@ -54,7 +54,7 @@ def test_nginx_has_nothing_to_complain_about(configuration: str) -> None:
 
 def test_the_site_listens_on_ipv6_exactly_where_the_host_has_it(host: Host, configuration: str) -> None:
     has_ipv6 = host.run("python3 -c 'import socket; socket.socket(socket.AF_INET6).bind((\"::\", 0))'").rc == 0
-    assert ("listen [::]:80;" in configuration) is has_ipv6
+    assert ("listen [::]:80 so_keepalive" in configuration) is has_ipv6
 
 
 def test_nginx_conf_is_diverted_and_debians_own_lies_beside(host: Host) -> None:

@@ -84,7 +84,7 @@ def test_a_unit_that_somebody_has_changed_is_put_right() -> None:
 def test_a_check_shows_what_the_run_would_do_and_does_nothing(host: Host) -> None:
     before = tree(host)
     shown = played(*NEWEST, "--check", "--diff", websocket_proxy_sites=[{**SITE, "read_timeout": "7m"}])
-    assert "-        proxy_read_timeout 1h;\n+        proxy_read_timeout 7m;\n" in shown
+    assert "-        proxy_read_timeout 60s;\n+        proxy_read_timeout 7m;\n" in shown
     assert tree(host) == before
 
 

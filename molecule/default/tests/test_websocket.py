@@ -137,7 +137,7 @@ def test_a_locations_headers_win_over_its_sites(open_socket: Open) -> None:
     assert below["x-client"] == client
 
 
-def test_a_locations_own_read_timeout_cuts_a_silent_socket_and_no_other(open_socket: Open) -> None:
+def test_a_locations_own_live_read_timeout_cuts_a_silent_socket_and_no_other(open_socket: Open) -> None:
     with open_socket("/", "strict.example.com") as patient, open_socket("/second", "strict.example.com") as hasty:
         with pytest.raises(ConnectionClosed):
             hasty.recv(timeout=SECONDS)
