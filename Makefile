@@ -30,7 +30,7 @@ molecule: python docker ## every scenario, two at a time, or SCENARIO=name
 	@tests/scenarios $(SCENARIO)
 compatibility: python docker ## the default scenario with the oldest ansible-core that we claim
 	@tests/compatibility
-bench: python docker ## what a socket costs beside the pasted recipe and HAProxy, and over TLS, and how long a run takes
+bench: python docker ## what a socket costs beside the pasted recipe, HAProxy and Caddy, and how long a run takes
 	@tests/bench/run
 clean: ## remove what all this made here, but no images
 	rm -rf .ansible .venv .cache .*_cache .hypothesis wsedge-nginx-*.tar.gz

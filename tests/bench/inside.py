@@ -1,9 +1,10 @@
 """Runs in a container: puts one proxy after the other before the echo backend and measures what WebSockets cost it.
 
-Input is one line of JSON: {"rounds": 15, "kinds": {KIND: EVERY, …}, "proxies": {NAME: {"files": {PATH: TEXT},
-"command": [WORD, …]}, …}}. Output is {NAME: {KIND: [NUMBER, …], …}, …}, a number for each EVERY rounds. "echo" is the
-CPU time in ns of one 128-byte echo; the others are the bytes of memory of one idle socket, opened with a "browser"'s
-handshake, with the shortest possible ("minimal"), or with a browser's over "tls", which counts nginx's workers alone.
+Input is JSON: {"rounds": 15, "kinds": [KIND, …], "proxies": {NAME: {"plain": {"files": {PATH: TEXT}, "command":
+[WORD, …], "port": 80}, "tls": {…}}, …}}. Output is {NAME: {KIND: [NUMBER, …], …}, …}, a number for each round. "echo"
+is the CPU time in ns of one 128-byte echo, "mib" of a MiB there and back in messages of 64 KiB, "handshake" of a
+WebSocket that is opened and closed; "idle" and "idle_tls" are the bytes of memory of one idle socket, over TLS of
+nginx's workers only.
 
 Debian 11 has Python 3.9.
 """
@@ -24,24 +25,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-PROXIES = {"nginx", "haproxy"}
+PROXIES = {"nginx", "haproxy", "caddy"}
 BACKEND = ["node", "/websocket_echo/websocket_echo.js", "127.0.0.1", "3000"]
 ECHO_SOCKETS = 200
 WARM_UP = 2_000
 ECHOES = 20_000
+LARGE_SOCKETS = 8
+LARGE_ECHOES = 1_024
+HANDSHAKES = 1_000
 IDLE_SOCKETS = 3_000
 TLS_SOCKETS = 2_000
-SECONDS = 900  # for everything
+SECONDS = 3_000  # for everything
 
-# nginx takes memory for a request in blocks of 4 KiB, so where a handshake just fits in shows as a whole block.
-MINIMAL = """GET / HTTP/1.1
-Host: example.com
-Upgrade: websocket
-Connection: Upgrade
-Sec-WebSocket-Version: 13
-Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
-
-"""
 BROWSER = """GET / HTTP/1.1
 Host: example.com
 Connection: Upgrade
@@ -59,11 +54,19 @@ Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits
 
 """
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-PAYLOAD = bytes(range(128))
 MASK = b"\x37\xfa\x21\x3d"
-# RFC 6455 5.2: one final binary frame of 128 bytes, masked from the client, plain from the server.
-MESSAGE = b"\x82\xfe\x00\x80" + MASK + bytes(byte ^ MASK[index % 4] for index, byte in enumerate(PAYLOAD))
-ECHO = b"\x82\x7e\x00\x80" + PAYLOAD
+
+
+def frames(payload: bytes) -> tuple[bytes, bytes]:
+    """Return a message and its echo: one final binary frame, masked from the client only (RFC 6455 5.2)."""
+    size = len(payload)
+    masked = (int.from_bytes(payload, "big") ^ int.from_bytes(MASK * (size // 4), "big")).to_bytes(size, "big")
+    length = b"\x7e" + size.to_bytes(2, "big") if size < 65536 else b"\x7f" + size.to_bytes(8, "big")
+    return b"\x82" + bytes([length[0] | 0x80]) + length[1:] + MASK + masked, b"\x82" + length + payload
+
+
+SMALL = frames(bytes(range(128)))
+LARGE = frames(bytes(range(256)) * 256)
 
 
 def proxy_processes() -> list[Path]:
@@ -86,7 +89,8 @@ def memory(title: str = "") -> int:
 @contextlib.contextmanager
 def running(command: list[str], port: int) -> Iterator[None]:
     """Run a server from when it listens on PORT until the block ends."""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+    quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    with subprocess.Popen(command, **quiet) as process:
         try:
             while not listens(port):
                 assert process.poll() is None, f"{command[0]} ended by itself"
@@ -104,19 +108,19 @@ def listens(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def websockets(count: int, handshake: str, tls: ssl.SSLContext | None = None) -> Iterator[list[socket.socket]]:
+def websockets(count: int, tls: ssl.SSLContext | None = None) -> Iterator[list[socket.socket]]:
     """Open WebSockets through the proxy for as long as the block runs."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(websocket(handshake, tls)) for _each in range(count)]
+        yield [stack.enter_context(websocket(tls)) for _each in range(count)]
 
 
-def websocket(handshake: str, tls: ssl.SSLContext | None) -> socket.socket:
+def websocket(tls: ssl.SSLContext | None = None) -> socket.socket:
     """Open one WebSocket through the proxy."""
     opened = socket.create_connection(("127.0.0.1", 443 if tls else 80), timeout=10)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if tls:
         opened = tls.wrap_socket(opened, server_hostname="example.com")
-    opened.sendall(handshake.replace("\n", "\r\n").encode())
+    opened.sendall(BROWSER.replace("\n", "\r\n").encode())
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
         received = opened.recv(4096)
@@ -126,73 +130,103 @@ def websocket(handshake: str, tls: ssl.SSLContext | None) -> socket.socket:
     return opened
 
 
-def echo(sockets: list[socket.socket], echoes: int) -> None:
+def echo(sockets: list[socket.socket], echoes: int, frame: tuple[bytes, bytes] = SMALL) -> None:
     """Have so many messages echoed, at most one under way on each socket; each echo is compared."""
+    message, expected = frame
     by_number = {opened.fileno(): opened for opened in sockets}
-    partial = dict.fromkeys(by_number, b"")
+    partial = {number: bytearray() for number in by_number}
     with select.epoll() as poll:
         for number in by_number:
             poll.register(number, select.EPOLLIN)
         for opened in sockets[:echoes]:
-            opened.sendall(MESSAGE)
+            opened.sendall(message)
         sent, received = len(sockets[:echoes]), 0
         while received < echoes:
             for number, _event in poll.poll():
-                opened = by_number[number]
-                data = partial[number] + opened.recv(4096)
-                if data != ECHO:
-                    assert len(data) > len(partial[number]) and ECHO.startswith(data), data
-                    partial[number] = data
+                opened, data = by_number[number], partial[number]
+                piece = opened.recv(1 << 18)
+                assert piece
+                data += piece
+                if len(data) < len(expected):
                     continue
-                partial[number] = b""
+                assert data == expected
+                data.clear()
                 received += 1
                 if sent < echoes:
-                    opened.sendall(MESSAGE)
+                    opened.sendall(message)
                     sent += 1
 
 
 def cpu_per_echo() -> float:
     """Return the proxy's CPU time for one echo in ns, with one message under way on each socket."""
-    with websockets(ECHO_SOCKETS, BROWSER) as sockets:
+    with websockets(ECHO_SOCKETS) as sockets:
         echo(sockets, WARM_UP)
         before = cpu()
         echo(sockets, ECHOES)
         return (cpu() - before) / ECHOES
 
 
-def memory_per_socket(handshake: str) -> float:
+def cpu_per_mib() -> float:
+    """Return the proxy's CPU time in ns for one MiB that goes there and back in messages of 64 KiB."""
+    with websockets(LARGE_SOCKETS) as sockets:
+        echo(sockets, LARGE_SOCKETS, LARGE)
+        before = cpu()
+        echo(sockets, LARGE_ECHOES, LARGE)
+        return (cpu() - before) / LARGE_ECHOES * 16
+
+
+def cpu_per_handshake() -> float:
+    """Return the proxy's CPU time in ns for one WebSocket that is opened and closed."""
+    for _warm_up in range(50):
+        websocket().close()
+    before = cpu()
+    for _handshake in range(HANDSHAKES):
+        websocket().close()
+    time.sleep(0.2)
+    return (cpu() - before) / HANDSHAKES
+
+
+def memory_per_socket() -> float:
     """Return the proxy's memory in bytes for one socket that echoed once and now is idle."""
     before = memory()
-    with websockets(IDLE_SOCKETS, handshake) as sockets:
+    with websockets(IDLE_SOCKETS) as sockets:
         echo(sockets, IDLE_SOCKETS)
         time.sleep(0.5)
         return (memory() - before) / IDLE_SOCKETS
 
 
 def memory_per_tls_socket() -> float:
-    """Return the memory of nginx's workers in bytes for one socket over TLS 1.3 that echoed once and now is idle."""
+    """Return the memory in bytes for one socket over TLS 1.3 that echoed once and now is idle; nginx's is the workers'.
+    """
     tls = ssl.create_default_context()
     tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     tls.minimum_version = ssl.TLSVersion.TLSv1_3
+    title = "worker process" if any("nginx" in (one / "comm").read_text() for one in proxy_processes()) else ""
     # A worker has its master's title until it sets its own.
-    while not (before := memory("worker process")):
+    while not (before := memory(title)):
         time.sleep(0.02)
-    with websockets(TLS_SOCKETS, BROWSER, tls) as sockets:
+    with websockets(TLS_SOCKETS, tls) as sockets:
         echo(sockets, TLS_SOCKETS)
         time.sleep(0.5)
-        return (memory("worker process") - before) / TLS_SOCKETS
+        return (memory(title) - before) / TLS_SOCKETS
 
 
-MEASURES = {"echo": cpu_per_echo, "browser": lambda: memory_per_socket(BROWSER),
-            "minimal": lambda: memory_per_socket(MINIMAL), "tls": memory_per_tls_socket}
+MEASURES = {"echo": ("plain", cpu_per_echo), "mib": ("plain", cpu_per_mib), "handshake": ("plain", cpu_per_handshake),
+            "idle": ("plain", memory_per_socket), "idle_tls": ("tls", memory_per_tls_socket)}
 
 
-def serve(files: dict[str, str], command: list[str]) -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def serve(files: dict[str, str], command: list[str], port: int) -> Iterator[None]:
     """Put the files of a proxy in their places and run it."""
     for path, text in files.items():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text)
-    return running(command, 80)
+    try:
+        with running(command, port):
+            yield
+    finally:
+        for path in files:
+            os.unlink(path)
 
 
 def main() -> None:
@@ -202,22 +236,20 @@ def main() -> None:
 
     signal.signal(signal.SIGALRM, too_long)
     signal.alarm(SECONDS)
-    task = json.loads(sys.stdin.readline())
+    task = json.load(sys.stdin)
     names = list(task["proxies"])
     results: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in task["kinds"]} for name in names}
     os.makedirs("/run/websocket_proxy", mode=0o700, exist_ok=True)
     Path("/etc/nginx/sites-enabled/default").unlink(missing_ok=True)
     with running(BACKEND, 3000):
         for number in range(task["rounds"]):
-            print(f"edge: round {number + 1} of {task['rounds']}", file=sys.stderr, flush=True)
+            print(f"round {number + 1} of {task['rounds']}", file=sys.stderr, flush=True)
             first = number % len(names)
             for name in names[first:] + names[:first]:
-                for kind, every in task["kinds"].items():
-                    if number % every == 0:
-                        with serve(**task["proxies"][name]):
-                            results[name][kind].append(MEASURES[kind]())
-                for path in task["proxies"][name]["files"]:
-                    os.unlink(path)
+                for kind in task["kinds"]:
+                    variant, measure = MEASURES[kind]
+                    with serve(**task["proxies"][name][variant]):
+                        results[name][kind].append(measure())
     print(json.dumps(results))
 
 

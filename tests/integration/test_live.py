@@ -82,6 +82,12 @@ def _both(backend: Backend, connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 %d Told\r\nContent-Length: %d\r\n\r\n%s" % (status, len(told), told))
 
 
+def _permit(_backend: Backend, connection: socket.socket) -> None:
+    status = re.search(rb"status(?:=|%3D)(\d+)", head_of(connection))
+    assert status
+    connection.sendall(b"HTTP/1.1 %s Told\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status[1])
+
+
 @pytest.fixture(scope="module")
 def setup(serving: Edge) -> Iterator[Setup]:
     """Serve nothing yet."""
@@ -271,6 +277,18 @@ def test_what_guards_a_location_guards_its_live_connections(setup: Setup, guard:
                     for headers in (UPGRADE, STREAM) for method in ("GET", "POST", "HEAD")]
     assert set(answers) <= set(statuses), answers
     assert len(setup.both.heads) == 1
+
+
+@pytest.mark.parametrize("status", [200, 401, 403])
+def test_a_request_for_permission_goes_to_a_location_that_is_not_split(setup: Setup, status: int) -> None:
+    setup.serve({"server_names": ["a"], "upstream": None, "locations": [
+        {"path": "/", "upstream": "both", "extra_config": "auth_request /permission;"},
+        {"path": "/permission", "match": "exact", "upstream": "permission", "separate_live": False,
+         "rewrite_to": f"/status={status}", "extra_config": "internal;"}]},
+        upstreams=[{"name": name, "servers": [setup.both.address if name == "both" else permission.address]}
+                   for permission in [Backend(_permit)] for name in ("both", "permission")])
+    expected = {"plain": 200, "stream": 200, "socket": 101} if status == 200 else dict.fromkeys(WAYS, status)
+    assert {way: setup.ask(way).status for way in WAYS} == expected
 
 
 def test_a_limit_of_requests_counts_each_way_once(setup: Setup) -> None:

@@ -420,6 +420,17 @@ def test_live_read_timeout_passes_a_handshake_on_and_leaves_the_server_out_for_t
     hung.close()
 
 
+def test_a_plain_request_that_times_out_keeps_handshakes_from_a_server_that_hangs(setup: Setup) -> None:
+    hung = silent()
+    # In turn, so that the first request goes to it; another server answers the request then.
+    setup.serve(hung.address, setup.addresses[0], workers=2, site={"read_timeout": "1s"})
+    assert {get(setup.address, "a", "/").status for _request in range(2)} == {200}
+    assert len(hung.heads) == 1
+    assert setup.spread(6) == [6, 0, 0]
+    assert len(hung.heads) == 1
+    hung.close()
+
+
 def test_a_client_that_gives_up_frees_the_backend_at_once(setup: Setup) -> None:
     hung = silent()
     setup.serve(hung.address)

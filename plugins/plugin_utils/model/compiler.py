@@ -15,6 +15,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.hash_sizes impo
     variables_max_size,
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.locations import LOG_FORMAT
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     AptRepository,
     ExtraConfig,
@@ -40,9 +41,10 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import h
 
 PREFIX = "websocket_proxy_"
 
-# Of http.conf, where a site has TLS, and where one trusts proxies.
+# Of http.conf, where a site has TLS, where one trusts proxies, and where one logs in the role's format.
 _TLS_VARIABLES = 7
 _TRUSTED_VARIABLES = 3
+_LOG_VARIABLES = 4
 
 
 class InventoryError(ValueError):
@@ -84,10 +86,11 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                   role[PREFIX + "extra_config"] or "")
     compiled = sites.compile(role[PREFIX + "sites"], at(PREFIX + "site_defaults"), role[PREFIX + "site_defaults"])
     refusing = sites.refusing()
+    free_text = _free_text(compiled, role[PREFIX + "extra_config"])
     if role[PREFIX + "state"] == "present":
         _check_for_sites(at(PREFIX + "sites"), role, variables)
         _warn_of_removed(at(PREFIX + "sites"), host.sites | set(before), before, {site.name for site in compiled})
-        _warn_of_unused(at(PREFIX + "upstreams"), groups, sites.used, compiled, role[PREFIX + "extra_config"])
+        _warn_of_unused(at(PREFIX + "upstreams"), groups, sites.used, free_text)
     if problems:
         # Two upstreams of one group of hosts find the same problems.
         raise InventoryError(list(dict.fromkeys(hidden(problem, secrets) for problem in problems)))
@@ -95,13 +98,16 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     names = {name for site in compiled for name in site.server_names}
     scalars = {name.removeprefix(PREFIX): value for name, value in role.items() if ROLE[name].kind}
     extra = scalars.pop("extra_config")
+    logs = LOG_FORMAT in free_text or any(
+        LOG_FORMAT in (way.access_log or ()) for site in compiled for one in site.locations for way in (one, one.live)
+        if way)
     del scalars["other_upgrades"], scalars["allow_no_sites"]
     return Model(**scalars, apt_repository=repository, server_names_hash_bucket_size=bucket_size(names),
                  server_names_hash_max_size=max_size(len(names)),
-                 variables_hash_max_size=variables_max_size(_variables(upstreams, sites, compiled)),
+                 variables_hash_max_size=variables_max_size(_variables(upstreams, sites, compiled, logs)),
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups,
                  trusted=sites.trusted, forwarded=Forwarded(forwarded.places(), forwarded.schemes()),
-                 tls=any(site.tls for site in compiled), hosts=sites.hosts.all,
+                 tls=any(site.tls for site in compiled), logs=logs, hosts=sites.hosts.all,
                  proxy_params=sites.proxy_params.all, live_params=sites.proxy_params.live, refusing=refusing,
                  sites=compiled,
                  certificates=sites.certificates.all, secrets=secrets,
@@ -137,11 +143,11 @@ def _check_for_sites(place: Place, role: Mapping[str, Any], variables: Mapping[s
                      f"and {PREFIX}allow_no_sites: true says that an edge without sites is meant")
 
 
-def _variables(upstreams: Upstreams, sites: Sites, compiled: list[Site]) -> int:
+def _variables(upstreams: Upstreams, sites: Sites, compiled: list[Site], logs: bool) -> int:
     """Return how many variables of our own http.conf and upstreams.conf define, besides those of every model."""
     return (2 * len(upstreams.routes) + len(upstreams.sources) + len(sites.hosts.all) - 1
             + sum(2 + len(one.forwarded) for one in sites.trusted) + (_TRUSTED_VARIABLES if sites.trusted else 0)
-            + (_TLS_VARIABLES if any(site.tls for site in compiled) else 0))
+            + (_TLS_VARIABLES if any(site.tls for site in compiled) else 0) + (_LOG_VARIABLES if logs else 0))
 
 
 def compile_settings(variables: Mapping[str, Any]) -> Settings:
@@ -168,11 +174,14 @@ def _warn_of_removed(place: Place, known: Collection[str], before: Collection[st
                        "whole edge of a host: give it all sites in one use" if again else ""))
 
 
-def _warn_of_unused(place: Place, upstreams: list[Upstream], used: Collection[str], sites: list[Site],
-                    extra: str) -> None:
-    """Warn of upstreams that no site uses and no free text names, nor might with a variable."""
+def _free_text(sites: list[Site], extra: str | None) -> str:
+    """Return all that the inventory says in nginx's own language."""
     texts = [text for site in sites for text in (site.extra_config, *(one.extra_config for one in site.locations))]
-    free = "\n".join([extra or "", *(line for text in texts if text for line in text.lines)])
+    return "\n".join([extra or "", *(line for text in texts if text for line in text.lines)])
+
+
+def _warn_of_unused(place: Place, upstreams: list[Upstream], used: Collection[str], free: str) -> None:
+    """Warn of upstreams that no site uses and no FREE text names, nor might with a variable."""
     for index, upstream in enumerate(upstreams):
         if upstream.label not in used and not re.search(
                 rf"websocket_proxy_({re.escape(upstream.label)}(?![A-Za-z0-9_.-])|\$)", free):

@@ -30,6 +30,6 @@ def max_size(count: int) -> int | None:
 def variables_max_size(own: int) -> int | None:
     """Return the number of buckets for nginx's variables with our OWN, None where nginx's default of 1,024 does.
 
-    nginx itself has some 150, and complains when 15 more or so are there. The 14 that are always ours are not counted.
+    nginx itself has some 150, and complains when 15 more or so are there. The 12 that are always ours are not counted.
     """
-    return None if own <= 2 else 1 << (4 * (150 + own) - 1).bit_length()
+    return None if own <= 4 else 1 << (4 * (150 + own) - 1).bit_length()

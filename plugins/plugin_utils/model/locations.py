@@ -69,7 +69,8 @@ _BUFFERS = {"proxy_buffer_size", "proxy_buffers", "proxy_busy_buffers_size"}
 # What nginx does not allow in a named location.
 _NOT_IN_NAMED = ("location", "alias")
 _LOG = "/var/log/nginx/access.log"
-_LOG_FORMATS = {"combined": "combined", "websocket": "websocket_proxy_websocket"}
+LOG_FORMAT = "websocket_proxy_websocket"
+_LOG_FORMATS = {"combined": "combined", "websocket": LOG_FORMAT}
 
 
 def extra_config(place: Place, given: Mapping[str, Any]) -> ExtraConfig | None:

@@ -339,7 +339,7 @@ class Settings:
 class Model(Settings):
     """The whole edge of one host; ``warnings`` are for the person who runs the role, each with its place.
 
-    ``secrets`` are texts that came out of a vault.
+    ``secrets`` are texts that came out of a vault. ``logs`` tells that something is logged in the role's own format.
     """
 
     state: str
@@ -360,6 +360,7 @@ class Model(Settings):
     trusted: list[Trusted]
     forwarded: Forwarded
     tls: bool
+    logs: bool
     hosts: dict[str, str]
     proxy_params: list[ProxyParams]
     live_params: list[LiveParams]
