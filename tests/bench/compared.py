@@ -3,12 +3,13 @@ the recipe's inventory, HAProxy and Caddy, each without TLS and with it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.support.compiling import compiled
-from tests.support.edge import rendered
+from tests.support.edge import CERTIFICATES, rendered
 from tests.support.pki import Authority
 
 HERE = Path(__file__).parent
@@ -46,7 +47,11 @@ def role(found: Mapping[str, Any] | None = None, **site: Any) -> Served:
                  "sites": [{"server_names": ["example.com"], "upstream": "ws_node", **site}]}
     secure = {**inventory, "sites": [{**inventory["sites"][0], "tls": {
         "certificate": CERTIFICATE, "certificate_key": KEY}}]}
-    return _variants(rendered(compiled(inventory, found)), rendered(compiled(secure, found)), NGINX)
+    tls = rendered(compiled(secure, found))
+    # An old nginx shows one to clients that name no site.
+    made = {path for text in tls.values() for path in re.findall(rf"{CERTIFICATES}/[^;\s]+", text)}
+    return _variants(rendered(compiled(inventory, found)),
+                     {**tls, **{path: PAIR.key if path.endswith(".key") else PAIR.certificate for path in made}}, NGINX)
 
 
 def haproxy() -> Served:

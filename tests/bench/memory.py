@@ -65,7 +65,7 @@ def main() -> None:
             at_most = f"{WANTED[name]}: {'yes' if share <= WANTED[name] else 'no'}" if name in WANTED else ""
             rows.append([f"{version}, {name}", *cells[:2], at_most, *cells[2:]])
     print(f"memory: of nginx for one of {IDLE_SOCKETS:,} sockets, and of its workers for one of {TLS_SOCKETS:,} over "
-          f"TLS 1.3, that echoed once,\nmedians of {ROUNDS}, opened with a browser's handshake. Ratios are to the recipe. "
+          f"TLS 1.3, that echoed once,\nmedians of {ROUNDS}, with a browser's handshake. Ratios are to the recipe. "
           "Without sessions there is no cache of them in the workers' common\nmemory, which ends at 10 MiB for all.")
     print(table(["", "idle", "ratio", "at most", "idle, TLS", "ratio"], rows))
 

@@ -59,7 +59,7 @@ def sites(*given: Any) -> list[str]:
 def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
     model = compile_model(RECIPE, HOST)
     proxy = Proxy(
-        proxy_pass="http://websocket_proxy_ws_node", tls=None, prefix=None, proxy_bind=None, request_headers=[],
+        proxy_pass="http://websocket_proxy_ws_node", prefix=None, request_headers=[],
         hidden_headers=[], redirects=[], params="proxy_params", directives=[["proxy_read_timeout", "60s"]])
     plain = Location(
         match=["/"], maintenance=False, websocket_only=False, files=None, answer=None, response_headers=[], proxy=proxy)

@@ -24,6 +24,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Upstream,
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.upstreams import Inventory
+from tests.support.compiling import values
 
 OLD, NEW = Host(nginx_version=(1, 18, 0)), Host(nginx_version=(1, 30, 6))
 ADDRESS = "10.0.0.1:3000"
@@ -383,7 +384,7 @@ def test_connections_are_spread_over_source_addresses() -> None:
     assert [upstream.proxy_bind for upstream in model.upstreams] == [
         "$websocket_proxy_source_1", "$websocket_proxy_source_1", "10.0.0.7"]
     proxy = model.sites[0].locations[0].proxy
-    assert proxy and proxy.proxy_bind == "$websocket_proxy_source_1"
+    assert values(model, proxy)["proxy_bind"] == "$websocket_proxy_source_1"
 
 
 @pytest.mark.parametrize(("keys", "problem"), [

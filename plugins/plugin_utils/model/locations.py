@@ -242,20 +242,13 @@ class Locations:
             "proxy": proxy, "files": files, "answer": answer,
             "response_headers": [Header(name, value) for name, value in response.items() if value is not None],
             "new_cookie": upstream.new_cookie if upstream else None, "extra_config": extra_config(place, given)})
-        if not proxy or websocket_only or values["maintenance"] or not values["separate_live"]:
+        if not proxy or not upstream or websocket_only or values["maintenance"] or not values["separate_live"]:
             return [location]
-        return [self._separated(location, proxy, values, given)]
-
-    def _separated(self, plain: Location, proxy: Proxy, values: Mapping[str, Any],
-                   given: Mapping[str, Any]) -> Location:
-        """Return a location with another one beside it for its live connections.
-
-        The checks of the first hold for both where nginx does them before it hands a request on; all else is in both.
-        """
         self._named += 1
-        live = replace(plain, match=[f"@websocket_proxy_live_{self._named}"], gzip=None, access_log=_log(_live(values)),
-                       proxy=replace(proxy, prefix=None, directives=_live_directives(values, given)))
-        return replace(plain, is_live=LIVE if values["event_streams"] else WEBSOCKET, live=live)
+        way = replace(proxy, prefix=None, directives=[*_connections(upstream), *_live_directives(values, given)])
+        live = replace(location, match=[f"@websocket_proxy_live_{self._named}"], gzip=None,
+                       access_log=_log(_live(values)), proxy=way)
+        return [replace(location, is_live=LIVE if values["event_streams"] else WEBSOCKET, live=live)]
 
     @staticmethod
     def _answer(place: Place, given: Mapping[str, Any]) -> Answer:
@@ -309,17 +302,36 @@ class Locations:
         redirects = values["proxy_redirect"] or (
             _redirects(match[0].rstrip("/")) if prefix else [["off"]] if passed else [])
         return Proxy(
-            proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}", tls=upstream.tls,
-            prefix=prefix, proxy_bind=upstream.proxy_bind, hidden_headers=hidden, redirects=redirects,
+            proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}", prefix=prefix,
             request_headers=[Header("Host", host), *(Header(name, value or "") for name, value in request.items())],
-            directives=_live_directives(values, given) if given.get("websocket_only") else _directives(values),
-            params="")
+            hidden_headers=hidden, redirects=redirects, directives=[*_connections(upstream), *(
+                _live_directives(values, given) if given.get("websocket_only") else _directives(values))], params="")
 
 
 def _fields_of_location(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the VALUES that are fields of a Location by the same name."""
     names = {field.name for field in fields(Location)}
     return {name: value for name, value in values.items() if name in names}
+
+
+def _connections(upstream: Upstream) -> list[list[str]]:
+    """Return nginx's directives for the connections to an upstream's servers."""
+    found = [["proxy_bind", upstream.proxy_bind]] if upstream.proxy_bind else []
+    tls = upstream.tls
+    if not tls:
+        return found
+    found.append(["proxy_ssl_protocols", "TLSv1.2", "TLSv1.3"])
+    if tls.name:
+        found += [["proxy_ssl_server_name", "on"], ["proxy_ssl_name", tls.name]]
+    if tls.verify:
+        # The depth of 1, the default, knows no intermediate CA.
+        found += [["proxy_ssl_verify", "on"], ["proxy_ssl_verify_depth", "4"],
+                  ["proxy_ssl_trusted_certificate", tls.ca]]
+    else:
+        found.append(["proxy_ssl_verify", "off"])
+    if tls.certificate and tls.certificate_key:
+        found += [["proxy_ssl_certificate", tls.certificate], ["proxy_ssl_certificate_key", tls.certificate_key]]
+    return found
 
 
 def _directives(values: Mapping[str, Any]) -> list[list[str]]:

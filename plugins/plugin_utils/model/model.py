@@ -125,9 +125,7 @@ class Proxy:
     """
 
     proxy_pass: str
-    tls: UpstreamTls | None
     prefix: str | None
-    proxy_bind: str | None
     request_headers: list[Header]
     hidden_headers: list[str]
     redirects: list[list[str]]
