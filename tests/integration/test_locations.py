@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.backends import Backend
-from tests.support.client import ACCEPT, SECONDS, Answer, Client, fields, get
+from tests.support.client import ACCEPT, SECONDS, Answer, Client, fields, get, head_of
 from tests.support.edge import Edge
 from tests.support.releases import EVERY
 from tests.support.served import UPGRADE, Served
@@ -126,10 +126,18 @@ def test_without_more_said_the_backend_gets_the_path_as_it_was_sent(setup: Setup
             assert answer.body.split()[1].decode() == path
 
 
-def test_strip_prefix_takes_the_prefix_away_and_leaves_the_rest_as_it_was_sent(setup: Setup) -> None:
-    setup.start({"path": "/app/", "upstream": "tell", "strip_prefix": True})
+# What may become of a prefix, and what the backend gets instead.
+MOVES: list[tuple[dict[str, Any], str]] = [
+    ({"strip_prefix": True}, ""), ({"replace_prefix": "/guacamole/"}, "/guacamole"),
+    ({"replace_prefix": "/a/b.c/"}, "/a/b.c"), ({"replace_prefix": "/"}, "")]
+
+
+@pytest.mark.parametrize(("how", "instead"), MOVES, ids=str)
+def test_another_prefix_or_none_is_in_its_place_and_the_rest_as_it_was_sent(
+        setup: Setup, how: dict[str, Any], instead: str) -> None:
+    setup.start({"path": "/app/", "upstream": "tell", **how})
     for path in ODD:
-        assert setup.heard(path) == path.removeprefix("/app")
+        assert setup.heard(path) == instead + path.removeprefix("/app")
     assert setup.get("/APP/x").status == 404
     assert setup.get("/apple").status == 404
 
@@ -137,9 +145,10 @@ def test_strip_prefix_takes_the_prefix_away_and_leaves_the_rest_as_it_was_sent(s
 @pytest.mark.parametrize("path", [
     "/%61pp/x", "//app/x", "/./app/x", "/y/../app/x", "/app/%2e%2e/app/x", "/app/..%2fapp/x", "/app/x/./y", "/app/x/..",
     "/app/%2E%2e%2Fapp/x?y"])
-def test_strip_prefix_refuses_a_path_that_is_not_written_plainly(setup: Setup, path: str) -> None:
-    setup.start({"path": "/app/", "upstream": "tell", "strip_prefix": True})
-    assert setup.get(path).status == 400
+def test_a_path_behind_such_a_prefix_is_refused_where_it_is_not_written_plainly(setup: Setup, path: str) -> None:
+    for how, _instead in MOVES[:2]:
+        setup.start({"path": "/app/", "upstream": "tell", **how})
+        assert setup.get(path).status == 400
 
 
 @pytest.mark.parametrize("path", ["/app/.x", "/app/..x/y..", "/app/x?y=/../z", "/app/..."])
@@ -148,16 +157,57 @@ def test_strip_prefix_leaves_dots_alone_that_mean_nothing(setup: Setup, path: st
     assert setup.heard(path) == path.removeprefix("/app")
 
 
-def test_strip_prefix_redirects_no_handshake(setup: Setup) -> None:
+def test_a_page_at_a_prefix_without_its_slash_is_redirected_there_and_a_handshake_is_not(setup: Setup) -> None:
     setup.start({"path": "/app/", "upstream": "echo", "strip_prefix": True})
     for path in ("/app", "/app?room=1", "/app/", "/app/x"):
         with Client(setup.address) as client:
             answer = client.ask("a", path, UPGRADE)
             assert (answer.status, answer.headers["sec-websocket-accept"]) == (101, ACCEPT)
             client.echo(b"hello")
-    setup.start({"path": "/app/", "upstream": "tell", "strip_prefix": True})
-    assert setup.heard("/app") == "/"
-    assert setup.heard("/app?room=1") == "/?room=1"
+    for how, instead in MOVES:
+        setup.start({"path": "/app/", "upstream": "tell", **how})
+        for path, location in (("/app", "/app/"), ("/app?room=1%2F", "/app/?room=1%2F")):
+            answer = setup.get(path)
+            assert (answer.status, answer.headers["location"]) == (308, location)
+            assert setup.get(path, ("Accept", "text/event-stream")).body.split()[1].decode() == (
+                instead + location.removeprefix("/app"))
+
+
+def test_a_backend_is_told_its_prefix(setup: Setup) -> None:
+    def told(*headers: tuple[str, str]) -> list[str]:
+        return [value for name, value in fields(setup.get("/my.app/x", *headers).body) if name == "x-forwarded-prefix"]
+
+    location = {"path": "/my.app/", "upstream": "tell", "strip_prefix": True}
+    forged = ("X-Forwarded-Prefix", "/outer")
+    setup.start(location)
+    assert told() == told(forged) == ["/my.app"]
+    setup.start(location, trusted_proxies=["127.0.0.0/8"])
+    assert told() == ["/my.app"] and told(forged) == ["/outer/my.app"]
+    setup.start({**location, "request_headers": {"x-forwarded-prefix": "/own"}})
+    assert told(forged) == ["/own"]
+    setup.start({**location, "extra_config": "proxy_set_header X-Forwarded-Prefix /free;"})
+    assert told(forged) == ["/free"]
+    setup.start({"path": "/my.app/", "upstream": "tell"})
+    assert told(forged) == []
+    setup.start({"path": "/my.app/", "upstream": "tell", "replace_prefix": "/x/"})
+    assert told(forged) == []
+
+
+def test_redirects_and_cookies_of_a_backend_behind_another_prefix_come_back(setup: Setup) -> None:
+    def answer(_backend: Backend, connection: socket.socket) -> None:
+        to = head_of(connection).split()[1].rpartition(b"=")[2]
+        connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: %s\r\nSet-Cookie: a=b; Path=/guacamole\r\n"
+                           b"Content-Length: 0\r\nConnection: close\r\n\r\n" % to)
+
+    backend = Backend(answer)
+    setup.serve({"server_names": ["a"], "upstream": None, "locations": [
+        {"path": "/app/", "upstream": "own", "replace_prefix": "/guacamole/"}]},
+        upstreams=[{"name": "own", "servers": [backend.address]}])
+    for answered, passed in (("/guacamole/x", "/app/x"), ("http://a/guacamole/x", "/app/x"), ("x", "x"), ("/y", "/y"),
+                             ("https://a/guacamole/", "/app/"), ("https://b/guacamole/", "https://b/guacamole/")):
+        found = setup.get(f"/app/x?to={answered}").headers
+        assert (found["location"], found["set-cookie"]) == (passed, "a=b; Path=/app")
+    backend.close()
 
 
 def test_a_prefix_that_is_not_stripped_is_one_with_its_slash(setup: Setup) -> None:
@@ -172,18 +222,21 @@ def test_a_redirect_of_a_backend_behind_a_stripped_prefix_leads_to_the_prefix(se
     setup.start({"path": "/app/", "upstream": "redirect", "strip_prefix": True},
                 {"path": "/off/", "upstream": "redirect", "strip_prefix": True, "proxy_redirect": "off"})
     assert setup.get("/app/x").headers["location"] == "/app/login?next=%2Fa"
-    assert setup.get("/app").headers["location"] == "/app/login?next=%2Fa"
+    assert setup.get("/app", ("Accept", "text/event-stream")).headers["location"] == "/app/login?next=%2Fa"
     assert setup.get("/off/x").headers["location"] == "/login?next=%2Fa"
 
 
 @pytest.mark.parametrize(("answered", "passed"), [
     ("/app/login", "/app/login"), ("/app", "/app"), ("/app?x=1", "/app?x=1"), ("/apple", "/app/apple"),
     ("/", "/app/"), ("//other.test/x", "//other.test/x"), ("https://other.test/app/", "https://other.test/app/"),
-    ("login", "login")])
+    ("login", "login"), ("http://a/login", "/app/login"), ("https://a/login?x", "/app/login?x"),
+    ("https://a/", "/app/"), ("http://a/app/x", "http://a/app/x"), ("https://a/app", "https://a/app"), ("https://ab/x", "https://ab/x"),
+    ("https://other.test/x", "https://other.test/x")])
 def test_a_redirect_of_a_backend_that_knows_its_prefix_stays(setup: Setup, answered: str, passed: str) -> None:
     setup.start({"path": "/app/", "upstream": "redirect", "strip_prefix": True})
     for path in ("/app/x", "/app"):
-        assert setup.get(f"{path}?to={answered}").headers["location"] == passed
+        answer = setup.get(f"{path}?to={answered}", ("Accept", "text/event-stream"))
+        assert answer.headers["location"] == passed
 
 
 def test_rewrite_to_gives_the_backend_one_path_with_the_clients_arguments(setup: Setup) -> None:
@@ -370,6 +423,15 @@ def post(setup: Setup, path: str, length: int) -> int:
         client.send("a", path, [("Content-Length", str(length))], method="POST")
         client.socket.sendall(bytes(length))
         return client.answer().status
+
+
+def test_a_body_that_many_applications_take_passes_where_nothing_is_said(setup: Setup) -> None:
+    setup.start({"path": "/", "upstream": "tell"})
+    assert post(setup, "/", 20 << 20) == 200
+    setup.start({"path": "/", "upstream": "tell", "extra_config": "client_max_body_size 5k;"})
+    assert (post(setup, "/", 5120), post(setup, "/", 5121)) == (200, 413)
+    setup.start({"path": "/", "upstream": "tell"}, extra_config="client_max_body_size 5k;")
+    assert (post(setup, "/", 5120), post(setup, "/", 5121)) == (200, 413)
 
 
 def test_client_max_body_size_is_each_locations_own(setup: Setup) -> None:

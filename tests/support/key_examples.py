@@ -95,6 +95,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "redirect": ({}, {"upstream": None, "redirect": {"to": "/y"}}),
         "respond": ({}, {"upstream": None, "respond": {"body": "x"}}),
         "strip_prefix": ({"path": "/x/"}, {"path": "/x/", "strip_prefix": True}), "rewrite_to": "/y",
+        "replace_prefix": ({"path": "/x/"}, {"path": "/x/", "replace_prefix": "/y/"}),
         "try_files": ({"upstream": None, "root": "/srv"},
                       {"upstream": None, "root": "/srv", "try_files": ["$uri", "=404"]}),
         "expires": "1h", "extra_config": "proxy_cache off;"},

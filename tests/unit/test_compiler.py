@@ -59,15 +59,15 @@ def sites(*given: Any) -> list[str]:
 def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
     model = compile_model(RECIPE, HOST)
     proxy = Proxy(
-        proxy_pass="http://websocket_proxy_ws_node", prefix=None, request_headers=[],
-        hidden_headers=[], redirects=[], params="proxy_params", directives=[["proxy_read_timeout", "60s"]])
+        proxy_pass="http://websocket_proxy_ws_node", prefix=None, request_headers=[], hidden_headers=[],
+        redirects=[], cookie_path=None, params="proxy_params", directives=[["proxy_read_timeout", "60s"]])
     plain = Location(
         match=["/"], maintenance=False, websocket_only=False, files=None, answer=None, response_headers=[], proxy=proxy)
     assert model.sites == [Site(
         name="example.com", server_tokens_off=False, server_names=["example.com"],
         listen=[["80", KEEPALIVE], ["[::]:80", KEEPALIVE]], trusted_proxies=[],
         real_ip_header="X-Forwarded-For", extra_config=None, reject_other_upgrades=False, refused=None,
-        early="$websocket_proxy_host$websocket_proxy_live", tls=None, redirect=None,
+        early="$websocket_proxy_host$websocket_proxy_live", client_max_body_size="256m", tls=None, redirect=None,
         locations=[replace(plain, is_live="$websocket_proxy_live", live=replace(
             plain, match=["@websocket_proxy_live_1"], proxy=replace(proxy, params="live_params", directives=[])))])]
     assert model.proxy_params == [ProxyParams(

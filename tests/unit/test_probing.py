@@ -117,8 +117,8 @@ OWN = b"Content-Type: text/html\r\nServer: nginx\r\n\r\n<html><hr><center>nginx<
 
 @pytest.mark.parametrize(("answer", "told"), [
     (b"HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\n<html>", "expected 101, and 200 OK came from behind nginx; a page came"),
-    (b"HTTP/1.1 308 Permanent\r\nLocation: https://x/\r\n\r\n", "308 Permanent to https://x/ came from a server without "
-     "a name; the address is another one; a handshake follows no redirect"),
+    (b"HTTP/1.1 308 Gone\r\nLocation: https://x/\r\n\r\n", "308 Gone to https://x/ came from a server without a name; "
+     "the address is another one; a handshake follows no redirect"),
     (b"HTTP/1.1 403 Forbidden\r\nServer: Tornado\r\n\r\n", "403 Forbidden came from Tornado; somebody refuses, often "
      "because of Origin"),
     (b"HTTP/1.1 403 Forbidden\r\n" + OWN, "403 Forbidden came from nginx itself; nginx refuses: allow, deny"),

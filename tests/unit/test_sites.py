@@ -48,7 +48,7 @@ def located(**location: Any) -> dict[str, Any]:
     ({"upstream": "u", "strip_prefix": True}, '.strip_prefix: this needs a prefix that ends with "/", such as /x/'),
     ({"path": "^/x", "upstream": "u"}, '.path: "^/x" does not begin with "/"; a regular expression needs match: regex'),
     ({"path": "/x/", "upstream": "u", "strip_prefix": True, "rewrite_to": "/y"},
-     ".rewrite_to: strip_prefix says already what the backend gets"),
+     ".rewrite_to: strip_prefix sets already what path the backend gets"),
     ({"path": "x", "upstream": "u", "match": "exact"}, '.path: "x" does not begin with "/"'),
     ({"upstream": "u", "match": "longest"}, '.match: "longest" is not one of prefix, exact, regex'),
     ({"redirect": {"to": "new"}}, '.redirect.to: "new" is neither a path that begins with "/" and plain text'),
@@ -121,6 +121,13 @@ def located(**location: Any) -> dict[str, Any]:
        f"have what plain requests have{remedy}") for key, value, remedy in (
            ("live_read_timeout", 5, "; see read_timeout"), ("live_access_log", "off", "; see access_log"),
            ("event_streams", False, ""))),
+    ({"upstream": "u", "path": "/x/", "replace_prefix": "/y"}, '.replace_prefix: "/y" does not end with "/"'),
+    ({"upstream": "u", "replace_prefix": "/y/"},
+     '.replace_prefix: this needs a prefix that ends with "/", such as /x/'),
+    ({"upstream": "u", "path": "/x/", "replace_prefix": "/y/", "strip_prefix": True},
+     ".replace_prefix: strip_prefix sets already what path the backend gets"),
+    ({"upstream": "u", "path": "/x/", "replace_prefix": "/y/", "rewrite_to": "/z"},
+     ".rewrite_to: replace_prefix sets already what path the backend gets"),
     ({"root": "/srv", "live_read_timeout": 5}, ".live_read_timeout: this goes with upstream, and here is root"),
     ({"upstream": "u", "extra_config": "location /x/y { return 404; }"},
      ".extra_config: nginx allows location in no named location, and live connections have one, with this text; "
@@ -511,3 +518,13 @@ def test_a_socket_of_one_address_beside_one_of_all_can_have_no_options(option: d
     assert problems(site, {**SITE, "server_names": ["c.d"]}) == [
         f"[0].listen[0].{next(iter(option))}: websocket_proxy_sites[1].listen listens on this port at every address, "
         "so this is to be set there, for all of them"]
+
+
+def test_a_site_takes_larger_bodies_than_nginx_does_unless_somebody_says_how_large() -> None:
+    said = {"client_max_body_size": "5m"}
+    text = "client_max_body_size 7m;"
+    cases: list[tuple[dict[str, Any], dict[str, Any], str | None]] = [
+        ({}, {}, "256m"), (said, {}, None), ({}, {"site_defaults": said}, None), ({"extra_config": text}, {}, None),
+        ({}, {"extra_config": text}, None), ({}, {"nginx_conf": "drop_in"}, None)]
+    for site, role, size in cases:
+        assert compiled({**SITE, **site}, **role).sites[0].client_max_body_size == size, (site, role)

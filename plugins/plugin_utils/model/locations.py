@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
@@ -68,6 +68,7 @@ WEBSOCKET = "$websocket_proxy_upgrade"
 _BUFFERS = {"proxy_buffer_size", "proxy_buffers", "proxy_busy_buffers_size"}
 # What nginx does not allow in a named location.
 _NOT_IN_NAMED = ("location", "alias")
+_PREFIX = "x-forwarded-prefix"
 _LOG = "/var/log/nginx/access.log"
 LOG_FORMAT = "websocket_proxy_websocket"
 _LOG_FORMATS = {"combined": "combined", "websocket": LOG_FORMAT}
@@ -97,6 +98,36 @@ def _upstream_of(known: Mapping[str, Upstream]) -> Callable[[object], Upstream]:
                       "upstream: app here")
 
     return kind
+
+
+@dataclass(frozen=True)
+class _Prefix:
+    """A prefix that the backend does not get: PATH, and what it gets INSTEAD, both without their last "/".
+
+    REST is a regular expression that takes what follows from a request; None where nothing does.
+    """
+
+    path: str
+    instead: str
+    rest: str | None = None
+
+    def passed(self) -> str:
+        """Return the path and the arguments for the backend."""
+        return f"{self.instead}${_REST}" if self.rest else f"{self.instead}/$is_args$args"
+
+    def redirects(self, host: str) -> list[list[str]]:
+        """Return what becomes of redirects of a backend that was told HOST; it may or may not know of the prefix."""
+        if not self.path:
+            return []
+        moved = [[f"{start}{self.instead}/", f"{self.path}/"] for start in ("", f"http://{host}", f"https://{host}")]
+        if self.instead:
+            return moved
+        known = f"~^(?<{_OWN_ADDRESS}>//.*|(https?://[^/]+)?{re.escape(self.path)}([/?#].*)?)$"
+        return [[known, f"${_OWN_ADDRESS}"], *moved]
+
+    def cookie_path(self) -> list[str] | None:
+        """Return what becomes of the path of the backend's cookies."""
+        return [self.instead, self.path or "/"] if self.instead else None
 
 
 class Locations:
@@ -155,13 +186,14 @@ class Locations:
         if "buffers" in given and not given.get("buffer_size", self._inherited["buffer_size"] or "buffer_size" in said):
             place["buffers"].refuse("this is the number of buffers of buffer_size, which is not there")
         words = {"prefix": [path], "exact": ["=", path], "regex": ["~", path]}[match]
-        if not given.get("strip_prefix"):
+        key = "replace_prefix" if "replace_prefix" in given else "strip_prefix" if given.get("strip_prefix") else ""
+        if not key:
             return self._compile(place, given, words)
         if match != "prefix" or (path and not path.endswith("/")):
             meant = f"{path}/" if match == "prefix" else "/app/"
-            place["strip_prefix"].refuse(f'this needs a prefix that ends with "/", such as {meant}')
+            place[key].refuse(f'this needs a prefix that ends with "/", such as {meant}')
             return []
-        return self._stripped(place, given, path)
+        return self._moved(place, given, path)
 
     def _matched(self, place: Place, given: Mapping[str, Any], said: Collection[str]) -> tuple[str, str]:
         """Return how a location's path is matched, and the path; that is empty where it is refused."""
@@ -173,15 +205,17 @@ class Locations:
             place["path"].once(self._paths, f"{match} {path}", f"{shown(path)} is already the path of")
         return match, path or ""
 
-    def _stripped(self, place: Place, given: Mapping[str, Any], path: str) -> list[Location]:
+    def _moved(self, place: Place, given: Mapping[str, Any], path: str) -> list[Location]:
         """Compile a location whose prefix the backend does not get, and one for the prefix without its "/"."""
-        whole = path.rstrip("/")
-        compiled = self._compile(place, given, [path], f"^{re.escape(whole)}(?<{_REST}>{self._plain}/.*)$")
-        # nginx would redirect the client to the prefix, which no handshake can follow.
-        if whole and whole not in self._exact:
-            redirects = given.get("proxy_redirect", self._inherited["proxy_redirect"]) or _redirects(whole)
-            compiled += self._compile(place, {**given, "rewrite_to": "/", "proxy_redirect": redirects}, ["=", whole])
-        return compiled
+        prefix = _Prefix(path.rstrip("/"), given.get("replace_prefix", "").rstrip("/"))
+        rest = f"^{re.escape(prefix.path)}(?<{_REST}>{self._plain}/.*)$"
+        compiled = self._compile(place, given, [path], replace(prefix, rest=rest))
+        if not prefix.path or prefix.path in self._exact:
+            return compiled
+        # A page needs the "/" for its relative links; nginx would redirect a handshake too, which cannot follow.
+        (bare,) = self._compile(place, given, ["=", prefix.path], prefix)
+        redirect = Answer(308, f"{prefix.path}/$is_args$args", None)
+        return [*compiled, replace(bare, proxy=None, answer=redirect) if bare.live else bare]
 
     @staticmethod
     def _check_purpose(place: Place, given: Mapping[str, Any], said: set[str]) -> None:
@@ -194,8 +228,11 @@ class Locations:
             for key in sorted(keys):
                 if key in given and purpose != purposes[0]:
                     place[key].refuse(f"this goes with {purpose}, and here is {purposes[0]}")
-        if given.get("strip_prefix") and "rewrite_to" in given:
-            place["rewrite_to"].refuse("strip_prefix says already what the backend gets")
+        ways = [key for key in ("strip_prefix", "replace_prefix", "rewrite_to") if given.get(key)]
+        for key in ways[1:]:
+            place[key].refuse(f"{ways[0]} sets already what path the backend gets")
+        if not given.get("replace_prefix", "/").endswith("/"):
+            place["replace_prefix"].refuse(f'{shown(given["replace_prefix"])} does not end with "/"')
 
     def _check_ways(self, place: Place, given: Mapping[str, Any]) -> None:
         """Refuse what is for connections that the location does not have, or not apart from others."""
@@ -219,7 +256,7 @@ class Locations:
                     "separate_live: false has one location for both")
 
     def _compile(self, place: Place, given: Mapping[str, Any], match: list[str],
-                 prefix: str | None = None) -> list[Location]:
+                 prefix: _Prefix | None = None) -> list[Location]:
         values = {name: given.get(name, self._inherited[name]) for name in INHERITED}
         upstream = place["upstream"].read(self._upstream, given["upstream"]) if "upstream" in given else None
         if upstream:
@@ -230,7 +267,7 @@ class Locations:
             place["response_headers"], given.get("response_headers"), headers.RESPONSE))
         proxy = files = answer = None
         if upstream and upstream.servers:
-            proxy = self._proxy(place, upstream, given, values, match, prefix, list(response))
+            proxy = self._proxy(place, upstream, given, values, prefix, list(response))
         elif "root" in given:
             files = Files(given["root"].rstrip("/"), given.get("try_files"))
         else:
@@ -290,21 +327,26 @@ class Locations:
                 place.refuse(f"proxy_set_header {words[0]} would be sent beside the role's own; {remedy}")
 
     def _proxy(self, place: Place, upstream: Upstream, given: Mapping[str, Any], values: Mapping[str, Any],
-               match: list[str], prefix: str | None, hidden: list[str]) -> Proxy:
-        request = headers.merged(*self._request, headers.read_headers(
+               prefix: _Prefix | None, hidden: list[str]) -> Proxy:
+        text = given.get("extra_config") or ""
+        own, *layers = self._request
+        if prefix and prefix.path and not prefix.instead and _PREFIX not in text.lower():
+            own = {**own, "X-Forwarded-Prefix": f"{own['X-Forwarded-Prefix'] or ''}{prefix.path}"}
+        request = headers.merged(own, *layers, headers.read_headers(
             place["request_headers"], given.get("request_headers"), headers.REQUEST))
-        self._check_sent(place["extra_config"], given.get("extra_config") or "", request)
+        self._check_sent(place["extra_config"], text, request)
         scheme = {name.lower(): value for name, value in request.items()}["x-forwarded-proto"]
         if self._underscores:
             request |= dict.fromkeys(headers.other_spellings(request))
         host = self._hosts.told(scheme) if values["host"] == header_values.HOST else values["host"]
-        passed = f"${_REST}" if prefix else f"{given['rewrite_to']}$is_args$args" if "rewrite_to" in given else ""
-        redirects = values["proxy_redirect"] or (
-            _redirects(match[0].rstrip("/")) if prefix else [["off"]] if passed else [])
+        passed = prefix.passed() if prefix else f"{given['rewrite_to']}$is_args$args" if "rewrite_to" in given else ""
+        redirects = values["proxy_redirect"] or (prefix.redirects(host) if prefix else [["off"]] if passed else [])
         return Proxy(
-            proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}", prefix=prefix,
+            proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}",
+            prefix=prefix.rest if prefix else None,
             request_headers=[Header("Host", host), *(Header(name, value or "") for name, value in request.items())],
-            hidden_headers=hidden, redirects=redirects, directives=[*_connections(upstream), *(
+            hidden_headers=hidden, redirects=redirects, cookie_path=prefix.cookie_path() if prefix else None,
+            directives=[*_connections(upstream), *(
                 _live_directives(values, given) if given.get("websocket_only") else _directives(values))], params="")
 
 
@@ -378,11 +420,6 @@ def _log(values: Mapping[str, Any]) -> list[str] | None:
     if not log and log_format == INHERITED["access_log_format"].default:
         return None
     return [log or _LOG, _LOG_FORMATS[log_format]]
-
-
-def _redirects(prefix: str) -> list[list[str]]:
-    """Return what becomes of the redirects of a backend behind a PREFIX that it may or may not know of."""
-    return [[f"~^(?<{_OWN_ADDRESS}>//.*|{re.escape(prefix)}([/?#].*)?)$", f"${_OWN_ADDRESS}"], ["/", f"{prefix}/"]]
 
 
 def _twice(size: str) -> str:

@@ -129,6 +129,7 @@ class Proxy:
     request_headers: list[Header]
     hidden_headers: list[str]
     redirects: list[list[str]]
+    cookie_path: list[str] | None
     directives: list[list[str]]
     params: str
 
@@ -294,7 +295,7 @@ class Site:
     """A server of nginx's; ``listen`` holds complete parameters of the listen directive, in words.
 
     ``refused`` is a variable that is not empty where a request is not for any location. ``early`` has the variables
-    that are evaluated before a location is chosen.
+    that are evaluated before a location is chosen. ``client_max_body_size`` is the role's own default.
     """
 
     name: str
@@ -306,6 +307,7 @@ class Site:
     trusted_proxies: list[str]
     real_ip_header: str
     early: str
+    client_max_body_size: str | None
     reject_other_upgrades: bool
     refused: str | None
     extra_config: ExtraConfig | None

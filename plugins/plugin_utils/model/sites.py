@@ -44,6 +44,9 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
 
 # What answers 400 itself to a space or a control character in a request's target.
 _CLEAN_TARGETS = (1, 21, 1)
+# nginx's own 1m ends uploads that applications take: 200 MB are the largest default among those that were tried
+# (Streamlit). A body waits on the host's disk until all of it is there.
+_BODY = "256m"
 # What joined the lines of a header in its variable.
 _ALL_LINES = (1, 23, 0)
 
@@ -195,6 +198,7 @@ class Sites:
                     real_ip_header="proxy_protocol" if True in protocols else "X-Forwarded-For",
                     reject_other_upgrades=given.values.get("other_upgrades", self._other_upgrades) == "reject",
                     refused=self._refused(given.values, locations),
+                    client_max_body_size=self._body_size(given.values),
                     early="".join(self._early(forwarded["X-Forwarded-Proto"], compiled)),
                     locations=locations)
 
@@ -253,6 +257,11 @@ class Sites:
         if rules and given.get("dot_segments") != "pass":
             return "$websocket_proxy_ambiguous_path"
         return None if self._host.has(*_CLEAN_TARGETS) else "$websocket_proxy_broken_line"
+
+    def _body_size(self, given: Mapping[str, Any]) -> str | None:
+        """Return the largest body where nobody sets one; nginx.conf of others may well do."""
+        texts = "\n".join([self._free_text, given.get("extra_config") or ""])
+        return None if self._drop_in or "client_max_body_size" in given or "client_max_body_size" in texts else _BODY
 
     def _early(self, scheme: str | None, locations: list[Location]) -> list[str]:
         """Return the variables of the LOCATIONS whose maps have regular expressions that match what passes."""

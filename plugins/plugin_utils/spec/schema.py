@@ -215,6 +215,7 @@ INHERITED = {name: key for name, key in _SHARED.items() if key.type != "dict"}
 
 LOCATION = _level("location", {
     "root": path_values.folder,
+    "replace_prefix": path_values.path,
     "rewrite_to": path_values.path,
     "try_files": path_values.try_files,
     "expires": time_values.expires,
