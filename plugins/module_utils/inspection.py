@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import stat
+from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives, switched_on
@@ -19,7 +20,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
 # Words of a listen directive with which nginx counts as set what others must not set again.
 _LISTEN_OPTIONS = re.compile(
     r"listen[^;]*?\s(?:(?:setfib|fastopen|backlog|rcvbuf|sndbuf|accept_filter|ipv6only|so_keepalive)=|"
-    r"(?:deferred|reuseport|bind)(?:[\s;]|$))")
+    r"(?:deferred|reuseport|bind|multipath)(?:[\s;]|$))")
 
 
 def output(run: Run, *command: str) -> str:
@@ -46,32 +47,41 @@ def entries(folder: str) -> list[str]:
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
-def texts(folder: str) -> dict[str, str]:
-    """Return the text of each file in a folder, generations apart, by its path."""
-    found = {}
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if (parent, name) != (folder, "websocket_proxy")]
-        for path in filter(os.path.isfile, (os.path.join(parent, name) for name in files)):
-            with contextlib.suppress(OSError), open(path, "rb") as file:
-                found[path] = file.read().decode(errors="surrogateescape")
-    return found
+def configuration(folder: str) -> dict[str, Any]:
+    """Return what configuration files in a folder say that sites depend on; generations are not looked at.
 
-
-def listen_options(files: dict[str, str]) -> dict[str, str]:
-    """Return the sockets to which FILES that are not only available give options, each with the file and the words.
-
-    Of one socket, nginx takes options from one directive only (ngx_http_core_listen).
+    A file that nginx does not include may say it as well: what it says counts, unless its name shows that.
     """
-    found: dict[str, str] = {}
-    for path, text in sorted(files.items()):
-        if not _LISTEN_OPTIONS.search(text) or os.path.basename(os.path.dirname(path)) == "sites-available":
-            continue
+    underscores = False
+    options: dict[str, str] = {}
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if (parent, name) != (folder, "websocket_proxy"))
+        for path in filter(os.path.isfile, (os.path.join(parent, name) for name in sorted(files))):
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                text = file.read().decode(errors="surrogateescape")
+                underscores = underscores or switched_on(text, "underscores_in_headers")
+                for socket_, directive in () if _is_aside(path) else listen_options(path, text):
+                    options.setdefault(socket_, directive)
+    return {"underscores_in_headers": underscores, "listen_options": options}
+
+
+def _is_aside(path: str) -> bool:
+    """Tell whether a file is only available, or a copy that an editor or a package has left."""
+    folder = os.path.basename(os.path.dirname(path))
+    return folder == "sites-available" or (folder == "conf.d" and not path.endswith(".conf")) or path.endswith("~")
+
+
+def listen_options(path: str, text: str) -> Iterator[tuple[str, str]]:
+    """Give the sockets to which the TEXT of a file gives options, each with the file and the directive.
+
+    Of one socket, nginx takes options from one directive only (ngx_http_core_listen); QUIC has sockets of its own.
+    """
+    if _LISTEN_OPTIONS.search(text):
         with contextlib.suppress(Unreadable):
             for one in directives(text):
-                if one.words[0] == "listen" and len(one.words) > 2 and _LISTEN_OPTIONS.match(
-                        f"listen {' '.join(one.words[2:])}"):
-                    found.setdefault(_socket(one.words[1]), f"{path}: {' '.join(one.words)}")
-    return found
+                if one.words[0] == "listen" and len(one.words) > 2 and "quic" not in one.words \
+                        and _LISTEN_OPTIONS.match(f"listen {' '.join(one.words[2:])}"):
+                    yield _socket(one.words[1]), f"{path}: {' '.join(one.words)}"
 
 
 def _socket(address: str) -> str:
@@ -148,7 +158,6 @@ def state_of(run: Run, service: str) -> dict[str, bool]:
 def inspect(params: dict[str, Any], run: Run) -> dict[str, Any]:
     """Return all that the module tells."""
     is_installed, version = version_of(run, params["package"])
-    files = texts("/etc/nginx")
     return {
         "installed": is_installed,
         "version": version,
@@ -158,8 +167,7 @@ def inspect(params: dict[str, Any], run: Run) -> dict[str, Any]:
         "lists": bool(glob.glob("/var/lib/apt/lists/*Packages*")),
         "files": {path: sha256(path) for path in params["files"]},
         "folders": {folder: entries(folder) for folder in params["folders"]},
-        "underscores_in_headers": any(switched_on(text, "underscores_in_headers") for text in files.values()),
-        "listen_options": listen_options(files),
+        **configuration("/etc/nginx"),
         "ipv6": can_open_ipv6(),
         "addresses": {address: has_address(address) for address in params["addresses"]},
         "local_ports": local_ports(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from statistics import median
@@ -33,7 +34,8 @@ def main(image: str) -> None:
     pasted = recipe(output(image, "cat", "/etc/nginx/nginx.conf"))
     versions = [output(image, "nginx", "-v").split("/")[1].split()[0], output(image, "haproxy", "-v").split()[2],
                 output(image, "caddy", "version").split()[0]]
-    found = {"version": versions[0]}
+    openssl = re.findall(r"OpenSSL (\S+)", output(image, "nginx", "-V"))[-1]
+    found = {"version": versions[0], "openssl_version": openssl}
     compared = {"recipe": pasted, "recipe, again": pasted, "role": role(found),
                 **{f"role, {size}": role(found, live_buffer_size=size) for size in BUFFERS},
                 "HAProxy": haproxy(), "Caddy": caddy()}

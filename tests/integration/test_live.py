@@ -146,7 +146,6 @@ def test_the_body_of_a_live_request_arrives_whole(logging: Setup) -> None:
 @pytest.mark.parametrize(("location", "asked", "told"), [
     ({"path": "/"}, "/a%2Fb%20c//d?e=%2F", "/a%2Fb%20c//d?e=%2F"),
     ({"path": "/app/", "strip_prefix": True}, "/app/a%2Fb%20c//d?e=%2F", "/a%2Fb%20c//d?e=%2F"),
-    ({"path": "/app/", "strip_prefix": True}, "/app?e=f", "/?e=f"),
     ({"path": "/socket", "match": "exact", "rewrite_to": "/x/y"}, "/socket?e=f", "/x/y?e=f"),
     ({"path": "^/([a-z]+)/([0-9]+)$", "match": "regex",
       "extra_config": "proxy_set_header X-Two $2;"}, "/abc/42", "/abc/42"),
@@ -160,6 +159,26 @@ def test_the_backend_is_asked_for_the_same_path(setup: Setup, location: dict[str
     assert [head.split()[1].decode() for head in setup.both.heads] == [told] * 3
     if "X-Two" in location.get("extra_config", ""):
         assert [dict(fields(head))["x-two"] for head in setup.both.heads] == ["42"] * 3
+
+
+@pytest.mark.parametrize("events", [True, False])
+def test_a_request_that_comes_back_to_its_location_is_served_there(setup: Setup, events: bool) -> None:
+    def serve(backend: Backend, connection: socket.socket) -> None:
+        head = head_of(connection)
+        backend.heads.append(head)
+        elsewhere = b"" if b"/store/" in head else b"X-Accel-Redirect: /store/x\r\n"
+        connection.sendall(b"HTTP/1.1 200 OK\r\n%sContent-Length: 0\r\nConnection: close\r\n\r\n" % elsewhere)
+
+    sending = Backend(serve)
+    setup.serve({"server_names": ["a"], "upstream": None, "event_streams": events, "locations": [
+        {"path": "/", "upstream": "both", "extra_config": "rewrite ^/v1/(.*)$ /v2/$1 last;"},
+        {"path": "/store/", "upstream": "sending"}, {"path": "/sending/", "upstream": "sending"}]},
+        upstreams=[{"name": "both", "servers": [setup.both.address]},
+                   {"name": "sending", "servers": [sending.address]}])
+    assert [setup.ask(way, "/v1/x").status for way in WAYS] == [200, 200, 101]
+    assert [setup.ask(way, "/sending/x").status for way in WAYS] == [200, 200, 200]
+    assert [head.split()[1] for head in sending.heads] == [b"/sending/x", b"/store/x"] * 3
+    sending.close()
 
 
 def test_all_ways_have_the_same_headers(setup: Setup) -> None:
@@ -279,11 +298,12 @@ def test_what_guards_a_location_guards_its_live_connections(setup: Setup, guard:
     assert len(setup.both.heads) == 1
 
 
+@pytest.mark.parametrize("separate", [True, False])
 @pytest.mark.parametrize("status", [200, 401, 403])
-def test_a_request_for_permission_goes_to_a_location_that_is_not_split(setup: Setup, status: int) -> None:
+def test_a_location_may_be_asked_for_permission(setup: Setup, status: int, separate: bool) -> None:
     setup.serve({"server_names": ["a"], "upstream": None, "locations": [
         {"path": "/", "upstream": "both", "extra_config": "auth_request /permission;"},
-        {"path": "/permission", "match": "exact", "upstream": "permission", "separate_live": False,
+        {"path": "/permission", "match": "exact", "upstream": "permission", "separate_live": separate,
          "rewrite_to": f"/status={status}", "extra_config": "internal;"}]},
         upstreams=[{"name": name, "servers": [setup.both.address if name == "both" else permission.address]}
                    for permission in [Backend(_permit)] for name in ("both", "permission")])
@@ -372,8 +392,8 @@ def test_the_head_of_a_live_answer_has_to_fit_into_its_own_buffer(setup: Setup, 
     fits = size not in ("1k", "2k")
     setup.serve({"server_names": ["a"], "upstream": None, "locations": [
         {"path": "/live/", "upstream": "large", "live_buffer_size": size},
-        {"path": "/plain/", "upstream": "large", "buffer_size": size},
-        {"path": "/only/", "upstream": "large", "websocket_only": True, "live_buffer_size": size}]},
+        {"path": "/plain/", "upstream": "large", "buffer_size": size, "live_buffer_size": "4k"},
+        {"path": "/only/", "upstream": "large", "websocket_only": True, "live_buffer_size": size, "gzip": True}]},
         upstreams=[{"name": "large", "servers": [large.address]}])
     expected = {("/live/", "plain"): 200, ("/plain/", "stream"): 200, ("/plain/", "socket"): 101,
                 ("/live/", "stream"): 200 if fits else 502, ("/live/", "socket"): 101 if fits else 502,

@@ -188,7 +188,7 @@ def test_live_connections_are_logged_where_their_keys_say_or_else_with_plain_req
 
 def test_a_location_without_event_streams_hands_on_only_handshakes() -> None:
     site = compiled(located(upstream="u", event_streams=False)).sites[0]
-    assert site.locations[0].is_live == "$websocket_proxy_upgrade"
+    assert site.locations[0].is_live == "$websocket_proxy_live_socket"
     assert "live" not in site.early
 
 
@@ -200,10 +200,26 @@ def test_a_location_has_no_other_one_where_it_needs_none(location: dict[str, Any
 
 
 def test_websockets_alone_go_by_the_keys_of_live_connections() -> None:
-    model = compiled({**located(upstream="u", websocket_only=True), "read_timeout": 5, "buffer_size": "8k",
-                      "live_read_timeout": 9})
-    found = values(model, model.sites[0].locations[0].proxy)
-    assert (found["proxy_read_timeout"], found["proxy_buffer_size"]) == ("9s", "4k")
+    model = compiled({**located(upstream="u", websocket_only=True, access_log="off"), "read_timeout": 5, "gzip": True,
+                      "live_read_timeout": 9, "live_access_log": "/var/log/live.log"})
+    location = model.sites[0].locations[0]
+    found = values(model, location.proxy)
+    assert (found["proxy_read_timeout"], found["gzip"], location.gzip) == ("9s", "off", None)
+    # What the location itself says wins over what its site says of live connections.
+    assert location.access_log == ["off"]
+
+
+@pytest.mark.parametrize(("site", "role", "size"), [
+    ({}, {}, "4k"), ({"buffer_size": "16k"}, {}, "16k"), ({"buffer_size": "16k", "live_buffer_size": "2k"}, {}, "2k"),
+    ({"extra_config": "proxy_buffer_size 8k;"}, {}, None), ({}, {"extra_config": "proxy_buffers 8 8k;"}, None),
+    ({}, {"nginx_conf": "drop_in"}, None), ({"live_buffer_size": "2k"}, {"nginx_conf": "drop_in"}, "2k")])
+def test_buffers_of_live_connections_are_what_somebody_has_set_for_all(
+        site: dict[str, Any], role: dict[str, Any], size: str | None) -> None:
+    for only in (False, True):
+        model = compiled({**located(upstream="u", websocket_only=only), **site}, **role)
+        location = model.sites[0].locations[0]
+        proxy = (location if only else location.live or location).proxy
+        assert values(model, proxy).get("proxy_buffer_size") == size
 
 
 def test_with_one_location_for_both_its_plain_keys_hold() -> None:
@@ -498,6 +514,8 @@ def test_what_any_site_sets_of_a_socket_takes_the_place_of_the_default() -> None
     for value, words in ((False, "so_keepalive=off"), (True, "so_keepalive=on"), ("9s::", "so_keepalive=9s::")):
         model = compiled(SITE, {**SITE, "server_names": ["c.d"], "listen": [{"port": 80, "so_keepalive": value}]})
         assert [site.listen for site in model.sites] == [[["80"]], [["80", words]]]
+    none = compiled(SITE, {**SITE, "server_names": ["c.d"], "listen": [{"port": 80, "so_keepalive": "none"}]})
+    assert [site.listen for site in none.sites] == [[["80"]], [["80"]]]
 
 
 def test_a_socket_to_which_others_give_options_gets_none_and_a_warning() -> None:
@@ -509,6 +527,13 @@ def test_a_socket_to_which_others_give_options_gets_none_and_a_warning() -> None
     model = compiled({**SITE, "listen": [443]}, host=Host(
         ipv6=True, listen_options={"[::]:443": f"{OPTIONS} so_keepalive=on"}))
     assert not [one for one in model.warnings if "options" in one]
+    # A main file that the role takes over says nothing any more.
+    taken = Host(listen_options={"80": "/etc/nginx/nginx.conf: listen 80 backlog=5"})
+    assert compiled(SITE, host=taken).sites[0].listen == [["80", KEEPALIVE]]
+    assert compiled(SITE, host=taken, nginx_conf="drop_in").sites[0].listen == [["80"]]
+    with pytest.raises(InventoryError) as found:
+        compiled({**SITE, "listen": [{"port": 443, "backlog": 9}]}, host=Host(listen_options={"443": OPTIONS}))
+    assert f"listen[0].backlog: {OPTIONS} gives this socket options" in str(found.value)
 
 
 @pytest.mark.parametrize("option", [{"so_keepalive": True}, {"backlog": 9}, {"reuseport": True}])

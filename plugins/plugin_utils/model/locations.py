@@ -60,12 +60,13 @@ PURPOSES: dict[str, set[str]] = {
 # Keys for live connections, and keys that WebSockets alone do not go by, with those that they go by.
 _FOR_LIVE = [name for name in LOCATION if name.startswith("live_")] + ["event_streams"]
 _NOT_FOR_WEBSOCKETS = {"read_timeout": "live_read_timeout", "buffer_size": "live_buffer_size",
-                       "buffers": "live_buffer_size", "buffering": "", "event_streams": "", "separate_live": ""}
+                       "buffers": "live_buffer_size", "buffering": None, "event_streams": None, "separate_live": None}
 # The variables that tell a live connection.
 LIVE = "$websocket_proxy_live"
-WEBSOCKET = "$websocket_proxy_upgrade"
+WEBSOCKET = "$websocket_proxy_live_socket"
 # Directives of which nginx takes each only beside fitting others.
 _BUFFERS = {"proxy_buffer_size", "proxy_buffers", "proxy_busy_buffers_size"}
+_LIVE_BUFFER = "4k"
 # What nginx does not allow in a named location.
 _NOT_IN_NAMED = ("location", "alias")
 _PREFIX = "x-forwarded-prefix"
@@ -137,7 +138,7 @@ class Locations:
     upstreams that locations hand requests to.
 
     HOSTS has the variables of what a client asked for. UNDERSCORES tells that nginx may take underscores in the names
-    of headers.
+    of headers, and OWN_BUFFERS that a server or nginx.conf may set sizes of buffers.
 
     SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its place, the
     defaults' first. FORWARDED has the headers that tell the backend how a client came, and EXACT has the paths that the
@@ -147,7 +148,8 @@ class Locations:
     def __init__(self, upstreams: Mapping[str, Upstream], site: Mapping[str, Any],
                  layers: list[tuple[Place, Mapping[str, Any]]], forwarded: Mapping[str, str | None],
                  exact: Collection[object], hosts: Hosts,
-                 own: tuple[Mapping[str, str | None], Mapping[str, str | None]], underscores: bool) -> None:
+                 own: tuple[Mapping[str, str | None], Mapping[str, str | None]], underscores: bool,
+                 own_buffers: bool) -> None:
         self.used: set[str] = set()
         self._upstream = _upstream_of(upstreams)
         self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
@@ -159,6 +161,7 @@ class Locations:
         self._exact = exact
         self._hosts = hosts
         self._underscores = underscores
+        self._own_buffers = own_buffers
         self._paths: dict[str, Place] = {}
         self._sticky: list[tuple[Upstream, Place]] = []
         self._named = 0
@@ -183,7 +186,8 @@ class Locations:
         match, path = self._matched(place, given, said)
         self._check_purpose(place, given, said)
         self._check_ways(place, given)
-        if "buffers" in given and not given.get("buffer_size", self._inherited["buffer_size"] or "buffer_size" in said):
+        sized = given.get("buffer_size", self._inherited["buffer_size"] or "buffer_size" in said)
+        if "buffers" in given and not sized and not given.get("websocket_only"):
             place["buffers"].refuse("this is the number of buffers of buffer_size, which is not there")
         words = {"prefix": [path], "exact": ["=", path], "regex": ["~", path]}[match]
         key = "replace_prefix" if "replace_prefix" in given else "strip_prefix" if given.get("strip_prefix") else ""
@@ -274,7 +278,8 @@ class Locations:
             answer = self._answer(place, given)
         websocket_only = given.get("websocket_only", False)
         location = Location(**{
-            **_fields_of_location(values), "access_log": _log(_live(values) if websocket_only else values),
+            **_fields_of_location(values), **({"gzip": None} if websocket_only else {}),
+            "access_log": _log(_live(values, given) if websocket_only else values),
             "match": match, "websocket_only": websocket_only, "expires": given.get("expires"),
             "proxy": proxy, "files": files, "answer": answer,
             "response_headers": [Header(name, value) for name, value in response.items() if value is not None],
@@ -282,10 +287,19 @@ class Locations:
         if not proxy or not upstream or websocket_only or values["maintenance"] or not values["separate_live"]:
             return [location]
         self._named += 1
-        way = replace(proxy, prefix=None, directives=[*_connections(upstream), *_live_directives(values, given)])
+        way = replace(proxy, prefix=None, directives=[*_connections(upstream), *self._live_directives(values, given)])
         live = replace(location, match=[f"@websocket_proxy_live_{self._named}"], gzip=None,
-                       access_log=_log(_live(values)), proxy=way)
+                       access_log=_log(_live(values, {})), proxy=way)
         return [replace(location, is_live=LIVE if values["event_streams"] else WEBSOCKET, live=live)]
+
+    def _live_directives(self, values: Mapping[str, Any], given: Mapping[str, Any]) -> list[list[str]]:
+        """Return nginx's directives for live connections, without those that a free text has and no key is for."""
+        said = {words[0] for words in config_values.outer_directives(given.get("extra_config") or "")}
+        sized = values["live_buffer_size"] or values["buffer_size"]
+        if not sized and (said & _BUFFERS or self._own_buffers):
+            said |= _BUFFERS
+        said -= {words[0] for words in _directives(values)}
+        return [words for words in [*_directives(_live(values, {})), ["gzip", "off"]] if words[0] not in said]
 
     @staticmethod
     def _answer(place: Place, given: Mapping[str, Any]) -> Answer:
@@ -340,14 +354,15 @@ class Locations:
             request |= dict.fromkeys(headers.other_spellings(request))
         host = self._hosts.told(scheme) if values["host"] == header_values.HOST else values["host"]
         passed = prefix.passed() if prefix else f"{given['rewrite_to']}$is_args$args" if "rewrite_to" in given else ""
+        only = given.get("websocket_only")
+        directives = self._live_directives(values, given) if only else _directives(values)
         redirects = values["proxy_redirect"] or (prefix.redirects(host) if prefix else [["off"]] if passed else [])
         return Proxy(
             proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}",
             prefix=prefix.rest if prefix else None,
             request_headers=[Header("Host", host), *(Header(name, value or "") for name, value in request.items())],
             hidden_headers=hidden, redirects=redirects, cookie_path=prefix.cookie_path() if prefix else None,
-            directives=[*_connections(upstream), *(
-                _live_directives(values, given) if given.get("websocket_only") else _directives(values))], params="")
+            directives=[*_connections(upstream), *directives], params="")
 
 
 def _fields_of_location(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -394,22 +409,17 @@ def _directives(values: Mapping[str, Any]) -> list[list[str]]:
     return found
 
 
-def _live(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the VALUES that hold for live connections: what the backend sends goes out at once."""
-    log = values["live_access_log"]
+def _live(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the VALUES that hold for live connections: what the backend sends goes out at once.
+
+    A log that is GIVEN for WebSockets alone wins over one for the live connections of the site.
+    """
+    log = values["live_access_log"] if "access_log" not in given or "live_access_log" in given else None
     log_format = "websocket" if log else values["access_log_format"]
     return {**values, "read_timeout": values["live_read_timeout"], "buffering": False,
-            "buffer_size": values["live_buffer_size"], "buffers": None, "access_log": log or values["access_log"],
+            "buffer_size": values["live_buffer_size"] or values["buffer_size"] or _LIVE_BUFFER, "buffers": None,
+            "access_log": log or values["access_log"],
             "access_log_format": values["live_access_log_format"] or log_format}
-
-
-def _live_directives(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[list[str]]:
-    """Return nginx's directives for live connections, without those that the free text has and no key is for."""
-    said = {words[0] for words in config_values.outer_directives(given.get("extra_config") or "")}
-    if said & _BUFFERS and "live_buffer_size" not in given:
-        said |= _BUFFERS
-    said -= {words[0] for words in _directives(values)}
-    return [words for words in [*_directives(_live(values)), ["gzip", "off"]] if words[0] not in said]
 
 
 def _log(values: Mapping[str, Any]) -> list[str] | None:

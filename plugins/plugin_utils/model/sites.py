@@ -143,20 +143,24 @@ class Sites:
         With an option nginx binds a socket by itself, which fails beside one for all addresses. A socket that others
         give options cannot have any here, which nginx would refuse as a duplicate.
         """
+        default = f"so_keepalive={LISTEN['so_keepalive'].default}"
+        theirs = self._host.listen_options.get(name, "")
+        if theirs.startswith("/etc/nginx/nginx.conf:") and not self._drop_in:
+            theirs = ""  # which the role takes over
         whole = _for_all_addresses(name)
-        if whole is None:
-            return
-        if name != whole:
-            for key, (_value, place) in socket.options.items() if whole in self._sockets else ():
+        if theirs and socket.options:
+            for key, (_value, place) in socket.options.items():
+                place[key].refuse(f"{theirs} gives this socket options, and nginx takes them from one place only; "
+                                  "set it there")
+        elif whole == name and theirs and "so_keepalive" not in theirs:
+            socket.place.warn(f"{theirs} gives the socket {name} options, so the role can give it none; add {default} "
+                              "there, to find clients that vanished")
+        elif whole == name and not theirs and "so_keepalive" not in socket.options:
+            socket.words.append(default)
+        elif whole and whole != name and whole in self._sockets:
+            for key, (_value, place) in socket.options.items():
                 place[key].refuse(f"{self._sockets[whole].place.path} listens on this port at every address, so this "
                                   "is to be set there, for all of them")
-        elif "so_keepalive" not in socket.options:
-            theirs = self._host.listen_options.get(name, "")
-            if not theirs:
-                socket.words.append(f"so_keepalive={LISTEN['so_keepalive'].default}")
-            elif "so_keepalive" not in theirs:
-                socket.place.warn(f"{theirs} gives the socket {name} options, so the role can give it none; add "
-                                  f"so_keepalive={LISTEN['so_keepalive'].default} there, to find clients that vanished")
 
     def refusing(self) -> list[Refusal]:
         """Return the sockets that have no site for the names that no site has, those of one kind together."""
@@ -260,8 +264,12 @@ class Sites:
 
     def _body_size(self, given: Mapping[str, Any]) -> str | None:
         """Return the largest body where nobody sets one; nginx.conf of others may well do."""
-        texts = "\n".join([self._free_text, given.get("extra_config") or ""])
-        return None if self._drop_in or "client_max_body_size" in given or "client_max_body_size" in texts else _BODY
+        said = "client_max_body_size" in given or "client_max_body_size" in self._texts(given)
+        return None if self._drop_in or said else _BODY
+
+    def _texts(self, given: Mapping[str, Any]) -> str:
+        """Return the free texts of the http context and of a site."""
+        return "\n".join([self._free_text, given.get("extra_config") or ""])
 
     def _early(self, scheme: str | None, locations: list[Location]) -> list[str]:
         """Return the variables of the LOCATIONS whose maps have regular expressions that match what passes."""
@@ -279,7 +287,8 @@ class Sites:
         if self._identities:
             identity = IDENTITY if tls and tls.values["client_certificate"] else dict.fromkeys(IDENTITY)
         compiler = Locations(self._upstreams, given.values, given.layers, forwarded, exact, self.hosts,
-                             (identity, hsts_header(tls) if tls else {}), self._underscores)
+                             (identity, hsts_header(tls) if tls else {}), self._underscores,
+                             self._drop_in or "proxy_buffer" in self._texts(given.values))
         compiled = []
         if "upstream" in given.values:
             compiled += compiler.for_all_paths(given.holder("upstream"), given.values["upstream"])
@@ -406,6 +415,9 @@ class Sites:
         for key in SOCKET_OPTIONS:
             value = options.get(key)
             if value is None or value is False:
+                continue
+            if value == address_values.NO_OPTION:
+                socket.options.setdefault(key, (value, place))
                 continue
             first = socket.options.setdefault(key, (value, place))
             if first[0] != value:

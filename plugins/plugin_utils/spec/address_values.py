@@ -189,8 +189,16 @@ def network(value: object) -> str:
     return str(found.network_address) if found.num_addresses == 1 else str(found)
 
 
+NO_OPTION = "none"
+
+
 def so_keepalive(value: object) -> str:
-    """Accept whether TCP keepalive is on, or its times: idle:interval:count. Source: https://nginx.org/r/listen."""
+    """Accept whether TCP keepalive is on, its times as idle:interval:count, or none for a socket that others set.
+
+    Source: https://nginx.org/r/listen
+    """
+    if value == NO_OPTION:
+        return NO_OPTION
     if isinstance(value, bool):
         return "on" if value else "off"
     time = r"([1-9][0-9]{0,4}[smh]?)?"
