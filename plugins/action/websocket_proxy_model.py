@@ -48,6 +48,7 @@ class ActionModule(RoleAction):
         return {
             "host": host,
             "state": model.state,
+            "verify": model.verify,
             "package": model.package,
             "repository": model.apt_repository is not None,
             "certbot": "certbot" in model.packages,

@@ -20,6 +20,8 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 # RFC 6455 5.2
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 _LARGEST = 1 << 20
+# X509_V_FLAG_PARTIAL_CHAIN: a certificate that is trusted need not be a root. Python has a name for it from 3.10 on.
+_PARTIAL_CHAIN = 0x80000
 
 # What an answer other than 101 comes from, for the most part: from nginx's own page, and else.
 _CAUSES = {
@@ -46,15 +48,24 @@ _OWN_CAUSES = {
 
 
 class ProbeFailure(Exception):
-    """The WebSocket did not open or did not answer; the message says what came instead, and the likely cause."""
+    """The WebSocket did not open or did not answer; the message says what came instead, and the likely cause.
+
+    ``status`` is that of the answer, 0 where there was none, and ``own`` tells that it was a page of nginx's own.
+    """
+
+    def __init__(self, message: str, status: int = 0, own: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.own = own
 
 
 @dataclass(frozen=True)
 class Target:
     """What to open, and what to expect.
 
-    ``connect_to`` is ``host:port`` or ``unix:/path`` in the place of the URL's own. EXPECT is one of handshake, pong,
-    echo and text; TIMEOUT, in seconds, is for everything.
+    ``connect_to`` is ``host:port`` or ``unix:/path`` in the place of the URL's own; with ``proxy_protocol``, the PROXY
+    protocol is spoken there. EXPECT is one of handshake, pong, echo and text; TIMEOUT, in seconds, is for everything.
+    With ``ca_path``, its certificates are trusted as they are, whoever has issued them.
     """
 
     url: str
@@ -70,6 +81,7 @@ class Target:
     timeout: float = 10
     validate_certs: bool = True
     ca_path: str | None = None
+    proxy_protocol: bool = False
 
 
 @dataclass
@@ -98,11 +110,14 @@ def probe(target: Target) -> Result:
     address = target.connect_to or (f"[{name}]:{port}" if ":" in name else f"{name}:{port}")
     try:
         with _Connection(_connected(address, deadline), deadline) as connection:
+            if target.proxy_protocol:
+                # Version 1; who connects stays unknown.
+                connection.send(b"PROXY UNKNOWN\r\n")
             if parts.scheme == "wss":
                 connection.secure(target, name)
             return _opened(connection, target, address)
     except _NothingCame as reason:
-        raise ProbeFailure(f"{target.url} at {address}: {reason}") from None
+        raise ProbeFailure(f"{target.url} at {address}: {reason}", reason.status, reason.own) from None
 
 
 def _opened(connection: _Connection, target: Target, address: str) -> Result:
@@ -115,7 +130,7 @@ def _opened(connection: _Connection, target: Target, address: str) -> Result:
                     headers.get("sec-websocket-protocol", ""), *connection.tls())
     if status != target.status:
         own = "<center>nginx" in connection.some_body() if status != 101 else False
-        raise _NothingCame(_why(target.status, status, reason, headers, own))
+        raise _NothingCame(_why(target.status, status, reason, headers, own), status, own)
     if status != 101:
         return result
     accept = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()
@@ -213,8 +228,8 @@ def _frame(code: int, payload: bytes) -> bytes:
     return bytes([0x80 | code]) + length + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
 
 
-class _NothingCame(Exception):
-    """The message says why."""
+class _NothingCame(ProbeFailure):
+    """The message says why, and not of what."""
 
 
 def _connected(address: str, deadline: float) -> socket.socket:
@@ -254,6 +269,8 @@ class _Connection:
         """Begin TLS for a site's NAME."""
         try:
             context = ssl.create_default_context(cafile=target.ca_path)
+            if target.ca_path:
+                context.verify_flags |= _PARTIAL_CHAIN
             if not target.validate_certs:
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             self._socket.settimeout(self._left())

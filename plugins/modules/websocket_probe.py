@@ -118,7 +118,7 @@ certificate_expires:
   description: When the certificate expires, empty without TLS or with O(validate_certs=false).
   type: str
   returned: success
-  sample: 2030-01-31T12:00:00Z
+  sample: "2030-01-31T12:00:00Z"
 tls_version:
   description: The version of TLS, empty without it.
   type: str

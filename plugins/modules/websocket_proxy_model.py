@@ -65,6 +65,10 @@ state:
   description: Whether the edge is to be V(present) or V(absent).
   type: str
   returned: success
+verify:
+  description: Whether WebSockets are opened after the run, as V(no), V(yes) or V(rollback).
+  type: str
+  returned: success
 package:
   description: The Debian package that brings nginx.
   type: str

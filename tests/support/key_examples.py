@@ -23,6 +23,7 @@ LEVELS: dict[str, dict[str, Any]] = {
     "site": {"server_names": ["a.example"], "upstream": "u"},
     "inherited": {"path": "/x", "upstream": "u"},
     "location": {"path": "/x", "upstream": "u"},
+    "probe": {},
     "redirect": {"to": "/new"},
     "respond": {},
     "tls": CERTIFICATE,
@@ -42,6 +43,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "websocket_proxy_worker_connections": 1024, "websocket_proxy_worker_rlimit_nofile": 65536,
         "websocket_proxy_worker_shutdown_timeout": "1h", "websocket_proxy_keep_generations": 7,
         "websocket_proxy_max_draining_generations": 3, "websocket_proxy_allow_restart": True,
+        "websocket_proxy_verify": True,
         "websocket_proxy_other_upgrades": "reject", "websocket_proxy_certificate_warn_days": 7,
         "websocket_proxy_resolver": ({"websocket_proxy_upstreams": [
             {"name": "u", "servers": ["b.example:80"], "resolve": True}], "websocket_proxy_resolver": ["10.0.0.53"]},
@@ -98,7 +100,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "replace_prefix": ({"path": "/x/"}, {"path": "/x/", "replace_prefix": "/y/"}),
         "try_files": ({"upstream": None, "root": "/srv"},
                       {"upstream": None, "root": "/srv", "try_files": ["$uri", "=404"]}),
-        "expires": "1h", "extra_config": "proxy_cache off;"},
+        "expires": "1h", "extra_config": "proxy_cache off;", "probe": False},
+    "probe": {"path": "/y", "origin": "https://a.example", "subprotocols": ["chat"], "expect": "echo",
+              "send": "hello", "text": ({"expect": "text"}, {"expect": "text", "text": "ready"}), "timeout": 5},
     "redirect": {"to": "/other", "status": 301},
     "respond": {"status": 201, "body": "x", "content_type": "text/html"},
     "tls": {

@@ -17,7 +17,8 @@ ROLE = CHECKOUT / "roles" / "websocket_proxy"
 SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]
 SCHEMAS = {"main": schema.ROLE, "apt_repository": schema.APT_REPOSITORY, "upstream": schema.UPSTREAM,
            "server": schema.SERVER, **{name: method.keys for name, method in schema.METHODS.items() if method.keys},
-           "site": schema.SITE, "location": schema.LOCATION, "redirect": schema.REDIRECT, "respond": schema.RESPOND,
+           "probe": schema.PROBE, "site": schema.SITE, "location": schema.LOCATION, "redirect": schema.REDIRECT,
+           "respond": schema.RESPOND,
            "tls": schema.TLS, "acme": schema.ACME, "hsts": schema.HSTS, "upstream_tls": schema.UPSTREAM_TLS,
            "client_certificate": schema.CLIENT_CERTIFICATE, "listen": schema.LISTEN, "server_name": schema.SERVER_NAME}
 

@@ -19,6 +19,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     LiveParams,
     Location,
     Model,
+    ProbeSettings,
     Proxy,
     ProxyParams,
     Server,
@@ -63,13 +64,15 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
         redirects=[], cookie_path=None, params="proxy_params", directives=[["proxy_read_timeout", "60s"]])
     plain = Location(
         match=["/"], maintenance=False, websocket_only=False, files=None, answer=None, response_headers=[], proxy=proxy)
+    probe = ProbeSettings("websocket_proxy_sites[0]", True, False, None, {})
     assert model.sites == [Site(
         name="example.com", server_tokens_off=False, server_names=["example.com"],
         listen=[["80", KEEPALIVE], ["[::]:80", KEEPALIVE]], trusted_proxies=[],
         real_ip_header="X-Forwarded-For", extra_config=None, reject_other_upgrades=False, refused=None,
         early="$websocket_proxy_host$websocket_proxy_live", client_max_body_size="256m", tls=None, redirect=None,
-        locations=[replace(plain, is_live="$websocket_proxy_live", live=replace(
-            plain, match=["@websocket_proxy_live_1"], proxy=replace(proxy, params="live_params", directives=[])))])]
+        locations=[replace(plain, probe=probe, is_live="$websocket_proxy_live", live=replace(
+            plain, probe=probe, match=["@websocket_proxy_live_1"],
+            proxy=replace(proxy, params="live_params", directives=[])))])]
     assert model.proxy_params == [ProxyParams(
         "proxy_params", [Header("Host", "$websocket_proxy_host"), Header("X-Real-IP", "$remote_addr"),
                          Header("X-Forwarded-For", "$remote_addr"), Header("X-Forwarded-Proto", "$scheme"),

@@ -27,7 +27,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "site": {"server_names": ["a.b"], "upstream": "u"}, "location": {"path": "/x", "upstream": "u"},
     "redirect": {"to": "/"}, "respond": {}, "tls": {"self_signed": True}, "acme": {"agree_tos": True}, "hsts": {},
     "client_certificate": {"ca": "/ca.pem"}, "listen": {"port": 81}, "server_name": {"regex": "^a$"},
-    "upstream_tls": {"server_name": "c.d"},
+    "upstream_tls": {"server_name": "c.d"}, "probe": {},
 }
 # What stands in the place of other keys of its level.
 PURPOSES = {"root", "redirect", "respond"}
@@ -53,6 +53,8 @@ def inventory(level: str, given: dict[str, Any]) -> dict[str, Any]:
         variables["websocket_proxy_sites"] = [given]
     elif level == "location":
         site["locations"] = [given]
+    elif level == "probe":
+        site["locations"] = [{"path": "/x", "upstream": "u", level: given}]
     elif level in ("redirect", "respond"):
         site["locations"] = [{"path": "/x", level: given}]
     elif level == "tls":
@@ -87,7 +89,7 @@ OF_KIND: dict[str, list[Any]] = {
     "boolean": [False, True], "duration": [1], "seconds": [1], "duration_or_never": [0, 1], "seconds_or_none": [0, 1],
     "body_size": [0, 1], "worker_processes": [1], "free_text": [""], "body": [""], "log_file": [False],
     "expires": [1, False], "proxy_redirect": [False], "redirect_status": [False], "so_keepalive": [False, True],
-    "verify": [True], "some_of": [[]],
+    "verify": [True], "verification": [False, True], "some_of": [[]],
 }
 # Of keys that the compiler goes through itself, and of those that need or exclude others.
 OF_KEY: dict[tuple[str, str], list[Any]] = {
@@ -99,7 +101,7 @@ OF_KEY: dict[tuple[str, str], list[Any]] = {
     ("location", "response_headers"): [{}], ("location", "respond"): [{}], ("location", "strip_prefix"): [False],
     ("tls", "self_signed"): [True], ("tls", "hsts"): [False], ("tls", "client_certificate"): [False],
     ("acme", "agree_tos"): [True], ("hsts", "preload"): [False], ("listen", "proxy_protocol"): [False],
-    ("upstream", "port"): [],
+    ("upstream", "port"): [], ("location", "probe"): [False, True, {}], ("probe", "subprotocols"): [[]],
 }
 
 

@@ -11,6 +11,7 @@ from ansible_collections.wsedge.nginx.plugins.action import websocket_proxy_cert
 from ansible_collections.wsedge.nginx.plugins.action import websocket_proxy_config as config
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.probes import probes
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.files import rendered
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import host_files
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import schema
@@ -44,6 +45,8 @@ def inventory(level: str, given: Mapping[str, Any]) -> dict[str, Any]:
             site = dict(given)
         case "location" | "inherited":
             site = {"server_names": ["a.example"], "locations": [given]}
+        case "probe":
+            site = {"server_names": ["a.example"], "locations": [{"path": "/x", "upstream": "u", level: given}]}
         case "redirect" | "respond":
             site = {"server_names": ["a.example"], "locations": [{"path": "/x", level: given}]}
         case "tls":
@@ -70,7 +73,7 @@ def effect(variables: Mapping[str, Any]) -> list[Any]:
                             {"one": ["b1"], "two": ["b2"]}, {"b1": {}, "b2": {}})
     return [rendered(model, RENDERER, "/f", "g"), host_files(model, RENDERER), certificates.options(model),
             config.options(model), model.references, model.replace_nginx_conf, model.allow_restart,
-            model.max_draining_generations, model.state, model.package, model.packages]
+            model.max_draining_generations, model.state, model.package, model.packages, model.verify, probes(model)]
 
 
 def with_key(level: str, key: str) -> tuple[dict[str, Any], dict[str, Any]]:

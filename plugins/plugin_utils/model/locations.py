@@ -17,6 +17,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Files,
     Header,
     Location,
+    ProbeSettings,
     Proxy,
     Upstream,
 )
@@ -31,6 +32,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Pl
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     INHERITED,
     LOCATION,
+    PROBE,
     REDIRECT,
     RESPOND,
     read_keys,
@@ -48,7 +50,7 @@ _OWN_ADDRESS = "websocket_proxy_own_address"
 # What the prefix is taken from is to be written plainly: no /./ in it either.
 _NO_DOT = r"(?![^?]*(?:/|%2[fF])(?:\.|%2[eE])(?:/|%2[fF]|\?|$))"
 # Keys for any answer, and those that name one.
-_FOR_ANY = {field.name for field in fields(Location)} - {"websocket_only"} | {
+_FOR_ANY = {field.name for field in fields(Location)} - {"websocket_only", "probe"} | {
     "path", "access_log_format", "upstream", "root", "redirect", "respond", "try_files"}
 # What a location can be, and the keys that go with that alone.
 PURPOSES: dict[str, set[str]] = {
@@ -219,6 +221,7 @@ class Locations:
         # A page needs the "/" for its relative links; nginx would redirect a handshake too, which cannot follow.
         (bare,) = self._compile(place, given, ["=", prefix.path], prefix)
         redirect = Answer(308, f"{prefix.path}/$is_args$args", None)
+        bare = replace(bare, probe=None)
         return [*compiled, replace(bare, proxy=None, answer=redirect) if bare.live else bare]
 
     @staticmethod
@@ -283,7 +286,8 @@ class Locations:
             "match": match, "websocket_only": websocket_only, "expires": given.get("expires"),
             "proxy": proxy, "files": files, "answer": answer,
             "response_headers": [Header(name, value) for name, value in response.items() if value is not None],
-            "new_cookie": upstream.new_cookie if upstream else None, "extra_config": extra_config(place, given)})
+            "new_cookie": upstream.new_cookie if upstream else None, "extra_config": extra_config(place, given),
+            "probe": _probe(place, given.get("probe")) if upstream else None})
         if not proxy or not upstream or websocket_only or values["maintenance"] or not values["separate_live"]:
             return [location]
         self._named += 1
@@ -363,6 +367,18 @@ class Locations:
             request_headers=[Header("Host", host), *(Header(name, value or "") for name, value in request.items())],
             hidden_headers=hidden, redirects=redirects, cookie_path=prefix.cookie_path() if prefix else None,
             directives=[*_connections(upstream), *directives], params="")
+
+
+def _probe(place: Place, raw: object) -> ProbeSettings:
+    """Return how a location is tried; where nothing is said, a page is as good as a WebSocket."""
+    if raw is None or isinstance(raw, bool):
+        return ProbeSettings(place.path, raw is not False, raw is True, None, {})
+    given = read_keys(place["probe"], PROBE, raw) or {}
+    subprotocols = [where.read(header_values.header_name, item) for where, item in place["probe"]["subprotocols"].items(
+        given.get("subprotocols"), "subprotocols")]
+    return ProbeSettings(place.path, True, True, given.get("path"), {
+        **{name: value for name, value in given.items() if name != "path"},
+        **({"subprotocols": subprotocols} if subprotocols else {})})
 
 
 def _fields_of_location(values: Mapping[str, Any]) -> dict[str, Any]:

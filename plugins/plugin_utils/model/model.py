@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,17 @@ class ExtraConfig:
 
 
 @dataclass(frozen=True)
+class ProbeSettings:
+    """How a location is tried; with ``required`` it has to open a WebSocket. OPTIONS are those of websocket_probe."""
+
+    place: str
+    enabled: bool
+    required: bool
+    path: str | None
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Location:
     """A location, in which just one of ``proxy``, ``files`` and ``answer`` is there.
 
@@ -185,6 +197,7 @@ class Location:
     extra_config: ExtraConfig | None = None
     is_live: str | None = None
     live: Location | None = None
+    probe: ProbeSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -343,6 +356,7 @@ class Model(Settings):
     """
 
     state: str
+    verify: str
     replace_nginx_conf: bool
     package: str
     apt_repository: AptRepository | None

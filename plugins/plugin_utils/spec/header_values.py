@@ -27,6 +27,14 @@ def hash_key(value: object) -> str:
     return checked
 
 
+def probe_path(value: object) -> str:
+    """Accept a path with arguments as a request line has it: encoded, in ASCII."""
+    checked = text(value)
+    if not re.fullmatch(r"/[!-~]*", checked, re.ASCII) or "#" in checked:
+        raise Refused(f'{shown(value)} is not a path as a client sends it; expected one such as "/socket?room=1"')
+    return checked
+
+
 def cookie_name(value: object) -> str:
     """Accept the name of a cookie that nginx can read as ``$cookie_NAME``."""
     checked = text(value)

@@ -108,6 +108,7 @@ ROLE = _level("main", {
     "max_draining_generations": number_values.whole(1, 1000),
     "certificate_warn_days": number_values.whole(0, 1000),
     "extra_config": config_values.free_text,
+    "verify": text_values.verification,
 }, prefix="websocket_proxy_")
 
 # These belong to the main or events context, where a file included by another nginx.conf has no say.
@@ -222,6 +223,14 @@ LOCATION = _level("location", {
     "extra_config": config_values.free_text,
 }) | _SHARED
 
+PROBE = _level("probe", {
+    "path": header_values.probe_path,
+    "origin": text_values.text,
+    "send": text_values.text,
+    "text": text_values.text,
+    "timeout": number_values.whole(1, 600),
+})
+
 REDIRECT = _level("redirect", {
     "to": header_values.redirect_to,
 })
@@ -295,4 +304,4 @@ LEVELS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("an upstream", UPSTREAM), ("a site", SITE), ("a location", LOCATION), ("an upstream's server", SERVER),
     ("an upstream's load_balancing", METHODS), ("a site's listen", LISTEN), ("a site's tls", TLS),
     ("acme in a site's tls", ACME), ("hsts in a site's tls", HSTS),
-    ("client_certificate in a site's tls", CLIENT_CERTIFICATE))
+    ("client_certificate in a site's tls", CLIENT_CERTIFICATE), ("a location's probe", PROBE))

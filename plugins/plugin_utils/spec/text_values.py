@@ -42,6 +42,16 @@ def boolean(value: object) -> bool:
     return found
 
 
+def verification(value: object) -> str:
+    """Accept whether an edge is tried after a run, and gone back from where that fails: no, yes or rollback."""
+    if value == "rollback":
+        return "rollback"
+    try:
+        return "yes" if boolean(value) else "no"
+    except Refused:
+        raise Refused(f"{shown(value)} is none of true, false and rollback") from None
+
+
 def one_of(*choices: str) -> Callable[[object], str]:
     """Make the kind that has just the CHOICES."""
 

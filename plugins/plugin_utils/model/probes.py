@@ -1,0 +1,78 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What there is to try of an edge: a WebSocket at each location that may have one, through the edge's own sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Location, Model, Site
+
+# A CA whose certificates the host's own CAs know; of another, the certificate is trusted as it is.
+_PUBLIC = "https://acme-v02.api.letsencrypt.org/"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A WebSocket to open: ``target`` has the options of websocket_probe that are given.
+
+    Where it is not REQUIRED, a page of the backend's is as good. With a ``reason`` it is left out.
+    """
+
+    place: str
+    target: dict[str, Any]
+    required: bool
+    reason: str = ""
+
+
+def probes(model: Model) -> list[Probe]:
+    """Return what there is to try, in the order of the inventory."""
+    return [found for site in model.sites for location in site.locations
+            if (location.proxy or location.live or location.maintenance) and (found := _probe(model, site, location))]
+
+
+def _probe(model: Model, site: Site, location: Location) -> Probe | None:
+    probe = location.probe
+    if probe is None or not probe.enabled:
+        return None
+    name = next((name for name in site.server_names if not name.startswith("~")), "")
+    path = probe.path or (location.match[-1] if location.match[0] not in ("~", "~*") else "")
+    required = location.websocket_only or probe.required
+    listen = next(iter(site.listen), [])
+    reason = _reason(site, location, name, path)
+    if reason or not listen:
+        return Probe(probe.place, {"url": f"{name}{path}"}, required, reason or "the site listens nowhere")
+    return Probe(probe.place, {**dict(_target(model, site, listen, name, path)), **probe.options}, required)
+
+
+def _reason(site: Site, location: Location, name: str, path: str) -> str:
+    """Return why nothing can be tried; empty where it can."""
+    client = site.tls.client_certificate if site.tls else None
+    if location.maintenance:
+        return "maintenance"
+    if client and client.verify == "on":
+        return "the site asks clients for a certificate"
+    if not name:
+        return "the site's names are regular expressions"
+    return "" if path else "its path is a regular expression, and its probe has no path"
+
+
+def _target(model: Model, site: Site, listen: list[str], name: str, path: str) -> Iterator[tuple[str, Any]]:
+    """Give the options of a probe of a site's PATH by its NAME."""
+    socket, *words = listen
+    host, _colon, port = socket.rpartition(":")
+    if socket.startswith("unix:"):
+        connect_to, port = socket, ""
+    else:
+        connect_to = f"{ {'': '127.0.0.1', '[::]': '[::1]'}.get(host, host)}:{port}"
+    default = "443" if site.tls else "80"
+    asked = name.replace("*", "websocket-probe") + (f":{port}" if port not in ("", default) else "")
+    yield "url", f"{'wss' if site.tls else 'ws'}://{asked}{path}"
+    yield "connect_to", connect_to
+    if "proxy_protocol" in words:
+        yield "proxy_protocol", True
+    if site.tls and not any(one.site == site.name and (one.directory_url or "").startswith(_PUBLIC)
+                            for one in model.certificates):
+        yield "ca_path", site.tls.certificate
