@@ -49,6 +49,7 @@ def test_a_run_that_opens_no_websocket_goes_back_where_that_is_wanted(host: Host
     before = host.check_output(GENERATION)
     done = play(websocket_proxy_upstreams=DEAD, websocket_proxy_verify="rollback")
     assert done.returncode != 0 and "Not every WebSocket opened" in done.stdout.rpartition("fatal:")[2]
-    assert host.check_output(GENERATION) == before
+    # Another number, and the same texts.
+    assert host.check_output(GENERATION).partition("-")[2] == before.partition("-")[2]
     again = played(websocket_proxy_verify=True)
     assert changes(again) == {"edge": 0} and "open      ws://app.example.com/socket" in again
