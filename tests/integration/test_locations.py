@@ -207,6 +207,11 @@ def test_redirects_and_cookies_of_a_backend_behind_another_prefix_come_back(setu
                              ("https://a/guacamole/", "/app/"), ("https://b/guacamole/", "https://b/guacamole/")):
         found = setup.get(f"/app/x?to={answered}").headers
         assert (found["location"], found["set-cookie"]) == (passed, "a=b; Path=/app")
+    setup.serve({"server_names": ["a"], "upstream": None, "locations": [
+        {"path": "/", "upstream": "own", "replace_prefix": "/guacamole/"}]},
+        upstreams=[{"name": "own", "servers": [backend.address]}])
+    found = setup.get("/x?to=/guacamole/y").headers
+    assert (found["location"], found["set-cookie"]) == ("/y", "a=b; Path=/")
     backend.close()
 
 

@@ -120,7 +120,7 @@ class _Prefix:
 
     def redirects(self, host: str) -> list[list[str]]:
         """Return what becomes of redirects of a backend that was told HOST; it may or may not know of the prefix."""
-        if not self.path:
+        if self.path == self.instead:
             return []
         moved = [[f"{start}{self.instead}/", f"{self.path}/"] for start in ("", f"http://{host}", f"https://{host}")]
         if self.instead:

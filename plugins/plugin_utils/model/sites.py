@@ -158,9 +158,12 @@ class Sites:
         elif whole == name and not theirs and "so_keepalive" not in socket.options:
             socket.words.append(default)
         elif whole and whole != name and whole in self._sockets:
-            for key, (_value, place) in socket.options.items():
-                place[key].refuse(f"{self._sockets[whole].place.path} listens on this port at every address, so this "
-                                  "is to be set there, for all of them")
+            every = self._sockets[whole]
+            # With reuseport on both, the kernel takes both.
+            for key in [key for key in socket.options if "reuseport" not in socket.options or
+                        "reuseport" not in every.options]:
+                socket.options[key][1][key].refuse(f"{every.place.path} listens on this port at every address, so this "
+                                                   "is to be set there, for all of them")
 
     def refusing(self) -> list[Refusal]:
         """Return the sockets that have no site for the names that no site has, those of one kind together."""
