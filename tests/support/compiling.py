@@ -35,7 +35,7 @@ def compiled(variables: Mapping[str, Any], host: Mapping[str, Any] | None = None
 def whole(model: Model, proxy: Proxy) -> Proxy:
     """Return a location's PROXY with what is in the files that it includes."""
     live = [one for one in model.live_params if one.file == proxy.params]
-    (params,) = (one for one in model.proxy_params if one.file in (proxy.params, *(one.proxy_params for one in live)))
+    (params,) = [one.proxy_params for one in live] or [one for one in model.proxy_params if one.file == proxy.params]
     directives = [words for one in (params, *live, proxy) for words in one.directives]
     return replace(proxy, request_headers=params.request_headers + proxy.request_headers,
                    hidden_headers=params.hidden_headers + proxy.hidden_headers, directives=directives)

@@ -80,7 +80,7 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
         hidden_headers=[], headers_hash_bucket_size=256, headers_hash_max_size=None, http2=False, directives=[
             ["proxy_send_timeout", "60s"], ["proxy_connect_timeout", "5s"],
             ["proxy_next_upstream", "error", "timeout"]])]
-    assert model.live_params == [LiveParams("live_params", "proxy_params", [
+    assert model.live_params == [LiveParams("live_params", model.proxy_params[0], [
         ["proxy_read_timeout", "86400s"], ["proxy_buffering", "off"], ["proxy_buffer_size", "4k"],
         ["proxy_buffers", "8", "4k"], ["proxy_busy_buffers_size", "8k"], ["gzip", "off"]])]
     assert model.upstreams[0].servers == [Server("127.0.0.1:3000", [])]

@@ -109,10 +109,10 @@ class ProxyParams:
 
 @dataclass(frozen=True)
 class LiveParams:
-    """What live connections have in common besides the ProxyParams, in a FILE that includes those."""
+    """What live connections have in common, in a FILE that each includes: the ProxyParams, and DIRECTIVES besides."""
 
     file: str
-    proxy_params: str
+    proxy_params: ProxyParams
     directives: list[list[str]]
 
 

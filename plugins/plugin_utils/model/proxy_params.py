@@ -4,7 +4,7 @@
 
 nginx inherits headers from the server only where a location sets none of its own, and a location in free text would
 inherit ours. So each location includes a file, as Debian's ``proxy_params`` is included. Those of live connections
-include another one, which includes the first.
+include another one, which has the same and more: with 1,000 sites, opening a second file for each costs nginx more.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class CommonParams:
         key = (common.file, *map(tuple, directives))
         if key not in self._files:
             self._files[key] = _numbered("live_params", len(self.live))
-            self.live.append(LiveParams(self._files[key], common.file, directives))
-        return LiveParams(self._files[key], common.file, directives)
+            self.live.append(LiveParams(self._files[key], common, directives))
+        return LiveParams(self._files[key], common, directives)
 
 
 def _live_way(location: Location) -> Location | None:
