@@ -161,6 +161,7 @@ class Generations:
         self.folder = folder
         self.before = os.path.join(folder, BEFORE)
         self._texts: tuple[set[str], list[bytes]] = (set(), [])
+        self._last: tuple[str, dict[str, bytes]] = ("", {})
         self._includes = re.compile(re.escape(folder) + "/(" + _NAME.pattern + ")/")
 
     def candidate(self, generation: str) -> str:
@@ -233,9 +234,13 @@ class Generations:
         """Return every file of a generation by name, what lies beside them not among them."""
         if not os.path.isdir(self.path(generation)):
             return {}
-        folder = self.path(generation)
-        return {name: read(os.path.join(folder, name)) or b"" for name in os.listdir(folder)
+        # A generation's name has the checksum of its texts, so the last one that was read is not read again.
+        if self._last[0] != generation:
+            folder = self.path(generation)
+            self._last = generation, {
+                name: read(os.path.join(folder, name)) or b"" for name in os.listdir(folder)
                 if name not in (MAIN, INTERIM, MASKED) and os.path.isfile(os.path.join(folder, name))}
+        return self._last[1]
 
     def plain_texts(self, generation: str) -> dict[str, bytes]:
         """Return every file of a generation with the marker in the place of the generation's name.
