@@ -39,7 +39,7 @@ def main(image: str) -> None:
     compared = {"recipe": pasted, "recipe, again": pasted, "role": role(found),
                 **{f"role, {size}": role(found, live_buffer_size=size) for size in BUFFERS},
                 "HAProxy": haproxy(), "Caddy": caddy()}
-    # The kernel shows the memory of nginx's workers, which changed their user, to SYS_PTRACE alone.
+    # The kernel shows the memory of nginx's workers, which changed their user, to SYS_PTRACE only.
     done = subprocess.run(
         ["docker", "run", "--rm", "--interactive", "--network", "none", "--cap-add", "SYS_PTRACE",
          "--volume", f"{HERE}:/bench:ro", "--volume", f"{ECHO_SERVICE}:/websocket_echo:ro",

@@ -52,14 +52,14 @@ _NO_DOT = r"(?![^?]*(?:/|%2[fF])(?:\.|%2[eE])(?:/|%2[fF]|\?|$))"
 # Keys for any answer, and those that name one.
 _FOR_ANY = {field.name for field in fields(Location)} - {"websocket_only", "probe"} | {
     "path", "access_log_format", "upstream", "root", "redirect", "respond", "try_files"}
-# What a location can be, and the keys that go with that alone.
+# What a location can be, and the keys that go with nothing else.
 PURPOSES: dict[str, set[str]] = {
     "upstream": set(LOCATION) - _FOR_ANY,
     "root": {"try_files"},
     "redirect": set(),
     "respond": set(),
 }
-# Keys for live connections, and keys that WebSockets alone do not go by, with those that they go by.
+# Keys for live connections, and keys that a location only for WebSockets does not go by, with those that it goes by.
 _FOR_LIVE = [name for name in LOCATION if name.startswith("live_")] + ["event_streams"]
 _NOT_FOR_WEBSOCKETS = {"read_timeout": "live_read_timeout", "buffer_size": "live_buffer_size",
                        "buffers": "live_buffer_size", "buffering": None, "event_streams": None, "separate_live": None}
@@ -428,7 +428,7 @@ def _directives(values: Mapping[str, Any]) -> list[list[str]]:
 def _live(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the VALUES that hold for live connections: what the backend sends goes out at once.
 
-    A log that is GIVEN for WebSockets alone wins over one for the live connections of the site.
+    A log that is GIVEN by a location only for WebSockets wins over one for the live connections of the site.
     """
     log = values["live_access_log"] if "access_log" not in given or "live_access_log" in given else None
     log_format = "websocket" if log else values["access_log_format"]
