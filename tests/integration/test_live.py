@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import socket
 import ssl
@@ -259,14 +258,14 @@ def test_a_backend_that_answers_nothing_is_given_up_when_that_time_ends(timed: T
 
 # --- guards
 
-USERS = "user:" + base64.b64encode(b"x").decode()
 GUARDS: dict[str, tuple[str, Sequence[int]]] = {
     "deny": ("deny all;", [403]),
     "auth_basic": ("auth_basic x;\nauth_basic_user_file /etc/nginx/none;", [401, 403, 500]),
     "auth_request": ("auth_request /absent;", [500]),
     "auth_request that refuses": ("auth_request /refusing;", [401]),
     "satisfy": ("satisfy any;\ndeny all;\nauth_basic x;\nauth_basic_user_file /etc/nginx/none;", [401, 403, 500]),
-    "limit_conn": ("limit_conn none 0;", [503]),
+    # One connection is there already.
+    "limit_conn": ("limit_conn all 1;", [503]),
     "return": ("return 402;", [402]),
     "if": ("if ($http_host = a) {\n    return 402;\n}", [402]),
     "referers": ("valid_referers example.com;\nif ($invalid_referer) {\n    return 402;\n}", [402]),
@@ -280,11 +279,10 @@ GUARDS: dict[str, tuple[str, Sequence[int]]] = {
 @pytest.mark.parametrize("guard", GUARDS)
 def test_what_guards_a_location_guards_its_live_connections(setup: Setup, guard: str) -> None:
     text, statuses = GUARDS[guard]
-    # nginx takes no limit of none; one connection that is there already is as good.
-    text = text.replace("limit_conn none 0", "limit_conn all 1")
     setup.serve({"server_names": ["a"], "upstream": None, "locations": [
-        {"path": "/", "upstream": "both", "extra_config": text}, {"path": "/held", "upstream": "both", "extra_config":
-         "limit_conn all 9;"}, {"path": "/refusing", "match": "exact", "respond": {"status": 401}},
+        {"path": "/", "upstream": "both", "extra_config": text},
+        {"path": "/held", "upstream": "both", "extra_config": "limit_conn all 9;"},
+        {"path": "/refusing", "match": "exact", "respond": {"status": 401}},
         {"path": "/absent", "match": "exact", "respond": {"status": 404}}]},
         upstreams=[{"name": "both", "servers": [setup.both.address]}],
         extra_config="limit_conn_zone $server_name zone=all:32k;")

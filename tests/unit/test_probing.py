@@ -28,8 +28,10 @@ def served(handler: Callable[[Any], None], **options: Any) -> Iterator[str]:
     """Run a real WebSocket server; give its address."""
     with websockets.sync.server.serve(handler, "127.0.0.1", 0, **options) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.socket.getsockname()[1]}"
-        server.shutdown()
+        try:
+            yield f"127.0.0.1:{server.socket.getsockname()[1]}"
+        finally:
+            server.shutdown()
 
 
 def echo(connection: Any) -> None:
