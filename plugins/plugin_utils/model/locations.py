@@ -335,6 +335,8 @@ class Locations:
 
         An empty header is never sent.
         """
+        if not text:
+            return
         own = {**{name.lower(): "say it with request_headers" for name, value in request.items() if value},
                **headers.REQUEST}
         # In a block of its own, such as a nested location, it takes the place of the role's.
@@ -353,7 +355,7 @@ class Locations:
         request = headers.merged(own, *layers, headers.read_headers(
             place["request_headers"], given.get("request_headers"), headers.REQUEST))
         self._check_sent(place["extra_config"], text, request)
-        scheme = {name.lower(): value for name, value in request.items()}["x-forwarded-proto"]
+        scheme = next(value for name, value in request.items() if name.lower() == "x-forwarded-proto")
         if self._underscores:
             request |= dict.fromkeys(headers.other_spellings(request))
         host = self._hosts.told(scheme) if values["host"] == header_values.HOST else values["host"]

@@ -28,6 +28,7 @@ class CommonParams:
         self.all: list[ProxyParams] = []
         self.live: list[LiveParams] = []
         self._files: dict[tuple[object, ...], str] = {}
+        self._known: dict[tuple[object, ...], ProxyParams] = {}
 
     def take(self, locations: Sequence[Location], http2: bool) -> list[Location]:
         """Return the LOCATIONS of a site, each with the file that has what it shares, and without that."""
@@ -41,15 +42,25 @@ class CommonParams:
                             one.live.proxy, common, live))) for one in locations]
 
     def _proxy_params(self, proxies: Sequence[Proxy], http2: bool) -> ProxyParams:
-        # Both ways of a location have the same list; to look at each once is a quarter of the compiler's time.
+        # Both ways of a location have the same list; to look at each once saves much of the compiler's time.
         several = list({id(one.request_headers): one for one in proxies}.values())
-        headers = set.intersection(*(set(one.request_headers) for one in several))
-        hidden = set.intersection(*(set(one.hidden_headers) for one in several))
-        names = [{*(header.name for header in one.request_headers), *one.hidden_headers} for one in several]
+        directives = _shared(proxies)
+        # Alike sites have the same file, and are not looked at again.
+        asked = (*((*one.request_headers, None, *one.hidden_headers) for one in several), http2,
+                 *map(tuple, directives))
+        if asked not in self._known:
+            self._known[asked] = self._found(several, http2, directives)
+        return self._known[asked]
+
+    def _found(self, proxies: Sequence[Proxy], http2: bool, directives: list[list[str]]) -> ProxyParams:
+        """Return what PROXIES have in common, in the file of other sites with the same or in one more."""
+        headers = set.intersection(*(set(one.request_headers) for one in proxies))
+        hidden = set.intersection(*(set(one.hidden_headers) for one in proxies))
+        names = [{*(header.name for header in one.request_headers), *one.hidden_headers} for one in proxies]
         found = ProxyParams(
             "", [header for header in proxies[0].request_headers if header in headers],
             [name for name in proxies[0].hidden_headers if name in hidden], bucket_size(set().union(*names)),
-            max_size(max(map(len, names))), http2, _shared(proxies))
+            max_size(max(map(len, names))), http2, directives)
         key = (*found.request_headers, *found.hidden_headers, found.headers_hash_bucket_size,
                found.headers_hash_max_size, http2, *map(tuple, found.directives))
         if key not in self._files:
