@@ -22,9 +22,6 @@ attributes:
   platform:
     platforms: Debian, Ubuntu
 options:
-  host:
-    description: What the role found out about the host; asked again when left out.
-    type: dict
   probes:
     description: What to open; the action plugin says it.
     type: list
@@ -59,7 +56,6 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "host": {"type": "dict"},
             "probes": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,

@@ -35,7 +35,7 @@ def without_sessions(served: Served) -> Served:
 
 def measured(image: str) -> tuple[str, dict[str, dict[str, list[float]]]]:
     """Return which nginx an image has, and the bytes for one socket of each kind in each round."""
-    # The kernel shows the memory of nginx's workers, which changed their user, to SYS_PTRACE alone.
+    # The kernel shows the memory of nginx's workers, which changed their user, to SYS_PTRACE only.
     container = Container(image, "none", "--cap-add", "SYS_PTRACE", "--volume", f"{HERE}:/bench:ro", "--volume",
                           f"{ECHO_SERVICE}:/websocket_echo:ro", "--env", "NODE_PATH=/usr/share/nodejs")
     try:

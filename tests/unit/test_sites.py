@@ -527,6 +527,12 @@ def test_a_socket_to_which_others_give_options_gets_none_and_a_warning() -> None
     model = compiled({**SITE, "listen": [443]}, host=Host(
         ipv6=True, listen_options={"[::]:443": f"{OPTIONS} so_keepalive=on"}))
     assert not [one for one in model.warnings if "options" in one]
+    # Who knows of that says so, and is not warned.
+    none = compiled({**SITE, "listen": [{"port": 443, "so_keepalive": "none"}]},
+                    host=Host(ipv6=True, listen_options={"443": OPTIONS, "[::]:443": OPTIONS}))
+    assert none.sites[0].listen == [["443"], ["[::]:443"]] and not [one for one in none.warnings if "options" in one]
+    beside = compiled({**SITE, "listen": [80, {"address": "127.0.0.1", "port": 80, "so_keepalive": "none"}]})
+    assert beside.sites[0].listen == [["80", KEEPALIVE], ["127.0.0.1:80"]]
     # A main file that the role takes over says nothing any more.
     taken = Host(listen_options={"80": "/etc/nginx/nginx.conf: listen 80 backlog=5"})
     assert compiled(SITE, host=taken).sites[0].listen == [["80", KEEPALIVE]]

@@ -40,11 +40,10 @@ def _probe(model: Model, site: Site, location: Location) -> Probe | None:
     name = next((name for name in site.server_names if not name.startswith("~")), "")
     path = probe.path or (location.match[-1] if location.match[0] not in ("~", "~*") else "")
     required = location.websocket_only or probe.required
-    listen = next(iter(site.listen), [])
     reason = _reason(site, location, name, path)
-    if reason or not listen:
-        return Probe(probe.place, {"url": f"{name}{path}"}, required, reason or "the site listens nowhere")
-    return Probe(probe.place, {**dict(_target(model, site, listen, name, path)), **probe.options}, required)
+    if reason:
+        return Probe(probe.place, {"url": f"{name}{path}"}, required, reason)
+    return Probe(probe.place, {**dict(_target(model, site, site.listen[0], name, path)), **probe.options}, required)
 
 
 def _reason(site: Site, location: Location, name: str, path: str) -> str:

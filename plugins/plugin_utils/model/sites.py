@@ -148,11 +148,12 @@ class Sites:
         if theirs.startswith("/etc/nginx/nginx.conf:") and not self._drop_in:
             theirs = ""  # which the role takes over
         whole = _for_all_addresses(name)
-        if theirs and socket.options:
-            for key, (_value, place) in socket.options.items():
+        options = {key: place for key, (value, place) in socket.options.items() if value != address_values.NO_OPTION}
+        if theirs and options:
+            for key, place in options.items():
                 place[key].refuse(f"{theirs} gives this socket options, and nginx takes them from one place only; "
                                   "set it there")
-        elif whole == name and theirs and "so_keepalive" not in theirs:
+        elif whole == name and theirs and "so_keepalive" not in theirs and "so_keepalive" not in socket.options:
             socket.place.warn(f"{theirs} gives the socket {name} options, so the role can give it none; add {default} "
                               "there, to find clients that vanished")
         elif whole == name and not theirs and "so_keepalive" not in socket.options:
@@ -160,10 +161,11 @@ class Sites:
         elif whole and whole != name and whole in self._sockets:
             every = self._sockets[whole]
             # With reuseport on both, the kernel takes both.
-            for key in [key for key in socket.options if "reuseport" not in socket.options or
-                        "reuseport" not in every.options]:
-                socket.options[key][1][key].refuse(f"{every.place.path} listens on this port at every address, so this "
-                                                   "is to be set there, for all of them")
+            if "reuseport" in options and "reuseport" in every.options:
+                return
+            for key, place in options.items():
+                place[key].refuse(f"{every.place.path} listens on this port at every address, so this is to be set "
+                                  "there, for all of them")
 
     def refusing(self) -> list[Refusal]:
         """Return the sockets that have no site for the names that no site has, those of one kind together."""
