@@ -28,7 +28,11 @@ def ask_(image: str) -> Iterator[Ask]:
     container.write({"/srv/example/index.html": "the page", "/srv/example/assets/app.js": "a script",
                      "/srv/example/.env": "a secret", "/etc/ssl/internal-ca.pem": CA.certificate,
                      "/root/internal.pem": INTERNAL.certificate + INTERNAL.key})
-    container.shell("mkdir /run/jupyter")
+    container.write({"/srv/shop/current/public/index.php":
+                     "<?php header('Content-Length: ' . strlen($_SERVER['REQUEST_URI'])); echo $_SERVER['REQUEST_URI'];",
+                     "/srv/shop/current/public/app.css": "a style"})
+    container.shell("mkdir -p /run/jupyter /run/php; $(ls /usr/sbin/php-fpm*) --daemonize; "
+                    "ln -s $(ls /run/php/php*-fpm.sock) /run/php/php-fpm.sock")
     container.shell(f"for address in {BALANCER} {CLIENT} 10.0.0.12 10.0.0.13 10.0.1.1 10.0.1.2; "
                     "do ip address add $address/32 dev lo; done")
 
@@ -161,3 +165,14 @@ def test_an_application_with_tls(ask: Ask) -> None:
 def test_every_recipe_is_asked() -> None:
     asked = {name.removeprefix("test_").replace("_", "-") for name in globals()}
     assert all(asked & {name, f"a-{name}"} for name in recipes())
+
+
+@EVERY
+def test_laravel_with_reverb(ask: Ask) -> None:
+    host = "shop.example.com"
+    answers = ask("laravel-with-reverb", [
+        {"host": host, "path": "/app/key?protocol=7", "upgrade": True}, {"host": host, "path": "/app/key"},
+        {"host": host, "path": "/rooms?a=1"}, {"host": host, "path": "/app.css"}, {"host": host, "path": "/index.php"}])
+    assert statuses(answers) == [101, 426, 200, 200, 200]
+    assert told(answers[0]) == ("127.0.0.1:8080", "/app/key?protocol=7", host)
+    assert [answer["body"] for answer in answers[2:]] == ["/rooms?a=1", "a style", "/index.php"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import fastcgi
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.locations import PURPOSES
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import time_values
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import NAMES
@@ -94,6 +95,10 @@ BODY = st.text(st.sampled_from("ab $\"\\;{}#\n\t'ü"), max_size=40)
 PURPOSE = st.one_of(
     st.fixed_dictionaries({"root": st.sampled_from(["/srv", "/srv/a.b/"])}, optional={
         "try_files": st.sampled_from([["$uri", "=404"], ["$uri", "$uri/", "/index.html"], ["$uri.html", "/x"]])}),
+    st.fixed_dictionaries({"fastcgi": st.fixed_dictionaries(
+        {"server": SERVER, "root": st.sampled_from(["/srv", "/srv/a.b/"])},
+        optional={"script": st.sampled_from(["index.php", "/a/b.php"])})}, optional={
+            **{key: OPTIONAL[key] for key in fastcgi.KEYS - {"buffers"}}}),
     st.fixed_dictionaries({"redirect": st.fixed_dictionaries(
         {"to": st.sampled_from(["/x", "https://$host$request_uri", "/a b;c?d", "http://x.y/\""])},
         optional={"status": st.sampled_from([301, 302, 307, 308])})}),

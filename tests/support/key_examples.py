@@ -9,6 +9,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----\n"
 KEY = "-----BEGIN PRIVATE KEY-----\nYQ==\n-----END PRIVATE KEY-----\n"
 PUBLIC = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n{}\n-----END PGP PUBLIC KEY BLOCK-----\n"
 ACME = {"email": "a@example.com", "agree_tos": True}
+FASTCGI = {"server": "unix:/run/php/php-fpm.sock", "root": "/srv/app"}
 
 # Where the keys of an entry point stand: a mapping around them, and the place of that in the inventory.
 LEVELS: dict[str, dict[str, Any]] = {
@@ -24,6 +25,7 @@ LEVELS: dict[str, dict[str, Any]] = {
     "inherited": {"path": "/x", "upstream": "u"},
     "location": {"path": "/x", "upstream": "u"},
     "probe": {},
+    "fastcgi": FASTCGI,
     "redirect": {"to": "/new"},
     "respond": {},
     "tls": CERTIFICATE,
@@ -94,6 +96,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "location": {
         "path": "/y", "match": "exact", "upstream": "v", "websocket_only": True,
         "root": ({}, {"upstream": None, "root": "/srv"}),
+        "fastcgi": ({}, {"upstream": None, "fastcgi": FASTCGI}),
         "redirect": ({}, {"upstream": None, "redirect": {"to": "/y"}}),
         "respond": ({}, {"upstream": None, "respond": {"body": "x"}}),
         "strip_prefix": ({"path": "/x/"}, {"path": "/x/", "strip_prefix": True}), "rewrite_to": "/y",
@@ -103,6 +106,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "expires": "1h", "extra_config": "proxy_cache off;", "probe": False},
     "probe": {"path": "/y", "origin": "https://a.example", "subprotocols": ["chat"], "expect": "echo",
               "send": "hello", "text": ({"expect": "text"}, {"expect": "text", "text": "ready"}), "timeout": 5},
+    "fastcgi": {"server": "127.0.0.1:9001", "root": "/srv/other", "script": "app.php"},
     "redirect": {"to": "/other", "status": 301},
     "respond": {"status": 201, "body": "x", "content_type": "text/html"},
     "tls": {

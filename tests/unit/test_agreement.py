@@ -18,7 +18,7 @@ SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_t
 SCHEMAS = {"main": schema.ROLE, "apt_repository": schema.APT_REPOSITORY, "upstream": schema.UPSTREAM,
            "server": schema.SERVER, **{name: method.keys for name, method in schema.METHODS.items() if method.keys},
            "probe": schema.PROBE, "site": schema.SITE, "location": schema.LOCATION, "redirect": schema.REDIRECT,
-           "respond": schema.RESPOND,
+           "respond": schema.RESPOND, "fastcgi": schema.FASTCGI,
            "tls": schema.TLS, "acme": schema.ACME, "hsts": schema.HSTS, "upstream_tls": schema.UPSTREAM_TLS,
            "client_certificate": schema.CLIENT_CERTIFICATE, "listen": schema.LISTEN, "server_name": schema.SERVER_NAME}
 
@@ -49,9 +49,3 @@ def test_the_reference_and_the_defaults_are_written_from_the_specifications() ->
     builder = runpy.run_path(str(CHECKOUT / "docs/build_reference.py"))
     assert builder["REFERENCE"].read_text() == builder["reference"](), "run docs/build_reference.py"
     assert builder["DEFAULTS"].read_text() == builder["defaults"](), "run docs/build_reference.py"
-
-
-def test_documentation_escapes_only_where_ansible_unescapes() -> None:
-    for path in [ROLE / "meta/argument_specs.yml", *(CHECKOUT / "plugins").glob("*/*.py")]:
-        assert not re.findall(r"\b[CM]\([^)]*\\", path.read_text()), path
-    assert "\\)" not in (CHECKOUT / "docs/reference.md").read_text()

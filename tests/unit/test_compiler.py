@@ -188,7 +188,7 @@ def test_all_problems_are_told_at_once_with_their_paths() -> None:
      '[0].server_names[1]: "A.B" is already websocket_proxy_sites[0].server_names[0]'),
     ({"server_names": ["a.b"], "locations": [{"upstream": "ws_node"}]}, '[0].locations[0]: "path" is missing'),
     ({"server_names": ["a.b"], "locations": [{"path": "/"}]},
-     "[0].locations[0]: a location needs one of upstream, root, redirect, respond, and here is none"),
+     "[0].locations[0]: a location needs one of upstream, root, fastcgi, redirect, respond, and here is none"),
     ("a.b", '[0]: "a.b" is not a mapping'),
     ({"server_names": ["a.b"], "upstream": "ws_node", "other_upgrades": "drop"}, "is not one of ignore, reject"),
 ])

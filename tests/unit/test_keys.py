@@ -47,7 +47,7 @@ def inventory(level: str, given: Mapping[str, Any]) -> dict[str, Any]:
             site = {"server_names": ["a.example"], "locations": [given]}
         case "probe":
             site = {"server_names": ["a.example"], "locations": [{"path": "/x", "upstream": "u", level: given}]}
-        case "redirect" | "respond":
+        case "fastcgi" | "redirect" | "respond":
             site = {"server_names": ["a.example"], "locations": [{"path": "/x", level: given}]}
         case "tls":
             site["tls"] = given

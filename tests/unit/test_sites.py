@@ -40,7 +40,7 @@ def located(**location: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("location", "problem"), [
-    ({"upstream": "u", "root": "/srv"}, ": a location needs one of upstream, root, redirect, respond, and here are "
+    ({"upstream": "u", "root": "/srv"}, ": a location needs one of upstream, root, fastcgi, redirect, respond, and here are "
                                         "upstream and root"),
     ({"root": "/srv", "websocket_only": True}, ".websocket_only: this goes with upstream, and here is root"),
     ({"upstream": "u", "try_files": ["$uri", "=404"]}, ".try_files: this goes with root, and here is upstream"),
@@ -60,7 +60,7 @@ def located(**location: Any) -> dict[str, Any]:
     ({"upstream": "u", "proxy_redirect": {"/": None}}, "has a beginning of Location without anything in its place"),
     ({"root": "/srv", "try_files": ["$urix", "=404"]}, '.try_files: "$urix" is neither $uri nor a path'),
     ({"root": "/" + "x" * 1001}, "is longer than 1000 characters"),
-    ({"root": "/srv", "read_timeout": 5}, ".read_timeout: this goes with upstream, and here is root"),
+    ({"root": "/srv", "read_timeout": 5}, ".read_timeout: this goes with upstream or fastcgi, and here is root"),
     ({"respond": {"body": "$" * 200}}, "is longer than a word of nginx's language may be"),
     ({"respond": {"body": "\ud800"}}, "holds a control character"),
     ({"upstream": "u", "access_log": "/var/log/"}, '.access_log: "/var/log/" is a folder'),
@@ -128,6 +128,19 @@ def located(**location: Any) -> dict[str, Any]:
      ".replace_prefix: strip_prefix sets already what path the backend gets"),
     ({"upstream": "u", "path": "/x/", "replace_prefix": "/y/", "rewrite_to": "/z"},
      ".rewrite_to: replace_prefix sets already what path the backend gets"),
+    *(({"fastcgi": {"server": "127.0.0.1:9000", "root": "/srv", **said}, **more}, problem) for said, more, problem in [
+        ({"server": "php"}, {}, '.fastcgi.server: "php" is not the address of a server'),
+        ({"server": None}, {}, '.fastcgi: "server" is missing'),
+        *(({"script": path}, {}, f'.fastcgi.script: "{path}" is not the path of a program, such as index.php')
+          for path in ("../x.php", "$uri", "a/", "/", "a//b.php", "a;b")),
+        ({}, {"try_files": ["$uri", "/index.php"]}, ".try_files: this goes with root, and here is fastcgi"),
+        ({}, {"upstream": "u"}, ": a location needs one of upstream, root, fastcgi, redirect, respond, and here are "
+         "upstream and fastcgi"),
+        ({}, {"root": "/srv"}, "here are root and fastcgi"),
+        ({}, {"live_read_timeout": 5}, ".live_read_timeout: this goes with upstream, and here is fastcgi"),
+        ({}, {"request_headers": {"X-" + "a" * 45: "b"}}, "is longer than 46 characters, which is all that nginx's FastCGI"),
+        ({}, {"extra_config": "location /x { return 404; }"}, ".extra_config: nginx allows location in no named location, "
+         "and the program has one, with this text")]),
     ({"root": "/srv", "live_read_timeout": 5}, ".live_read_timeout: this goes with upstream, and here is root"),
     ({"upstream": "u", "extra_config": "location /x/y { return 404; }"},
      ".extra_config: nginx allows location in no named location, and live connections have one, with this text; "

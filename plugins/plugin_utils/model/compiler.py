@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import forwarded
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import fastcgi, forwarded
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.hash_sizes import (
     bucket_size,
     max_size,
@@ -101,6 +101,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     logs = LOG_FORMAT in free_text or any(
         LOG_FORMAT in (way.access_log or ()) for site in compiled for one in site.locations for way in (one, one.live)
         if way)
+    fastcgi_params, compiled = fastcgi.shared(compiled)
     del scalars["other_upgrades"], scalars["allow_no_sites"]
     return Model(**scalars, apt_repository=repository, server_names_hash_bucket_size=bucket_size(names),
                  server_names_hash_max_size=max_size(len(names)),
@@ -108,6 +109,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups,
                  trusted=sites.trusted, forwarded=Forwarded(forwarded.places(), forwarded.schemes()),
                  tls=any(site.tls for site in compiled), logs=logs, hosts=sites.hosts.all,
+                 https=sites.hosts.https, fastcgi_params=fastcgi_params,
                  proxy_params=sites.proxy_params.all, live_params=sites.proxy_params.live, refusing=refusing,
                  sites=compiled,
                  certificates=sites.certificates.all, secrets=secrets,
@@ -145,7 +147,7 @@ def _check_for_sites(place: Place, role: Mapping[str, Any], variables: Mapping[s
 
 def _variables(upstreams: Upstreams, sites: Sites, compiled: list[Site], logs: bool) -> int:
     """Return how many variables of our own http.conf and upstreams.conf define, besides those of every model."""
-    return (2 * len(upstreams.routes) + len(upstreams.sources) + len(sites.hosts.all) - 1
+    return (2 * len(upstreams.routes) + len(upstreams.sources) + len(sites.hosts.all) - 1 + len(sites.hosts.https)
             + sum(2 + len(one.forwarded) for one in sites.trusted) + (_TRUSTED_VARIABLES if sites.trusted else 0)
             + (_TLS_VARIABLES if any(site.tls for site in compiled) else 0) + (_LOG_VARIABLES if logs else 0))
 

@@ -40,12 +40,20 @@ def schemes() -> dict[str, str]:
 class Hosts:
     """The variables of the name and port that a client asked for, by the scheme that a backend is told.
 
-    The port is left out where it is the scheme's default. The variable for ``$scheme`` is always there.
+    The port is left out where it is the scheme's default. The variable for ``$scheme`` is always there. ``https`` has
+    those that are "on" where the scheme is https, as CGI programs know it.
     """
 
     def __init__(self) -> None:
         self.all = {"$scheme": header_values.HOST}
+        self.https: dict[str, str] = {}
 
     def told(self, scheme: str | None) -> str:
         """Return the variable for a SCHEME, in which nginx's variables may stand; None stands for ``$scheme``."""
         return self.all.setdefault(scheme or "$scheme", f"{header_values.HOST}_{len(self.all)}")
+
+    def secure(self, scheme: str) -> str:
+        """Return the variable that tells a CGI program of https."""
+        if scheme == "$scheme":
+            return "$https"
+        return self.https.setdefault(scheme, f"$websocket_proxy_https_{len(self.https) + 1}")

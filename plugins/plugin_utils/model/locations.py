@@ -9,11 +9,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import fastcgi, headers
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded import Hosts
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Answer,
     ExtraConfig,
+    FastCgi,
     Files,
     Header,
     Location,
@@ -30,6 +31,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import (
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
+    FASTCGI,
     INHERITED,
     LOCATION,
     PROBE,
@@ -51,11 +53,12 @@ _OWN_ADDRESS = "websocket_proxy_own_address"
 _NO_DOT = r"(?![^?]*(?:/|%2[fF])(?:\.|%2[eE])(?:/|%2[fF]|\?|$))"
 # Keys for any answer, and those that name one.
 _FOR_ANY = {field.name for field in fields(Location)} - {"websocket_only", "probe"} | {
-    "path", "access_log_format", "upstream", "root", "redirect", "respond", "try_files"}
-# What a location can be, and the keys that go with nothing else.
+    "path", "access_log_format", "upstream", "root", "fastcgi", "redirect", "respond", "try_files"}
+# What a location can be, and the keys that do not go with everything.
 PURPOSES: dict[str, set[str]] = {
     "upstream": set(LOCATION) - _FOR_ANY,
     "root": {"try_files"},
+    "fastcgi": fastcgi.KEYS,
     "redirect": set(),
     "respond": set(),
 }
@@ -231,10 +234,10 @@ class Locations:
             listed = f"here are {' and '.join(purposes)}" if purposes else "here is none"
             place.refuse(f"a location needs one of {', '.join(PURPOSES)}, and {listed}")
             return
-        for purpose, keys in PURPOSES.items():
-            for key in sorted(keys):
-                if key in given and purpose != purposes[0]:
-                    place[key].refuse(f"this goes with {purpose}, and here is {purposes[0]}")
+        for key in sorted(given):
+            owners = [purpose for purpose, keys in PURPOSES.items() if key in keys]
+            if owners and purposes[0] not in owners:
+                place[key].refuse(f"this goes with {' or '.join(owners)}, and here is {purposes[0]}")
         ways = [key for key in ("strip_prefix", "replace_prefix", "rewrite_to") if given.get(key)]
         for key in ways[1:]:
             place[key].refuse(f"{ways[0]} sets already what path the backend gets")
@@ -255,12 +258,12 @@ class Locations:
                     see = f"; see {key.removeprefix('live_')}" if key.startswith("live_") else ""
                     place[key].refuse(f"with separate_live: false, live connections have what plain requests have{see}")
             return
-        text = given.get("extra_config") or ""
-        for directive in config_values.all_directives(text) if "upstream" in given else ():
+        what = "live connections have" if "upstream" in given else "the program has" if "fastcgi" in given else ""
+        for directive in config_values.all_directives(given.get("extra_config") or "") if what else ():
             if directive[0] in _NOT_IN_NAMED:
                 place["extra_config"].refuse(
-                    f"nginx allows {directive[0]} in no named location, and live connections have one, with this text; "
-                    "separate_live: false has one location for both")
+                    f"nginx allows {directive[0]} in no named location, and {what} one, with this text" + (
+                        "; separate_live: false has one location for both" if "upstream" in given else ""))
 
     def _compile(self, place: Place, given: Mapping[str, Any], match: list[str],
                  prefix: _Prefix | None = None) -> list[Location]:
@@ -272,11 +275,13 @@ class Locations:
             self._check_cookie(upstream, place["upstream"])
         response = headers.merged(*self._response, headers.read_headers(
             place["response_headers"], given.get("response_headers"), headers.RESPONSE))
-        proxy = files = answer = None
+        proxy = files = program = answer = None
         if upstream and upstream.servers:
             proxy = self._proxy(place, upstream, given, values, prefix, list(response))
         elif "root" in given:
             files = Files(given["root"].rstrip("/"), given.get("try_files"))
+        elif "fastcgi" in given:
+            program = self._program(place, given, values, list(response))
         else:
             answer = self._answer(place, given)
         websocket_only = given.get("websocket_only", False)
@@ -288,6 +293,11 @@ class Locations:
             "response_headers": [Header(name, value) for name, value in response.items() if value is not None],
             "new_cookie": upstream.new_cookie if upstream else None, "extra_config": extra_config(place, given),
             "probe": _probe(place, given.get("probe")) if upstream else None})
+        if program:
+            self._named += 1
+            name = f"@websocket_proxy_program_{self._named}"
+            return [replace(location, files=Files(program.root, [fastcgi.FILE, name]),
+                            program=replace(location, match=[name], fastcgi=program))]
         if not proxy or not upstream or websocket_only or values["maintenance"] or not values["separate_live"]:
             return [location]
         self._named += 1
@@ -346,19 +356,28 @@ class Locations:
             if remedy:
                 place.refuse(f"proxy_set_header {words[0]} would be sent beside the role's own; {remedy}")
 
+    def _told(self, place: Place, given: Mapping[str, Any],
+              more: Mapping[str, str | None] | None = None) -> dict[str, str | None]:
+        """Return the headers for a backend, with MORE of the role's own."""
+        own, *layers = self._request
+        return headers.merged({**own, **(more or {})}, *layers, headers.read_headers(
+            place["request_headers"], given.get("request_headers"), headers.REQUEST))
+
+    def _host(self, values: Mapping[str, Any], request: Mapping[str, str | None]) -> str:
+        """Return the Host for a backend that is told the scheme in REQUEST."""
+        return self._hosts.told(_scheme(request)) if values["host"] == header_values.HOST else str(values["host"])
+
     def _proxy(self, place: Place, upstream: Upstream, given: Mapping[str, Any], values: Mapping[str, Any],
                prefix: _Prefix | None, hidden: list[str]) -> Proxy:
         text = given.get("extra_config") or ""
-        own, *layers = self._request
+        told = {}
         if prefix and prefix.path and not prefix.instead and _PREFIX not in text.lower():
-            own = {**own, "X-Forwarded-Prefix": f"{own['X-Forwarded-Prefix'] or ''}{prefix.path}"}
-        request = headers.merged(own, *layers, headers.read_headers(
-            place["request_headers"], given.get("request_headers"), headers.REQUEST))
+            told = {"X-Forwarded-Prefix": f"{self._request[0]['X-Forwarded-Prefix'] or ''}{prefix.path}"}
+        request = self._told(place, given, told)
         self._check_sent(place["extra_config"], text, request)
-        scheme = next(value for name, value in request.items() if name.lower() == "x-forwarded-proto")
+        host = self._host(values, request)
         if self._underscores:
             request |= dict.fromkeys(headers.other_spellings(request))
-        host = self._hosts.told(scheme) if values["host"] == header_values.HOST else values["host"]
         passed = prefix.passed() if prefix else f"{given['rewrite_to']}$is_args$args" if "rewrite_to" in given else ""
         only = given.get("websocket_only")
         directives = self._live_directives(values, given) if only else _directives(values)
@@ -369,6 +388,26 @@ class Locations:
             request_headers=[Header("Host", host), *(Header(name, value or "") for name, value in request.items())],
             hidden_headers=hidden, redirects=redirects, cookie_path=prefix.cookie_path() if prefix else None,
             directives=[*_connections(upstream), *directives], params="")
+
+
+    def _program(self, place: Place, given: Mapping[str, Any], values: Mapping[str, Any],
+                 hidden: list[str]) -> FastCgi | None:
+        options = read_keys(place["fastcgi"], FASTCGI, given["fastcgi"])
+        if not options or not {"server", "root"} <= options.keys():
+            return None
+        request = self._told(place, given)
+        for name in request:
+            if len(name) > fastcgi.LONGEST_HEADER:
+                place["request_headers"].refuse(f"{shown(name)} is longer than {fastcgi.LONGEST_HEADER} characters, "
+                                                "which is all that nginx's FastCGI has room for")
+        scheme = _scheme(request) or "$scheme"
+        return fastcgi.program(with_defaults(FASTCGI, options), (scheme, self._hosts.secure(scheme)),
+                               {"Host": self._host(values, request), **request}, hidden, _directives(values))
+
+
+def _scheme(request: Mapping[str, str | None]) -> str | None:
+    """Return the scheme that the headers of a REQUEST tell."""
+    return next(value for name, value in request.items() if name.lower() == "x-forwarded-proto")
 
 
 def _probe(place: Place, raw: object) -> ProbeSettings:

@@ -144,6 +144,18 @@ class Files:
 
 
 @dataclass(frozen=True)
+class FastCgi:
+    """A program that a FastCGI server runs; ``root`` is the folder of its files.
+
+    ``directives`` are complete ones, in words. Those that all such locations have are in the file fastcgi_params.
+    """
+
+    server: str
+    root: str
+    directives: list[list[str]]
+
+
+@dataclass(frozen=True)
 class Answer:
     """An answer of nginx's own; ``text`` is a redirect's target, or a body in which nginx's variables are replaced."""
 
@@ -173,10 +185,11 @@ class ProbeSettings:
 
 @dataclass(frozen=True)
 class Location:
-    """A location, in which just one of ``proxy``, ``files`` and ``answer`` is there.
+    """A location, in which just one of ``proxy``, ``files``, ``fastcgi`` and ``answer`` is there.
 
     ``match`` holds the parameters of the location directive. ``maintenance`` comes before all else. ``live`` is the
-    named location of its live connections, and ``is_live`` the variable that tells them.
+    named location of its live connections, and ``is_live`` the variable that tells them. ``program`` is the named
+    location of what its files do not have.
     """
 
     match: list[str]
@@ -197,6 +210,8 @@ class Location:
     extra_config: ExtraConfig | None = None
     is_live: str | None = None
     live: Location | None = None
+    fastcgi: FastCgi | None = None
+    program: Location | None = None
     probe: ProbeSettings | None = None
 
 
@@ -376,6 +391,8 @@ class Model(Settings):
     tls: bool
     logs: bool
     hosts: dict[str, str]
+    https: dict[str, str]
+    fastcgi_params: list[list[str]]
     proxy_params: list[ProxyParams]
     live_params: list[LiveParams]
     refusing: list[Refusal]

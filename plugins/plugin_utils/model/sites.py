@@ -278,8 +278,11 @@ class Sites:
 
     def _early(self, scheme: str | None, locations: list[Location]) -> list[str]:
         """Return the variables of the LOCATIONS whose maps have regular expressions that match what passes."""
-        hosts = {header.value for one in locations if one.proxy for header in one.proxy.request_headers
-                 if header.name == "Host"}.intersection(self.hosts.all.values())
+        told = {header.value for one in locations if one.proxy for header in one.proxy.request_headers
+                if header.name == "Host"}
+        told |= {words[2] for one in locations if one.program and one.program.fastcgi
+                 for words in one.program.fastcgi.directives if words[1] == "HTTP_HOST"}
+        hosts = told.intersection(self.hosts.all.values())
         live = [LIVE] if any(one.is_live == LIVE for one in locations) else []
         return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts), *live]
 

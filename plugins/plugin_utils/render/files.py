@@ -20,6 +20,8 @@ def _files(model: Model) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield params.file, "proxy_params.j2", {"params": params}
     for live in model.live_params:
         yield live.file, "live_params.j2", {"live": live}
+    if model.fastcgi_params:
+        yield "fastcgi_params", "fastcgi_params.j2", {}
     if model.refusing:
         yield "refuse.conf", "refuse.conf.j2", {}
     for site in model.sites:

@@ -52,6 +52,15 @@ def try_files(value: object) -> list[str]:
     return [str(item) for item in value]
 
 
+def script(value: object) -> str:
+    """Accept the path of a program below a folder, with or without a slash in front; it comes back without."""
+    checked = text(value).removeprefix("/")
+    if not re.fullmatch(r"[A-Za-z0-9_.@+-]+(/[A-Za-z0-9_.@+-]+)*", checked, re.ASCII) or DOTS.search(f"/{checked}"):
+        raise Refused(f"{shown(value)} is not the path of a program, such as index.php: letters, digits and any of "
+                      "_.@+- between slashes")
+    return checked
+
+
 def log_file(value: object) -> str:
     """Accept the path of a log, or ``off``, which YAML reads as false."""
     return "off" if value is False or value == "off" else file(value)

@@ -231,6 +231,12 @@ PROBE = _level("probe", {
     "timeout": number_values.whole(1, 600),
 })
 
+FASTCGI = _level("fastcgi", {
+    "server": address_values.server_address,
+    "root": path_values.folder,
+    "script": path_values.script,
+})
+
 REDIRECT = _level("redirect", {
     "to": header_values.redirect_to,
 })
@@ -304,4 +310,4 @@ LEVELS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("an upstream", UPSTREAM), ("a site", SITE), ("a location", LOCATION), ("an upstream's server", SERVER),
     ("an upstream's load_balancing", METHODS), ("a site's listen", LISTEN), ("a site's tls", TLS),
     ("acme in a site's tls", ACME), ("hsts in a site's tls", HSTS),
-    ("client_certificate in a site's tls", CLIENT_CERTIFICATE), ("a location's probe", PROBE))
+    ("client_certificate in a site's tls", CLIENT_CERTIFICATE), ("a location's probe", PROBE), ("a location's fastcgi", FASTCGI))

@@ -1,0 +1,81 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Programs behind FastCGI: what they are told of a request, and what several have in common.
+
+Source: RFC 3875 4.1, and the parameters that Debian's nginx has for php-fpm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import FastCgi, Location, Site
+
+# Keys for backends that FastCGI has as well, by nginx's name of their directives without its module's.
+KEYS = {"read_timeout", "send_timeout", "connect_timeout", "buffering", "buffer_size", "buffers", "request_headers",
+        "host"}
+_DIRECTIVES = ("read_timeout", "send_timeout", "connect_timeout", "buffering", "buffer_size", "buffers",
+               "busy_buffers_size")
+# The path of the file that is asked for, and nothing where that looks like a program's text.
+FILE = "$websocket_proxy_file"
+# nginx's hash of these names has buckets of 64 bytes, whatever the configuration says.
+LONGEST_HEADER = 46
+
+# The same for every program; nginx's own version is nobody's business.
+_PARAMS = {
+    "QUERY_STRING": "$query_string", "REQUEST_METHOD": "$request_method", "CONTENT_TYPE": "$content_type",
+    "CONTENT_LENGTH": "$content_length", "REQUEST_URI": "$request_uri", "SERVER_PROTOCOL": "$server_protocol",
+    "GATEWAY_INTERFACE": "CGI/1.1", "SERVER_SOFTWARE": "nginx", "REMOTE_ADDR": "$remote_addr",
+    "REMOTE_PORT": "$remote_port", "SERVER_ADDR": "$server_addr", "SERVER_PORT": "$server_port",
+    "SERVER_NAME": "$server_name",
+    # PHP may be built to run nothing that comes without it.
+    "REDIRECT_STATUS": "200",
+}
+
+
+def program(options: Mapping[str, Any], scheme: tuple[str, str], request: Mapping[str, str | None],
+            hidden: Iterable[str], directives: Sequence[Sequence[str]]) -> FastCgi:
+    """Return the program that OPTIONS name, the values of a location's ``fastcgi``.
+
+    SCHEME is the client's, and the variable that is "on" where it is https. REQUEST has the headers, of which nginx
+    passes on others as they are. DIRECTIVES are those of a proxy with the same keys.
+    """
+    root, script = options["root"].rstrip("/"), options["script"]
+    # Where the folder is a symbolic link to a release, PHP is to see the release: it keeps what it has read by its path.
+    folder = "$realpath_root" if options["server"].startswith("unix:") else root
+    params = {
+        **_PARAMS, "REQUEST_SCHEME": scheme[0], "DOCUMENT_ROOT": folder, "SCRIPT_FILENAME": f"{folder}/{script}",
+        "SCRIPT_NAME": f"/{script}", "DOCUMENT_URI": f"/{script}"}
+    headers = {"HTTPS": scheme[1], **{f"HTTP_{_cgi(name)}": value or "" for name, value in request.items()}}
+    return FastCgi(options["server"], root, [
+        *(["fastcgi_param", name, value] for name, value in params.items()),
+        # An empty one is not sent, and takes the place of the client's all the same.
+        *(["fastcgi_param", name, value, "if_not_empty"] for name, value in headers.items()),
+        *(["fastcgi_hide_header", name] for name in hidden),
+        *([f"fastcgi_{name}", *words] for (directive, *words) in directives
+          if (name := directive.removeprefix("proxy_")) in _DIRECTIVES)])
+
+
+def _cgi(name: str) -> str:
+    return name.upper().replace("-", "_")
+
+
+def shared(sites: Sequence[Site]) -> tuple[list[list[str]], list[Site]]:
+    """Return the directives that all programs have, and the SITES without them."""
+    programs = [one.program.fastcgi for site in sites for one in site.locations if one.program and one.program.fastcgi]
+    if not programs:
+        return [], list(sites)
+    common = {tuple(words) for words in programs[0].directives}.intersection(
+        *({tuple(words) for words in one.directives} for one in programs))
+
+    def without(location: Location) -> Location:
+        if not location.program or not location.program.fastcgi:
+            return location
+        found = location.program.fastcgi
+        rest = [words for words in found.directives if tuple(words) not in common]
+        return replace(location, program=replace(location.program, fastcgi=replace(found, directives=rest)))
+
+    return ([words for words in programs[0].directives if tuple(words) in common],
+            [replace(site, locations=[without(one) for one in site.locations]) for site in sites])
