@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Callable, NamedTuple
 
 
@@ -19,6 +20,26 @@ class Done(NamedTuple):
 Run = Callable[..., Done]
 
 
+def settle(process: Any) -> None:
+    """Have a program's process not end between two looks at it.
+
+    AnsibleModule.run_command looks twice in a row, once its pipes are closed. Where the first look finds the process
+    alive and the second does not, it waits for the closed pipes, which takes a second. One that has closed its pipes
+    ends within moments, so each look lasts as long.
+    """
+    look = process.poll
+
+    def poll() -> int | None:
+        for _moment in range(20):
+            code: int | None = look()
+            if code is not None:
+                return code
+            time.sleep(0.0005)
+        return None
+
+    process.poll = poll
+
+
 def runner(module: Any) -> Run:
     """Return what runs programs for an AnsibleModule."""
 
@@ -26,7 +47,7 @@ def runner(module: Any) -> Run:
         try:
             return Done(*module.run_command(
                 list(words), cwd=folder, environ_update={"LC_ALL": "C"}, expand_user_and_vars=False,
-                errors="surrogate_or_replace", handle_exceptions=False))
+                errors="surrogate_or_replace", handle_exceptions=False, before_communicate_callback=settle))
         except FileNotFoundError as error:
             return Done(127, "", str(error))
 
