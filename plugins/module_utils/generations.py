@@ -315,15 +315,21 @@ class Generations:
         return all(_as_we_write(path) for path in paths)
 
     def wrong_modes(self) -> dict[str, int]:
-        """Return what has another mode than we write, with the right one; earlier versions left all of it to read."""
-        modes = {self.main: PUBLIC} if self.current() else {}
+        """Return what has another mode than we write, with the right one; earlier versions left all of it to read.
+
+        In a folder that only root enters, it does not matter: of those before, the files are not looked at.
+        """
+        current = self.current()
+        modes = {self.main: PUBLIC} if current else {}
         modes.update((path, FOLDER_MODE) for path in (self.folder, self.before) if os.path.isdir(path))
         links = os.path.join(self.before, LINKS)
         if os.path.lexists(links):
             modes[links] = PRIVATE
-        for folder in map(self.path, self.all()):
+        for generation in self.all():
+            folder = self.path(generation)
             modes[folder] = FOLDER_MODE
-            modes.update((os.path.join(folder, name), PRIVATE) for name in os.listdir(folder))
+            if generation == current or stat.S_IMODE(os.lstat(folder).st_mode) != FOLDER_MODE:
+                modes.update((os.path.join(folder, name), PRIVATE) for name in os.listdir(folder))
         found = {path: os.lstat(path).st_mode for path in modes}
         return {path: mode for path, mode in modes.items() if stat.S_IMODE(found[path]) != mode
                 and (stat.S_ISREG(found[path]) or stat.S_ISDIR(found[path]))}
@@ -389,12 +395,15 @@ class Generations:
     def prune(self, keep: int, running: str | None) -> None:
         """Remove all but the newest KEEP generations that somebody could go back to, the current and the RUNNING one.
 
-        Nobody goes back to steps, and to what has the same texts as the one after it.
+        Nobody goes back to steps, and to what has the same texts as the one after it; those take no place of the KEEP.
         """
         needed = (self.current(), running, self.proved())
+        names = [name for name in self.all() if not self.interim(name)]
         kept: list[str] = []
         for name in reversed(self.all()):
-            if len(kept) < keep and not self.interim(name) and not (kept and self.same(name, kept[-1])):
+            # To compare them takes long where there are many sites.
+            if len(kept) < keep and name in names and not (
+                    kept and len(names) > keep and self.same(name, kept[-1])):
                 kept.append(name)
             elif name not in needed:
                 self._remove(name)
