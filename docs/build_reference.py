@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Writes docs/reference.md, and the defaults of websocket_proxy, from the argument specifications of the roles."""
+"""Writes docs/reference.md and the role's defaults from argument specifications, and docs/applications.md from data."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import yaml
 CHECKOUT = Path(__file__).parents[1]
 REFERENCE = CHECKOUT / "docs" / "reference.md"
 DEFAULTS = CHECKOUT / "roles/websocket_proxy/defaults/main.yml"
+APPLICATIONS = CHECKOUT / "docs" / "applications.md"
 ROLES = ("websocket_proxy", "websocket_echo")
 
 
@@ -80,6 +81,39 @@ def reference() -> str:
             + "\n".join(role(name) for name in ROLES))
 
 
+def _flow(keys: dict[str, Any]) -> str:
+    return f"`{yaml.safe_dump(keys, default_flow_style=True, sort_keys=False, width=1000).strip()}`"
+
+
+def _row(application: dict[str, Any]) -> str:
+    inventory = [f"{what} {_flow(application[what])}" for what in ("upstream", "location") if application.get(what)]
+    below = application.get("below_prefix")
+    cells = [f"[{application['name']}]({application['source']})", application.get("tried", "no"),
+             "<br>".join(inventory) or "nothing",
+             "a site to itself" if below is None else _flow(below) if below else "its own option",
+             "<br>".join(application["application"]) or "nothing"]
+    return f"| {' | '.join(cells)} |"
+
+
+def applications() -> str:
+    """Return the page of applications, from docs/applications.yml."""
+    rows = [_row(one) for one in yaml.safe_load((CHECKOUT / "docs/applications.yml").read_text())]
+    return """# Applications
+
+Written by `python docs/build_reference.py` from [applications.yml](applications.yml). The tests serve each application
+that was tried with these keys, through TLS on a port of its own, and below a prefix where it can be; `/tools/` stands
+for that here.
+
+Where the inventory sets nothing, `{path: /, upstream: app}` is all that is needed. Below a prefix, the application
+either has an option of its own, and the path is `/tools/`, or the location has further keys. What goes wrong without
+the last column is in [troubleshooting.md](troubleshooting.md).
+
+| application | tried | the inventory sets | below a prefix | the application has to be told |
+|---|---|---|---|---|
+""" + "\n".join(rows) + "\n"
+
+
 if __name__ == "__main__":
     REFERENCE.write_text(reference())
     DEFAULTS.write_text(defaults())
+    APPLICATIONS.write_text(applications())

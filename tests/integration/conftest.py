@@ -19,7 +19,7 @@ from tests.support.soak import SOAK
 
 Started = Callable[[str, str], Any]
 # It installs applications.
-collect_ignore = [] if SOAK else ["test_applications.py"]
+collect_ignore = [] if SOAK else ["test_more_applications.py"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -11,9 +11,11 @@ import pytest
 import yaml
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import schema
+from tests.support.compiling import compiled
 
 CHECKOUT = Path(__file__).parents[2]
 ROLE = CHECKOUT / "roles" / "websocket_proxy"
+APPLICATIONS: list[dict[str, Any]] = yaml.safe_load((CHECKOUT / "docs/applications.yml").read_text())
 SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]
 SCHEMAS = {"main": schema.ROLE, "apt_repository": schema.APT_REPOSITORY, "upstream": schema.UPSTREAM,
            "server": schema.SERVER, **{name: method.keys for name, method in schema.METHODS.items() if method.keys},
@@ -49,3 +51,21 @@ def test_the_reference_and_the_defaults_are_written_from_the_specifications() ->
     builder = runpy.run_path(str(CHECKOUT / "docs/build_reference.py"))
     assert builder["REFERENCE"].read_text() == builder["reference"](), "run docs/build_reference.py"
     assert builder["DEFAULTS"].read_text() == builder["defaults"](), "run docs/build_reference.py"
+    assert builder["APPLICATIONS"].read_text() == builder["applications"](), "run docs/build_reference.py"
+
+
+@pytest.mark.parametrize("application", APPLICATIONS, ids=[one["name"] for one in APPLICATIONS])
+@pytest.mark.parametrize("below", [False, True], ids=["root", "prefix"])
+def test_an_application_is_served_with_the_keys_of_its_row(application: dict[str, Any], below: bool) -> None:
+    location = {"path": "/", **application["location"], **((application.get("below_prefix") or {}) if below else {})}
+    path = f"{'/tools' if below else ''}{location.pop('path')}"
+    (site,) = compiled({
+        "upstreams": [{"name": "app", "servers": ["127.0.0.1:1"], **application.get("upstream", {})}],
+        "sites": [{"server_names": ["a"], "locations": [{"path": path, "upstream": "app", **location}]}]}).sites
+    assert site.locations[0].match == [path] and {"name", "source", "application"} <= application.keys()
+
+
+def test_documentation_escapes_only_where_ansible_unescapes() -> None:
+    for path in [ROLE / "meta/argument_specs.yml", *(CHECKOUT / "plugins").glob("*/*.py")]:
+        assert not re.findall(r"\b[CM]\([^)]*\\", path.read_text()), path
+    assert "\\)" not in (CHECKOUT / "docs/reference.md").read_text()

@@ -1,0 +1,46 @@
+"""An MQTT client over a WebSocket: it subscribes, publishes, and prints what it gets.
+
+Usage: mqtt_client.py NAME PORT PATH
+"""
+
+import json
+import ssl
+import sys
+import threading
+
+import named  # noqa: F401
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+
+name, port, path = sys.argv[1:]
+came = threading.Event()
+found = []
+
+
+def on_connect(client, _data, _flags, _reason, _properties):
+    """Subscribe; what was subscribed to comes back."""
+    client.subscribe("rooms/+", qos=1)
+
+
+def on_subscribe(client, _data, _number, _reasons, _properties):
+    """Publish, more than one frame of a small buffer holds."""
+    client.publish("rooms/7", "x" * 100000, qos=1)
+
+
+def on_message(_client, _data, message):
+    """Note what came."""
+    found.append([message.topic, len(message.payload)])
+    came.set()
+
+
+client = Client(CallbackAPIVersion.VERSION2, transport="websockets")
+client.ws_set_options(path=path)
+client.tls_set(cert_reqs=ssl.CERT_NONE)
+client.tls_insecure_set(True)
+client.on_connect, client.on_subscribe, client.on_message = on_connect, on_subscribe, on_message
+client.connect(name, int(port), keepalive=30)
+client.loop_start()
+came.wait(30)
+client.disconnect()
+client.loop_stop()
+print(json.dumps(found))
