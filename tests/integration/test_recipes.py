@@ -28,9 +28,8 @@ def ask_(image: str) -> Iterator[Ask]:
     container.write({"/srv/example/index.html": "the page", "/srv/example/assets/app.js": "a script",
                      "/srv/example/.env": "a secret", "/etc/ssl/internal-ca.pem": CA.certificate,
                      "/root/internal.pem": INTERNAL.certificate + INTERNAL.key})
-    container.write({"/srv/shop/current/public/index.php":
-                     "<?php header('Content-Length: ' . strlen($_SERVER['REQUEST_URI'])); echo $_SERVER['REQUEST_URI'];",
-                     "/srv/shop/current/public/app.css": "a style"})
+    container.write({"/srv/shop/current/public/app.css": "a style", "/srv/shop/current/public/index.php":
+                     "<?php $uri = $_SERVER['REQUEST_URI']; header('Content-Length: ' . strlen($uri)); echo $uri;"})
     container.shell("mkdir -p /run/jupyter /run/php; $(ls /usr/sbin/php-fpm*) --daemonize; "
                     "ln -s $(ls /run/php/php*-fpm.sock) /run/php/php-fpm.sock")
     container.shell(f"for address in {BALANCER} {CLIENT} 10.0.0.12 10.0.0.13 10.0.1.1 10.0.1.2; "

@@ -25,7 +25,8 @@ SOUND: dict[str, dict[str, Any]] = {
     "upstream": {"name": "u", "servers": ["10.0.0.1:1"], "keepalive": 8}, "server": {"address": "10.0.0.1:1"},
     "hash": {"key": "$arg_x"}, "sticky": {"cookie": "route"}, "random": {"two": "least_conn"},
     "site": {"server_names": ["a.b"], "upstream": "u"}, "location": {"path": "/x", "upstream": "u"},
-    "redirect": {"to": "/"}, "respond": {}, "fastcgi": {"server": "unix:/a", "root": "/a"}, "tls": {"self_signed": True}, "acme": {"agree_tos": True}, "hsts": {},
+    "redirect": {"to": "/"}, "respond": {}, "fastcgi": {"server": "unix:/a", "root": "/a"},
+    "tls": {"self_signed": True}, "acme": {"agree_tos": True}, "hsts": {},
     "client_certificate": {"ca": "/ca.pem"}, "listen": {"port": 81}, "server_name": {"regex": "^a$"},
     "upstream_tls": {"server_name": "c.d"}, "probe": {},
 }

@@ -40,8 +40,8 @@ def located(**location: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("location", "problem"), [
-    ({"upstream": "u", "root": "/srv"}, ": a location needs one of upstream, root, fastcgi, redirect, respond, and here are "
-                                        "upstream and root"),
+    ({"upstream": "u", "root": "/srv"}, ": a location needs one of upstream, root, fastcgi, redirect, respond, and "
+                                        "here are upstream and root"),
     ({"root": "/srv", "websocket_only": True}, ".websocket_only: this goes with upstream, and here is root"),
     ({"upstream": "u", "try_files": ["$uri", "=404"]}, ".try_files: this goes with root, and here is upstream"),
     ({"respond": {}, "rewrite_to": "/y"}, ".rewrite_to: this goes with upstream, and here is respond"),
@@ -138,9 +138,10 @@ def located(**location: Any) -> dict[str, Any]:
          "upstream and fastcgi"),
         ({}, {"root": "/srv"}, "here are root and fastcgi"),
         ({}, {"live_read_timeout": 5}, ".live_read_timeout: this goes with upstream, and here is fastcgi"),
-        ({}, {"request_headers": {"X-" + "a" * 45: "b"}}, "is longer than 46 characters, which is all that nginx's FastCGI"),
-        ({}, {"extra_config": "location /x { return 404; }"}, ".extra_config: nginx allows location in no named location, "
-         "and the program has one, with this text")]),
+        ({}, {"request_headers": {"X-" + "a" * 45: "b"}},
+         "is longer than 46 characters, which is all that nginx's FastCGI"),
+        ({}, {"extra_config": "location /x { return 404; }"},
+         ".extra_config: nginx allows location in no named location, and the program has one, with this text")]),
     ({"root": "/srv", "live_read_timeout": 5}, ".live_read_timeout: this goes with upstream, and here is root"),
     ({"upstream": "u", "extra_config": "location /x/y { return 404; }"},
      ".extra_config: nginx allows location in no named location, and live connections have one, with this text; "

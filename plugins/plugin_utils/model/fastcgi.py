@@ -43,7 +43,7 @@ def program(options: Mapping[str, Any], scheme: tuple[str, str], request: Mappin
     passes on others as they are. DIRECTIVES are those of a proxy with the same keys.
     """
     root, script = options["root"].rstrip("/"), options["script"]
-    # Where the folder is a symbolic link to a release, PHP is to see the release: it keeps what it has read by its path.
+    # Where the folder is a symbolic link to a release, PHP is to see the release: it keeps what it has read by path.
     folder = "$realpath_root" if options["server"].startswith("unix:") else root
     params = {
         **_PARAMS, "REQUEST_SCHEME": scheme[0], "DOCUMENT_ROOT": folder, "SCRIPT_FILENAME": f"{folder}/{script}",

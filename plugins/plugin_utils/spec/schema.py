@@ -310,4 +310,5 @@ LEVELS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("an upstream", UPSTREAM), ("a site", SITE), ("a location", LOCATION), ("an upstream's server", SERVER),
     ("an upstream's load_balancing", METHODS), ("a site's listen", LISTEN), ("a site's tls", TLS),
     ("acme in a site's tls", ACME), ("hsts in a site's tls", HSTS),
-    ("client_certificate in a site's tls", CLIENT_CERTIFICATE), ("a location's probe", PROBE), ("a location's fastcgi", FASTCGI))
+    ("client_certificate in a site's tls", CLIENT_CERTIFICATE), ("a location's probe", PROBE),
+    ("a location's fastcgi", FASTCGI))
