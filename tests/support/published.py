@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -16,8 +17,8 @@ from typing import Any
 
 import pytest
 import yaml
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
 from .container import CHECKOUT
 from .edge import Edge
@@ -41,6 +42,29 @@ def installed(requirements: str) -> Path:
     subprocess.run([uv, "pip", "install", "--quiet", "--python", folder / "bin/python", "--requirements",
                     PROGRAMS / f"{requirements}.txt"], check=True)
     return folder / "bin"
+
+
+class WebSocket:
+    """An open WebSocket, without threads.
+
+    websockets.sync reads in one and writes in another, and before Python 3.13 TLS has no lock for that.
+    """
+
+    def __init__(self, runner: asyncio.Runner, connection: ClientConnection) -> None:
+        self._runner = runner
+        self._connection = connection
+
+    def send(self, message: str | bytes) -> None:
+        """Send a message."""
+        self._runner.run(self._connection.send(message))
+
+    def recv(self, seconds: float) -> str | bytes:
+        """Wait for a message."""
+        return self._runner.run(asyncio.wait_for(self._connection.recv(), seconds))
+
+    def close(self) -> None:
+        """Close it."""
+        self._runner.run(self._connection.close())
 
 
 class Published:
@@ -136,17 +160,26 @@ class Published:
     def _connected(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
-    def open(self, path: str, origin: str = "", **how: Any) -> ClientConnection:
+    @contextmanager
+    def open(self, path: str, origin: str = "", **how: Any) -> Iterator[WebSocket]:
         """Open a WebSocket as a browser with a page of ORIGIN does."""
-        return connect(f"wss://{NAME}:{self.named}{path}", sock=self._connected(),
-                       ssl=self._context(), origin=origin or self.origin, open_timeout=60, **how)
+        with asyncio.Runner() as runner:
+            async def opened() -> ClientConnection:
+                return await connect(f"wss://{NAME}:{self.named}{path}", sock=self._connected(), ssl=self._context(),
+                                     origin=origin or self.origin, open_timeout=60, proxy=None, **how)
+
+            socket_ = WebSocket(runner, runner.run(opened()))
+            try:
+                yield socket_
+            finally:
+                socket_.close()
 
     def refused(self, path: str, origins: Sequence[str] = (), **how: Any) -> set[int]:
         """Return the statuses with which handshakes from pages of other sites are refused."""
         statuses = set()
         for origin in origins or self.foreign:
-            with pytest.raises(InvalidStatus) as refusal:
-                self.open(path, origin=origin, **how)
+            with pytest.raises(InvalidStatus) as refusal, self.open(path, origin=origin, **how):
+                pass
             statuses.add(refusal.value.response.status_code)
         return statuses
 
