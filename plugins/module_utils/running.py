@@ -115,6 +115,16 @@ def _is_nginx(pid: int) -> bool:
     return name.startswith("nginx") and found.st_uid == 0 and not found.st_mode & 0o022
 
 
+def replaced(pid: int, code: re.Pattern[str]) -> bool:
+    """Tell whether a process runs CODE that is not on disk any more: its program, or what it has loaded."""
+    try:
+        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
+            # Columns: the path is the sixth, and may have spaces.
+            return any(code.match(line.rstrip("\n").split(None, 5)[-1]) for line in file)
+    except OSError:
+        return False
+
+
 def masters(pid_file: str) -> list[int]:
     """Return the masters that run: the one in PID_FILE first, then any other, such as one that was exchanged."""
     pid = _named(pid_file)

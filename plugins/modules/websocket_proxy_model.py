@@ -117,6 +117,15 @@ service:
   description: Whether the systemd unit is not as it has to be.
   type: bool
   returned: success
+upgrade_files:
+  description: Files that are to be written so that upgrades of packages exchange nginx's binary.
+  type: list
+  elements: dict
+  returned: success
+ordinary_upgrades:
+  description: Whether those files are to be removed.
+  type: bool
+  returned: success
 unit_files:
   description: Files of systemd's that are to be written.
   type: list

@@ -12,7 +12,12 @@ from typing import Any
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import LINEAGES, SERVED
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.layout import CERTIFICATES_FOLDER
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import APT_FILES, UNIT_FILES, HostFiles
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import (
+    APT_FILES,
+    UNIT_FILES,
+    UPGRADE_FILES,
+    HostFiles,
+)
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.program import PROGRAM, program
 
 # Where earlier versions kept what their program imported.
@@ -27,7 +32,7 @@ def asked(variables: Mapping[str, Any]) -> dict[str, Any]:
     package = variables.get("websocket_proxy_package")
     return {
         "package": package if isinstance(package, str) else "nginx",
-        "files": [*UNIT_FILES, *APT_FILES, PROGRAM],
+        "files": [*UNIT_FILES, *APT_FILES, *UPGRADE_FILES, PROGRAM],
         "folders": [LINEAGES, CERTIFICATES_FOLDER, SERVED, OLD_LIBRARY],
         "packages": ["openssl", "certbot", "ca-certificates"],
         "addresses": [address for one in bound if isinstance(one, list) for address in one if isinstance(address, str)],
@@ -40,14 +45,16 @@ class File:
 
     path: str
     content: str
+    mode: str
 
 
 @dataclass(frozen=True)
 class Steps:
     """What is needed of the steps.
 
-    ``apt_files`` and ``unit_files`` are to be written, ``unwanted_files`` removed; ``packages`` are to be installed
-    besides nginx's. ``lineages`` are the certificates that certbot keeps for the role.
+    ``apt_files``, ``unit_files`` and ``upgrade_files`` are to be written, ``unwanted_files`` removed, and
+    ``ordinary_upgrades`` tells that what makes upgrades seamless is. ``packages`` are to be installed besides nginx's.
+    ``lineages`` are the certificates that certbot keeps for the role.
     """
 
     install: bool
@@ -58,6 +65,8 @@ class Steps:
     program: bool
     service: bool
     unit_files: list[File]
+    upgrade_files: list[File]
+    ordinary_upgrades: bool
     lineages: list[str]
 
 
@@ -66,7 +75,9 @@ def needed(model: Model, host: Mapping[str, Any], files: HostFiles) -> Steps:
     apt_files = _different(files.apt, host)
     unwanted = [path for path in APT_FILES if path not in files.apt and host["files"][path]]
     packages = [name for name in model.packages if not host["packages"][name]]
-    unit_files = _different(files.unit, host)
+    unit_files, upgrade_files = _different(files.unit, host), _different(files.upgrades, host)
+    # The policy may be another's, but these are the role's.
+    ordinary = not files.upgrades and any(host["files"][path] for path in UPGRADE_FILES[1:])
     lineages = [name for name in host["folders"][LINEAGES] if name.startswith("websocket_proxy_")]
     return Steps(
         install=bool(apt_files or unwanted or packages) or not host["installed"],
@@ -74,12 +85,14 @@ def needed(model: Model, host: Mapping[str, Any], files: HostFiles) -> Steps:
         # Those that no site has any more are removed.
         certificates=bool(model.certificates or host["folders"][CERTIFICATES_FOLDER] or lineages),
         program=host["files"][PROGRAM] != _sha256(program(model)) or bool(host["folders"][OLD_LIBRARY]),
-        service=bool(unit_files) or host["stale"] or not (host["enabled"] and host["active"]), unit_files=unit_files,
+        service=bool(unit_files or upgrade_files) or ordinary or host["stale"] or not (
+            host["enabled"] and host["active"]),
+        unit_files=unit_files, upgrade_files=upgrade_files, ordinary_upgrades=ordinary,
         lineages=lineages)
 
 
 def _different(texts: Mapping[str, str], host: Mapping[str, Any]) -> list[File]:
-    return [File(path, text) for path, text in texts.items()
+    return [File(path, text, "0755" if text.startswith("#!") else "0644") for path, text in texts.items()
             if host["files"][path] != _sha256(text.encode())]
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import ExitStack
-from threading import Event, Thread
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect as connect_here
 
+from tests.support.crowd import SOCKETS, Crowd
 from tests.support.host import Host, site
 from tests.support.releases import NEWEST
 from tests.support.waiting import wait_until
 
-SOCKETS = 300
 RELOADS = 10
 # Clients name the host by its address, whatever the site's name is.
 EVERY_NAME = {"port": 8091, "default_server": True}
@@ -74,58 +70,6 @@ def test_workers_that_have_outlived_their_master_count_in_the_proof_and_among_th
         assert [(one["workers"], one["sockets"]) for one in run.reload["draining"]] == [(1, 2)]
         socket.send("y")
         assert socket.recv(10) == "y"
-
-
-class Crowd:
-    """WebSockets that all send numbers, without waiting for their echoes, and check that each comes back in order."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._end = Event()
-        self.ready = Event()
-        self.sent = [0] * SOCKETS
-        self.received = [0] * SOCKETS
-        self.problems: list[str] = []
-        self.thread = Thread(target=lambda: asyncio.run(self._run()))
-        self.thread.start()
-
-    async def _run(self) -> None:
-        try:
-            gate = asyncio.Semaphore(20)
-            sockets = await asyncio.gather(*(self._open(gate) for _one in range(SOCKETS)))
-            self.ready.set()
-            await asyncio.gather(*(self._one(which, socket) for which, socket in enumerate(sockets)))
-        except (OSError, WebSocketException, TimeoutError) as error:
-            self.problems.append(repr(error))
-
-    async def _open(self, gate: asyncio.Semaphore) -> ClientConnection:
-        async with gate:
-            return await connect(f"ws://{self._address}/", ping_interval=None)
-
-    async def _one(self, which: int, socket: ClientConnection) -> None:
-        async def receive() -> None:
-            async for message in socket:
-                if message != str(self.received[which]):
-                    self.problems.append(f"{which}: {message} instead of {self.received[which]}")
-                self.received[which] += 1
-                if self._end.is_set() and self.received[which] == self.sent[which]:
-                    return
-            self.problems.append(f"{which}: closed with {socket.close_code}")
-
-        receiving = asyncio.create_task(receive())
-        while not (self._end.is_set() or receiving.done()):
-            await socket.send(str(self.sent[which]))
-            self.sent[which] += 1
-            await asyncio.sleep(0.2)
-        if self.received[which] < self.sent[which]:
-            await asyncio.wait_for(receiving, 20)
-        receiving.cancel()
-        await socket.close()
-
-    def end(self) -> None:
-        """Stop sending, and wait for what is under way."""
-        self._end.set()
-        self.thread.join(60)
 
 
 # On the newest alone: an nginx that loses one would lose it in the tests above as well, and this takes its time.

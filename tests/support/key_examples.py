@@ -45,7 +45,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "websocket_proxy_worker_connections": 1024, "websocket_proxy_worker_rlimit_nofile": 65536,
         "websocket_proxy_worker_shutdown_timeout": "1h", "websocket_proxy_keep_generations": 7,
         "websocket_proxy_max_draining_generations": 3, "websocket_proxy_allow_restart": True,
-        "websocket_proxy_verify": True,
+        "websocket_proxy_verify": True, "websocket_proxy_seamless_upgrades": False,
         "websocket_proxy_other_upgrades": "reject", "websocket_proxy_certificate_warn_days": 7,
         "websocket_proxy_resolver": ({"websocket_proxy_upstreams": [
             {"name": "u", "servers": ["b.example:80"], "resolve": True}], "websocket_proxy_resolver": ["10.0.0.53"]},

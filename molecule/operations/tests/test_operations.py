@@ -9,6 +9,8 @@ from testinfra.host import Host
 
 from tests.support.scenario import GENERATION, changes, host, played
 
+POLICY = "/usr/sbin/policy-rc.d"
+UPGRADES = [POLICY, "/etc/dpkg/dpkg.cfg.d/websocket_proxy", "/etc/needrestart/restart.d/nginx.service"]
 OWNED = ("--limit", "owned")
 
 
@@ -57,8 +59,24 @@ def test_a_check_shows_what_the_run_then_does_and_a_rollback_puts_the_configurat
     assert changes(played(*OWNED)) == {"owned": 0}
 
 
+def test_upgrades_are_seamless_unless_they_are_switched_off(host: Host) -> None:
+    asked = f"{POLICY} --quiet nginx restart"
+    assert all(host.file(path).exists for path in UPGRADES) and host.run(asked).rc == 101
+    host.check_output(f"printf '#!/bin/sh\\nexit 104\\n' > {POLICY}.new; chmod 755 {POLICY}.new; "
+                      f"mv {POLICY}.new {POLICY}.before_websocket_proxy")
+    assert (host.run(asked).rc, host.run(f"{POLICY} cron restart").rc) == (101, 104)
+    off = {"websocket_proxy_seamless_upgrades": False}
+    assert changes(played(*OWNED, **off)) != {"owned": 0}
+    assert host.run(asked).rc == 104 and not any(host.file(path).exists for path in UPGRADES[1:])
+    assert changes(played(*OWNED, **off)) == {"owned": 0}
+    assert changes(played(*OWNED)) != {"owned": 0}
+    assert (host.run(asked).rc, host.run(f"{POLICY} cron restart").rc) == (101, 104)
+    host.check_output(f"rm {POLICY}.before_websocket_proxy")
+
+
 def test_removal_leaves_the_host_as_the_package_made_it_and_the_edge_can_come_back(host: Host) -> None:
     assert changes(played(*OWNED, websocket_proxy_state="absent")) != {"owned": 0}
+    assert not any(host.file(path).exists for path in UPGRADES)
     assert host.check_output("dpkg --verify nginx-common nginx") == ""
     assert host.check_output("dpkg-divert --list '*nginx*'") == ""
     assert host.check_output("readlink /etc/nginx/sites-enabled/default") == "/etc/nginx/sites-available/default"

@@ -372,6 +372,7 @@ class Model(Settings):
 
     state: str
     verify: str
+    seamless_upgrades: bool
     replace_nginx_conf: bool
     package: str
     apt_repository: AptRepository | None

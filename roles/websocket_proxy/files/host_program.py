@@ -13,8 +13,10 @@ import json
 import os
 import subprocess
 import sys
+import syslog
 from typing import Any
 
+from ansible_collections.wsedge.nginx.plugins.module_utils.exchanging import Exchange
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Done
 from ansible_collections.wsedge.nginx.plugins.module_utils.reloading import Reload
@@ -32,9 +34,8 @@ def run(*words: str, folder: str | None = None) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def reload(settings: dict[str, Any]) -> str:
-    """Reload nginx, which reads its certificates anew then, and prove that it runs."""
-    done = Reload({
+def _options(settings: dict[str, Any]) -> dict[str, Any]:
+    return {
         "reload": True,
         # Whoever has stopped it knows why.
         "start": False,
@@ -45,8 +46,28 @@ def reload(settings: dict[str, Any]) -> str:
         "timeout": 15,
         **settings,
         "allow_restart": False,
-    }, run).run()
+    }
+
+
+def reload(settings: dict[str, Any]) -> str:
+    """Reload nginx, which reads its certificates anew then, and prove that it runs."""
+    done = Reload(_options(settings), run).run()
     return f"nginx was {done['how']}: {done['generation']}"
+
+
+def exchange(settings: dict[str, Any]) -> str:
+    """Have nginx run the binary, modules and libraries on disk, where it runs older ones, and keep every WebSocket."""
+    try:
+        done = Exchange(_options(settings), run).run()
+    except (Failure, OSError) as error:
+        # Whoever has upgraded the package may not be there to read it.
+        syslog.syslog(syslog.LOG_ERR, str(error))
+        raise
+    if not done["changed"]:
+        return ""
+    told = f"nginx was exchanged: {done['generation']}"
+    syslog.syslog(syslog.LOG_NOTICE, told)
+    return told
 
 
 def clear_sockets(settings: dict[str, Any]) -> str:
@@ -57,7 +78,7 @@ def clear_sockets(settings: dict[str, Any]) -> str:
     return ""
 
 
-COMMANDS = {"reload": reload, "clear-sockets": clear_sockets}
+COMMANDS = {"reload": reload, "exchange": exchange, "clear-sockets": clear_sockets}
 
 
 def main() -> None:

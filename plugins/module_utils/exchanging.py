@@ -1,0 +1,101 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An exchange of nginx's binary while it serves: what an upgrade of packages needs in the place of a restart.
+
+Source: https://nginx.org/en/docs/control.html#upgrade
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from typing import Any, Callable
+
+from ansible_collections.wsedge.nginx.plugins.module_utils import running
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, lock
+from ansible_collections.wsedge.nginx.plugins.module_utils.reloading import ErrorLog, Reload
+
+# Where a master has its binary, its modules and its libraries from.
+_CODE = re.compile(r"(?:/usr)?/(?:s?bin|lib[^/]*)/.* \(deleted\)$")
+
+
+class Exchange(Reload):
+    """One exchange; what it does not finish, the next one does."""
+
+    def run(self) -> dict[str, Any]:
+        """Do it, where the running master has a binary, module or library that is not on disk any more.
+
+        :raises Failure: what is on disk does not run; the old master serves on
+        """
+        lock(os.path.dirname(self.params["folder"]))
+        pid_file = self.params["pid_file"]
+        self.wanted = self.generations.current()
+        master = running.master(pid_file)
+        if master is None:
+            return self.result("stopped", changed=False)
+        # Of an exchange that was cut off.
+        for other in running.masters(pid_file)[1:]:
+            self._end(other)
+        if not running.replaced(master, _CODE):
+            return self.result("kept", changed=False)
+        if not running.title(master).startswith(f"{running.MASTER} /"):
+            raise Failure(f"nginx (pid {master}) was started by a relative path, and cannot start another binary; "
+                          "it serves on with the old one until it is restarted")
+        self.ran = running.running_generation(self.params["socket"])
+        self.tester.test(self.entry, self.entry, "the old binary serves on")
+        self._exchange(master)
+        return self.result("exchanged")
+
+    def _exchange(self, old: int) -> None:
+        """Have another master take over from the OLD one."""
+        pid_file = self.params["pid_file"]
+        self.log = ErrorLog(self.params["error_log"])
+        before = self._workers()
+        count = len([pid for pid, ending in running.workers(old).items() if not ending])
+        self._remember(before)
+        children = self._children(old)
+        os.kill(old, signal.SIGUSR2)
+        new = self._until(lambda: next((pid for pid in running.masters(pid_file)[:1] if pid != old), 0))
+        if not new or not self._until(lambda: self._serving(new) >= count or not running.is_master(new)) \
+                or not running.is_master(new):
+            # One that hangs would keep the old one from the next exchange.
+            for pid in self._children(old) - children:
+                if not running.title(pid).startswith(running.WORKER):
+                    os.kill(pid, signal.SIGKILL)
+            self._until(lambda: running.master(pid_file) == old)
+            raise Failure("\n".join(["nginx's binary on disk does not start; the old one serves on:",
+                                     *(self._errors() or ["it wrote no error"])]))
+        self._end(old)
+        if not self._until(lambda: running.running_generation(self.params["socket"]) in (self.wanted, self.ran)):
+            raise Failure(f"nginx's binary was exchanged, and does not answer at {self.params['socket']}")
+
+    @staticmethod
+    def _children(master: int) -> set[int]:
+        return {pid for pid, parent in running.processes().items() if parent == master}
+
+    @staticmethod
+    def _serving(master: int) -> int:
+        """Return how many workers of a master serve; one has its master's title until it is ready."""
+        return sum(running.title(pid).startswith(running.WORKER) and not ending
+                   for pid, ending in running.workers(master).items())
+
+    def _end(self, old: int) -> None:
+        """End a master that another one has taken over from; its workers live on for their WebSockets.
+
+        As long as it is there, nginx starts no other binary. A QUIT would have it wait for its last worker.
+        """
+        start = running.started(old)
+        os.kill(old, signal.SIGQUIT)
+        self._until(lambda: running.started(old) != start or all(running.workers(old).values()))
+        if running.started(old) == start and running.is_master(old) and all(running.workers(old).values()):
+            os.kill(old, signal.SIGKILL)
+            self._until(lambda: running.started(old) != start)
+
+    def _until(self, true: Callable[[], Any]) -> Any:
+        """Wait for something to become true; return it, or the last that it was."""
+        deadline = time.monotonic() + self.params["timeout"]
+        while not (found := true()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return found

@@ -1,0 +1,221 @@
+"""An upgrade of nginx's packages while WebSockets are open: the binary is exchanged, and no socket is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import DIVERTED_POLICY, host_files
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.program import PROGRAM
+from tests.support.client import get
+from tests.support.compiling import RENDERER, compiled
+from tests.support.crowd import SOCKETS, Crowd
+from tests.support.host import Host, site
+from tests.support.pki import Authority
+from tests.support.releases import NEWEST, RELEASES
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.releases(*RELEASES)
+EVERY_NAME = {"port": 8091, "default_server": True}
+POLICY = "/usr/sbin/policy-rc.d"
+# Makes packages of a newer version from those that are installed; CHANGE makes their binary another one.
+NEWER = """set -e
+rm -rf /root/newer; mkdir -p /root/newer; cd /root/newer
+packages=$(dpkg-query -W -f '${Package} ${source:Package}\\n' | awk '$2 == "nginx" {print $1}')
+if [ ! -d /root/packages ]; then
+    apt-get -qq update > /dev/null
+    mkdir /root/packages; chmod 777 /root/packages
+    (cd /root/packages && for one in $packages; do
+        apt-get -qq download $one=$(dpkg-query -W -f '${Version}' $one) > /dev/null; done)
+fi
+for file in /root/packages/*.deb; do
+    dpkg-deb -R $file tree
+    old=$(dpkg-deb -f $file Version)
+    sed -i "s/$old/$old+NUMBER/g" tree/DEBIAN/control
+    if [ -e tree/usr/sbin/nginx ]; then CHANGE; fi
+    (cd tree && md5sum $(find * -path DEBIAN -prune -o -type f -print) > DEBIAN/md5sums)
+    dpkg-deb --build tree /root/newer/$(basename $file) > /dev/null
+    rm -rf tree
+done
+"""
+ANOTHER = "printf NUMBER >> tree/usr/sbin/nginx"
+BROKEN = "printf '#!/bin/sh\\nexit 1\\n' > tree/usr/sbin/nginx"
+
+# It passes nginx -t, and then does nothing.
+HANGING = """mv tree/usr/sbin/nginx tree/usr/sbin/nginx.real
+    printf '#!/bin/sh\\ncase "$*" in *-t*) exec "$0.real" "$@" ;; esac\\nexec sleep 1000\\n' > tree/usr/sbin/nginx
+    chmod 755 tree/usr/sbin/nginx"""
+
+
+def newer(host: Host, number: int, change: str = ANOTHER) -> None:
+    """Make newer packages in /root/newer."""
+    host.shell(NEWER.replace("CHANGE", change).replace("NUMBER", str(number)))
+
+
+@pytest.fixture(name="upgraded")
+def upgraded_(host: Host) -> Iterator[Host]:
+    """Give a host on which upgrades are seamless, as the role sets it up; what was upgraded is put back."""
+    texts = host_files(compiled(site(EVERY_NAME)), RENDERER).upgrades
+    host.shell(f"dpkg-divert --quiet --local --rename --divert {DIVERTED_POLICY} --add {POLICY}")
+    host.write(texts)
+    host.shell("".join(f"chmod {'755' if text.startswith('#!') else '644'} {path}\n" for path, text in texts.items()))
+    yield host
+    host.shell(f"systemctl stop nginx; rm -f {' '.join(texts)}; dpkg-divert --quiet --rename --remove {POLICY}; "
+               "if [ -d /root/packages ]; then dpkg --force-all -i /root/packages/*.deb > /dev/null 2>&1; "
+               "systemctl stop nginx; fi")
+
+
+@contextmanager
+def crowd(host: Host) -> Iterator[Crowd]:
+    """Have WebSockets that are all open at the end of the block, and have lost nothing."""
+    with host.echo():
+        found = Crowd(f"{host.address}:8091")
+        try:
+            assert found.ready.wait(60), found.problems
+            yield found
+        finally:
+            found.end()
+        assert found.problems == []
+        assert found.received == found.sent
+
+
+def master(host: Host) -> int:
+    """Return what systemd takes for the master, which has to be the one of the pid file."""
+    told = host.shell("systemctl show --property=MainPID --value nginx; cat /run/nginx.pid").split()
+    assert told[0] == told[1]
+    return int(told[0])
+
+
+def is_on_disk(host: Host, pid: int) -> bool:
+    """Tell whether a master runs the binary that is on disk."""
+    return host.shell(f"readlink /proc/{pid}/exe").strip() == "/usr/sbin/nginx"
+
+
+def test_upgrades_cut_no_socket_and_lose_no_message(upgraded: Host) -> None:
+    host = upgraded
+    generation = host.serve(site(EVERY_NAME))
+    with crowd(host) as found:
+        seen = {master(host)}
+        for number in (1, 2, 3):
+            newer(host, number)
+            before = sum(found.received)
+            told = host.shell("dpkg -i /root/newer/*.deb 2>&1")
+            assert f"nginx was exchanged: {generation}" in told, told
+            pid = master(host)
+            assert pid not in seen and is_on_disk(host, pid) and host.answer() == generation
+            seen.add(pid)
+            wait_until(lambda: sum(found.received) > before + SOCKETS)  # noqa: B023 (called at once)
+            assert get(f"{host.address}:8091", "a", "/whoami").status == 200
+        # Their workers have no master any more.
+        assert host.shell("pgrep -P 1 -f '[w]orker process is shutting down'")
+        run = host.apply(site(EVERY_NAME, name="b"))
+        assert not run.error and run.reload["how"] == "reloaded"
+        assert sum(one["sockets"] for one in run.reload["draining"]) == 2 * SOCKETS
+    assert "nginx was exchanged" in host.shell("journalctl --quiet --no-pager -t websocket_proxy_reload")
+    wait_until(lambda: not host.run("pgrep -f '[w]orker process is shutting down'")[1])
+    for command in ("reload", "stop", "start", "restart"):
+        host.shell(f"systemctl {command} nginx")
+    assert host.answer() == host.apply(site(EVERY_NAME, name="b")).config["generation"]
+
+
+def test_a_binary_that_does_not_start_leaves_the_old_one_serving(upgraded: Host) -> None:
+    host = upgraded
+    generation = host.serve(site(EVERY_NAME))
+    with crowd(host) as found:
+        pid = master(host)
+        newer(host, 1, BROKEN)
+        told = host.shell("dpkg -i /root/newer/*.deb 2>&1")
+        assert "the old binary serves on" in told
+        assert host.run(f"{PROGRAM} exchange")[0] == 1
+        assert master(host) == pid and host.answer() == generation
+        before = sum(found.received)
+        newer(host, 2)
+        host.shell("dpkg -i /root/newer/*.deb")
+        assert master(host) != pid and host.answer() == generation
+        wait_until(lambda: sum(found.received) > before + SOCKETS)
+
+
+@NEWEST
+def test_a_master_that_does_not_come_up_is_ended_and_the_next_exchange_succeeds(upgraded: Host) -> None:
+    host = upgraded
+    generation = host.serve(site(EVERY_NAME))
+    pid = master(host)
+    newer(host, 1, HANGING)
+    told = host.shell("dpkg -i /root/newer/*.deb 2>&1")
+    assert "does not start; the old one serves on" in told, told
+    assert master(host) == pid and host.answer() == generation
+    newer(host, 2)
+    assert "nginx was exchanged" in host.shell("dpkg -i /root/newer/*.deb 2>&1")
+    assert is_on_disk(host, master(host))
+
+
+def test_tls_unix_sockets_and_left_over_sockets_live_through_exchanges(upgraded: Host) -> None:
+    host = upgraded
+    host.found = host.module("nginx_info", {})
+    pair = Authority("tests").issue("a")
+    host.write({"/etc/ssl/tests/a.pem": pair.certificate, "/etc/ssl/tests/a.key": pair.key})
+    host.serve(site(EVERY_NAME, {"address": "unix:/run/edge.sock", "default_server": True}, tls={
+        "certificate": "/etc/ssl/tests/a.pem", "certificate_key": "/etc/ssl/tests/a.key", "redirect": False}))
+    for number in (1, 2):
+        newer(host, number)
+        host.shell("dpkg -i /root/newer/*.deb")
+        assert is_on_disk(host, master(host))
+        for where in ("--connect-to a:443:127.0.0.1:8091", "--unix-socket /run/edge.sock"):
+            assert host.shell(f"curl -ks -o /dev/null -w '%{{http_code}}' {where} https://a/") == "502"
+    host.shell("systemctl restart nginx")
+    assert host.answer()
+
+
+def test_a_library_that_was_replaced_is_loaded_and_nothing_else_is_touched(upgraded: Host) -> None:
+    host = upgraded
+    host.serve(site(EVERY_NAME))
+    pid = master(host)
+    assert host.shell(f"{PROGRAM} exchange") == "" and master(host) == pid
+    host.shell("library=$(ldd /usr/sbin/nginx | awk '/libpcre/ {print $3}'); file=$(readlink -f $library); "
+               "cp -p $file $file.new && mv $file.new $file")
+    with crowd(host):
+        assert "nginx was exchanged" in host.shell(f"{PROGRAM} exchange")
+    assert master(host) != pid
+
+
+@NEWEST
+def test_apt_and_needrestart_cut_no_socket(upgraded: Host) -> None:
+    host = upgraded
+    host.serve(site(EVERY_NAME))
+    newer(host, 1)
+    host.shell("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "
+               "dpkg-dev needrestart > /dev/null && cd /root/newer && dpkg-scanpackages . > Packages 2> /dev/null && "
+               "echo 'deb [trusted=yes] file:/root/newer ./' > /etc/apt/sources.list.d/newer.list; apt-get -qq update")
+    pid = master(host)
+    try:
+        with crowd(host):
+            host.shell("DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a "
+                       "apt-get -qq install -y --only-upgrade nginx nginx-common")
+            assert "+1" in host.shell("dpkg-query -W -f '${Version}' nginx")
+            upgraded_to = master(host)
+            assert upgraded_to != pid and is_on_disk(host, upgraded_to)
+            # needrestart finds the library that somebody has replaced without dpkg.
+            host.shell("library=$(ldd /usr/sbin/nginx | awk '/libpcre/ {print $3}'); file=$(readlink -f $library); "
+                       "cp -p $file $file.new && mv $file.new $file; needrestart -r a -q 2>&1 || true")
+            assert master(host) != upgraded_to
+    finally:
+        host.shell("rm -f /etc/apt/sources.list.d/newer.list; apt-get -qq purge -y needrestart > /dev/null")
+
+
+@NEWEST
+def test_another_policy_is_asked_and_comes_back(host: Host) -> None:
+    host.write({POLICY: "#!/bin/sh\necho \"$@\" >> /root/asked\nexit 101\n"})
+    host.shell(f"chmod 755 {POLICY}; rm -f /root/asked")
+    texts = host_files(compiled(site(EVERY_NAME)), RENDERER).upgrades
+    host.shell(f"dpkg-divert --quiet --local --rename --divert {DIVERTED_POLICY} --add {POLICY}")
+    host.write({POLICY: texts[POLICY]})
+    host.shell(f"chmod 755 {POLICY}")
+    for words, code in (("nginx restart", 101), ("--quiet nginx upgrade 5", 101), ("nginx.service restart", 101),
+                        ("cron start", 101), ("--quiet cron restart", 101)):
+        assert host.run(f"{POLICY} {words}")[0] == code
+    assert host.shell("cat /root/asked") == "cron start\n--quiet cron restart\n"
+    host.shell(f"rm {POLICY}; dpkg-divert --quiet --rename --remove {POLICY}")
+    assert "/root/asked" in host.shell(f"cat {POLICY}")
+    host.shell(f"rm {POLICY}")
