@@ -35,8 +35,9 @@ class Exchange(Reload):
         master = running.master(pid_file)
         if master is None:
             return self.result("stopped", changed=False)
-        # Of an exchange that was cut off.
-        for other in running.masters(pid_file)[1:]:
+        # Of an exchange that was not finished.
+        other = running.exchanged(pid_file)
+        if other:
             self._end(other)
         if not running.replaced(master, _CODE):
             return self.result("kept", changed=False)
@@ -53,12 +54,11 @@ class Exchange(Reload):
         pid_file = self.params["pid_file"]
         self.log = ErrorLog(self.params["error_log"])
         before = self._workers()
-        count = len([pid for pid, ending in running.workers(old).items() if not ending])
         self._remember(before)
         children = self._children(old)
         os.kill(old, signal.SIGUSR2)
         new = self._until(lambda: next((pid for pid in running.masters(pid_file)[:1] if pid != old), 0))
-        if not new or not self._until(lambda: self._serving(new) >= count or not running.is_master(new)) \
+        if not new or not self._until(lambda: self._serves(new) or not running.is_master(new)) \
                 or not running.is_master(new):
             # One that hangs would keep the old one from the next exchange.
             for pid in self._children(old) - children:
@@ -76,9 +76,9 @@ class Exchange(Reload):
         return {pid for pid, parent in running.processes().items() if parent == master}
 
     @staticmethod
-    def _serving(master: int) -> int:
-        """Return how many workers of a master serve; one has its master's title until it is ready."""
-        return sum(running.title(pid).startswith(running.WORKER) and not ending
+    def _serves(master: int) -> bool:
+        """Tell whether a master has a worker that serves; one has its master's title until it is ready."""
+        return any(running.title(pid).startswith(running.WORKER) and not ending
                    for pid, ending in running.workers(master).items())
 
     def _end(self, old: int) -> None:

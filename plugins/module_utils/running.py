@@ -128,7 +128,8 @@ def replaced(pid: int, code: re.Pattern[str]) -> bool:
 def masters(pid_file: str) -> list[int]:
     """Return the masters that run: the one in PID_FILE first, then any other, such as one that was exchanged."""
     pid = _named(pid_file)
-    first = [pid] if pid and is_master(pid) else []
+    # A file of before may have a number that a container's master has by now.
+    first = [pid] if pid and is_master(pid) and not _contained(pid) else []
     parents = processes()
     titled = {one for one in parents if is_master(one)}
     # A worker has its master's title until it sets its own.
@@ -161,9 +162,19 @@ def beside(pid_file: str) -> list[int]:
     return others + [pid for pid, ending in orphans(pid_file).items() if not ending]
 
 
+def exchanged(pid_file: str) -> int | None:
+    """Return the master that another one has taken over from, as long as it is there."""
+    pid = _named(f"{pid_file}.oldbin")
+    return pid if pid in masters(pid_file)[1:] else None
+
+
 def _elsewhere(pid: int) -> bool:
     """Tell whether a master is a container's, or was started with a configuration or a prefix of its own."""
-    return len(_numbers(pid, "NSpid")) > 1 or not {"-c", "-p"}.isdisjoint(title(pid).split())
+    return _contained(pid) or not {"-c", "-p"}.isdisjoint(title(pid).split())
+
+
+def _contained(pid: int) -> bool:
+    return len(_numbers(pid, "NSpid")) > 1
 
 
 def _numbers(pid: int, name: str) -> list[str]:

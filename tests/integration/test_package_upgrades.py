@@ -181,6 +181,24 @@ def test_a_library_that_was_replaced_is_loaded_and_nothing_else_is_touched(upgra
 
 
 @NEWEST
+def test_an_exchange_that_was_begun_is_finished_and_masters_that_are_not_ours_are_left_alone(upgraded: Host) -> None:
+    host = upgraded
+    host.serve(site(EVERY_NAME))
+    pid = master(host)
+    # Root's own, on another socket and with a pid file of its own.
+    host.write({"/root/own.conf": "pid /run/own.pid;\nevents {}\nhttp { server { listen 127.0.0.1:8099; } }\n"})
+    host.shell("/usr/sbin/nginx -c /root/own.conf; cp -p /usr/sbin/nginx /root/copy && mv /root/copy /usr/sbin/nginx")
+    own = host.shell("cat /run/own.pid").strip()
+    host.shell(f"kill -USR2 {pid}")
+    wait_until(lambda: host.run("test -s /run/nginx.pid.oldbin && pgrep --parent $(cat /run/nginx.pid)")[0] == 0)
+    with crowd(host):
+        assert host.shell(f"{PROGRAM} exchange") == ""
+    assert master(host) != pid and host.run(f"test -d /proc/{pid}")[0] != 0
+    assert host.shell("cat /run/own.pid").strip() == own and host.run(f"test -d /proc/{own}")[0] == 0
+    host.shell(f"kill -QUIT {own}")
+
+
+@NEWEST
 def test_apt_and_needrestart_cut_no_socket(upgraded: Host) -> None:
     host = upgraded
     host.serve(site(EVERY_NAME))
