@@ -92,7 +92,7 @@ class Host(Container):
         return subprocess.run(["docker", *words], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
     def _booted(self) -> None:
-        wait_until(self._entered, 30)
+        wait_until(self._entered)
         wait_until(lambda: self.run("systemctl is-system-running --wait")[1].strip() in ("running", "degraded"))
         # Its input ends with this process, however that ends.
         self._watch = subprocess.Popen(["docker", "exec", "--interactive", self.name, "sh", "-c",
@@ -147,7 +147,9 @@ class Host(Container):
     def reboot(self) -> None:
         """Restart the host: /run is empty, and systemd starts what is enabled."""
         self.hang_up()
-        self._docker("restart", "--time", "5", self.name)
+        # On a busy machine, systemd may take seconds to end. Where docker's patience ends at the same moment, docker
+        # kills what it has just started.
+        self._docker("restart", "--time", "60", self.name)
         self._booted()
 
     def remove(self) -> None:
