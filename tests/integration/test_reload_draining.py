@@ -6,11 +6,12 @@ from contextlib import ExitStack
 
 from websockets.sync.client import connect as connect_here
 
-from tests.support.crowd import SOCKETS, Crowd
+from tests.support.crowd import Crowd
 from tests.support.host import Host, site
 from tests.support.releases import NEWEST
 from tests.support.waiting import wait_until
 
+SOCKETS = 300
 RELOADS = 10
 # Clients name the host by its address, whatever the site's name is.
 EVERY_NAME = {"port": 8091, "default_server": True}
@@ -77,7 +78,7 @@ def test_workers_that_have_outlived_their_master_count_in_the_proof_and_among_th
 def test_ten_changes_under_three_hundred_websockets_lose_nothing(host: Host) -> None:
     with host.echo():
         host.serve(site(EVERY_NAME, name="change-0"))
-        crowd = Crowd(f"{host.address}:8091")
+        crowd = Crowd(f"{host.address}:8091", SOCKETS)
         try:
             assert crowd.ready.wait(60), crowd.problems
             for number in range(1, RELOADS + 1):

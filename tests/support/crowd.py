@@ -8,18 +8,16 @@ from threading import Event, Thread
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-SOCKETS = 300
-
 
 class Crowd:
     """WebSockets that all send numbers, without waiting for their echoes, and check that each comes back in order."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, sockets: int) -> None:
         self._address = address
         self._end = Event()
         self.ready = Event()
-        self.sent = [0] * SOCKETS
-        self.received = [0] * SOCKETS
+        self.sent = [0] * sockets
+        self.received = [0] * sockets
         self.problems: list[str] = []
         self.thread = Thread(target=lambda: asyncio.run(self._run()))
         self.thread.start()
@@ -27,7 +25,7 @@ class Crowd:
     async def _run(self) -> None:
         try:
             gate = asyncio.Semaphore(20)
-            sockets = await asyncio.gather(*(self._open(gate) for _one in range(SOCKETS)))
+            sockets = await asyncio.gather(*(self._open(gate) for _one in self.sent))
             self.ready.set()
             await asyncio.gather(*(self._one(which, socket) for which, socket in enumerate(sockets)))
         except (OSError, WebSocketException, TimeoutError) as error:
