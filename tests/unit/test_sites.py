@@ -140,6 +140,8 @@ def located(**location: Any) -> dict[str, Any]:
         ({}, {"live_read_timeout": 5}, ".live_read_timeout: this goes with upstream, and here is fastcgi"),
         ({}, {"request_headers": {"X-" + "a" * 45: "b"}},
          "is longer than 46 characters, which is all that nginx's FastCGI"),
+        ({}, {"extra_config": "fastcgi_param SCRIPT_FILENAME $document_root$uri;"},
+         ".extra_config: fastcgi_param SCRIPT_FILENAME would be sent beside the role's own"),
         ({}, {"extra_config": "location /x { return 404; }"},
          ".extra_config: nginx allows location in no named location, and the program has one, with this text")]),
     ({"root": "/srv", "live_read_timeout": 5}, ".live_read_timeout: this goes with upstream, and here is root"),

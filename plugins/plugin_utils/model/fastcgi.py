@@ -7,6 +7,7 @@ Source: RFC 3875 4.1, and the parameters that Debian's nginx has for php-fpm.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -49,7 +50,7 @@ def program(options: Mapping[str, Any], scheme: tuple[str, str], request: Mappin
         **_PARAMS, "REQUEST_SCHEME": scheme[0], "DOCUMENT_ROOT": folder, "SCRIPT_FILENAME": f"{folder}/{script}",
         "SCRIPT_NAME": f"/{script}", "DOCUMENT_URI": f"/{script}"}
     headers = {"HTTPS": scheme[1], **{f"HTTP_{_cgi(name)}": value or "" for name, value in request.items()}}
-    return FastCgi(options["server"], root, [
+    return FastCgi(options["server"], root, f"^/{re.escape(script)}$", f"^/{re.escape(script)}.", [
         *(["fastcgi_param", name, value] for name, value in params.items()),
         # An empty one is not sent, and takes the place of the client's all the same.
         *(["fastcgi_param", name, value, "if_not_empty"] for name, value in headers.items()),

@@ -252,7 +252,7 @@ class Locations:
                     place[key].refuse("with websocket_only, all that comes here is a WebSocket" + (
                         f"; see {other}" if other else ""))
             return
-        if not given.get("separate_live", self._inherited["separate_live"]):
+        if "upstream" in given and not given.get("separate_live", self._inherited["separate_live"]):
             for key in _FOR_LIVE:
                 if key in given:
                     see = f"; see {key.removeprefix('live_')}" if key.startswith("live_") else ""
@@ -297,7 +297,7 @@ class Locations:
             self._named += 1
             name = f"@websocket_proxy_program_{self._named}"
             return [replace(location, files=Files(program.root, [fastcgi.FILE, name]),
-                            program=replace(location, match=[name], fastcgi=program))]
+                            program=replace(location, match=[name], fastcgi=program, expires=None))]
         if not proxy or not upstream or websocket_only or values["maintenance"] or not values["separate_live"]:
             return [location]
         self._named += 1
@@ -398,11 +398,18 @@ class Locations:
         request = self._told(place, given)
         for name in request:
             if len(name) > fastcgi.LONGEST_HEADER:
-                place["request_headers"].refuse(f"{shown(name)} is longer than {fastcgi.LONGEST_HEADER} characters, "
-                                                "which is all that nginx's FastCGI has room for")
+                place["request_headers"].refuse(
+                    f"{shown(name)} is longer than {fastcgi.LONGEST_HEADER} characters, which is all that nginx's "
+                    "FastCGI has room for; set it on locations with an upstream only")
         scheme = _scheme(request) or "$scheme"
-        return fastcgi.program(with_defaults(FASTCGI, options), (scheme, self._hosts.secure(scheme)),
-                               {"Host": self._host(values, request), **request}, hidden, _directives(values))
+        found = fastcgi.program(with_defaults(FASTCGI, options), (scheme, self._hosts.secure(scheme)),
+                                {"Host": self._host(values, request), **request}, hidden, _directives(values))
+        own = {words[1] for words in found.directives if words[0] == "fastcgi_param"}
+        for directive in config_values.all_directives(given.get("extra_config") or ""):
+            if directive[0] == "fastcgi_param" and own.intersection(directive[1:2]):
+                place["extra_config"].refuse(f"fastcgi_param {directive[1]} would be sent beside the role's own, and "
+                                             "PHP takes the last; see fastcgi and request_headers")
+        return found
 
 
 def _scheme(request: Mapping[str, str | None]) -> str | None:

@@ -147,11 +147,14 @@ class Files:
 class FastCgi:
     """A program that a FastCGI server runs; ``root`` is the folder of its files.
 
+    ``path`` and ``behind`` are regular expressions: the program's own path, and what begins with that and goes on.
     ``directives`` are complete ones, in words. Those that all such locations have are in the file fastcgi_params.
     """
 
     server: str
     root: str
+    path: str
+    behind: str
     directives: list[list[str]]
 
 

@@ -260,7 +260,7 @@ class Sites:
         """
         texts = [self._free_text, given.get("extra_config"), *(one.extra_config for one in locations)]
         free_text = any(texts)
-        if not free_text and not any(one.proxy for one in locations):
+        if not free_text and not any(one.proxy or one.program for one in locations):
             return None
         rules = free_text or [one.match for one in locations] != [["/"]]
         if rules and given.get("dot_segments") != "pass":
@@ -281,7 +281,7 @@ class Sites:
         told = {header.value for one in locations if one.proxy for header in one.proxy.request_headers
                 if header.name == "Host"}
         told |= {words[2] for one in locations if one.program and one.program.fastcgi
-                 for words in one.program.fastcgi.directives if words[1] == "HTTP_HOST"}
+                 for words in one.program.fastcgi.directives if words[:2] == ["fastcgi_param", "HTTP_HOST"]}
         hosts = told.intersection(self.hosts.all.values())
         live = [LIVE] if any(one.is_live == LIVE for one in locations) else []
         return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts), *live]
