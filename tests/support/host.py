@@ -79,7 +79,8 @@ class Host(Container):
 
     def __init__(self, image: str) -> None:
         self.name = f"wsedge-test-{uuid.uuid4().hex[:12]}"
-        subprocess.run(["docker", "run", "--rm", "--detach", "--name", self.name, *SYSTEMD, *mounts(),
+        # Not with --rm: on a busy machine, docker removes a host that it is restarting.
+        subprocess.run(["docker", "run", "--detach", "--name", self.name, *SYSTEMD, *mounts(),
                         "--volume", f"{CHECKOUT}/roles/websocket_echo/files:/websocket_echo:ro",
                         image, "/lib/systemd/systemd"], stdout=subprocess.DEVNULL, check=True)
         self._booted()
@@ -147,8 +148,6 @@ class Host(Container):
     def reboot(self) -> None:
         """Restart the host: /run is empty, and systemd starts what is enabled."""
         self.hang_up()
-        # On a busy machine, systemd may take seconds to end. Where docker's patience ends at the same moment, docker
-        # kills what it has just started.
         self._docker("restart", "--time", "60", self.name)
         self._booted()
 
