@@ -24,18 +24,19 @@ def settle(process: Any) -> None:
     """Have a program's process not end between two looks at it.
 
     AnsibleModule.run_command looks twice in a row, once its pipes are closed. Where the first look finds the process
-    alive and the second does not, it waits for the closed pipes, which takes a second. One that has closed its pipes
-    ends within moments, so each look lasts as long.
+    alive and the second does not, it waits for the closed pipes, which takes a second. So what a look has found holds
+    for a moment; after two that find it alive, run_command waits for its end.
     """
-    look = process.poll
+    look, alive_until = process.poll, 0.0
 
     def poll() -> int | None:
-        for _moment in range(20):
-            code: int | None = look()
-            if code is not None:
-                return code
-            time.sleep(0.0005)
-        return None
+        nonlocal alive_until
+        if time.monotonic() < alive_until:
+            return None
+        code: int | None = look()
+        if code is None:
+            alive_until = time.monotonic() + 0.05
+        return code
 
     process.poll = poll
 

@@ -128,7 +128,7 @@ def replaced(pid: int, code: re.Pattern[str]) -> bool:
 def masters(pid_file: str) -> list[int]:
     """Return the masters that run: the one in PID_FILE first, then any other, such as one that was exchanged."""
     pid = _named(pid_file)
-    # A file of before may have a number that a container's master has by now.
+    # The number in a stale pid file may be that of a container's master by now.
     first = [pid] if pid and is_master(pid) and not _contained(pid) else []
     parents = processes()
     titled = {one for one in parents if is_master(one)}
