@@ -1,4 +1,4 @@
-"""Generations on a file system where a folder cannot be renamed, as one of a container's image on overlayfs."""
+"""Which generations are kept, and with which modes; on overlayfs, the folder of an image cannot be renamed."""
 
 from __future__ import annotations
 
@@ -8,18 +8,63 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Generations
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import INTERIM, Generations
+
+
+def committed(folder: Path, *texts: bytes) -> Generations:
+    """Commit a generation with each of these TEXTS, one after the other."""
+    generations = Generations(str(folder / "nginx.conf"), str(folder / "edge"))
+    for number, text in enumerate(texts, 1):
+        name = f"{number:06}-000000000000"
+        main = f"include {folder}/edge/{name}/*.conf;".encode()
+        generations.stage(name, {"site.conf": text, "http.conf": b""}, main)
+        generations.commit(name)
+    return generations
+
+
+def kept(generations: Generations) -> list[int]:
+    """Return the numbers of the generations that are there."""
+    return [int(name.partition("-")[0]) for name in generations.all()]
+
+
+def test_the_newest_texts_are_kept_and_what_runs_or_is_only_a_repetition_takes_no_place(tmp_path: Path) -> None:
+    generations = committed(tmp_path, b"1", b"2", b"3", b"4", b"4", b"6")
+    running = generations.all()[0]
+    generations.prune(3, running)
+    assert kept(generations) == [1, 3, 5, 6]
+    generations.prune(3, None)
+    assert kept(generations) == [3, 5, 6]
+    generations.prune(1, None)
+    assert kept(generations) == [6]
+
+
+def test_an_interim_generation_is_removed_unless_it_runs(tmp_path: Path) -> None:
+    generations = committed(tmp_path, b"1", b"2", b"3")
+    Path(generations.path(generations.all()[1]), INTERIM).touch()
+    generations.prune(3, generations.all()[1])
+    assert kept(generations) == [1, 2, 3]
+    generations.prune(3, None)
+    assert kept(generations) == [1, 3]
+
+
+def test_modes_count_where_somebody_else_could_read(tmp_path: Path) -> None:
+    generations = committed(tmp_path, b"1", b"2")
+    earlier, current = (generations.path(name) for name in generations.all())
+    assert generations.wrong_modes() == {}
+    for folder in (earlier, current):
+        os.chmod(f"{folder}/site.conf", 0o644)
+    # Nobody but root enters the folder of the earlier one.
+    assert generations.wrong_modes() == {f"{current}/site.conf": 0o600}
+    os.chmod(earlier, 0o755)
+    os.chmod(generations.main, 0o600)
+    assert generations.wrong_modes() == {
+        f"{current}/site.conf": 0o600, earlier: 0o700, f"{earlier}/site.conf": 0o600, generations.main: 0o644}
 
 
 @pytest.fixture(name="baked")
 def baked_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generations:
     """Give two generations whose folders cannot be renamed."""
-    generations = Generations(str(tmp_path / "nginx.conf"), str(tmp_path / "edge"))
-    for number in (1, 2):
-        name = f"00000{number}-000000000000"
-        main = f"include {tmp_path}/edge/{name}/*.conf;".encode()
-        generations.stage(name, {"site.conf": b"# %d" % number, "http.conf": b""}, main)
-        generations.commit(name)
+    generations = committed(tmp_path, b"1", b"2")
     rename = os.rename
 
     def refuse(path: str, to: str) -> None:
