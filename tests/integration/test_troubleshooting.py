@@ -8,7 +8,6 @@ import http.client
 import json
 import re
 import socket
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -22,6 +21,7 @@ from tests.support.backends import PLAIN, SWITCHED, Backend, engineio_server, te
 from tests.support.client import Answer, Client, fields, get, head_of
 from tests.support.container import CHECKOUT
 from tests.support.edge import Edge
+from tests.support.http2 import unverified
 from tests.support.ports import free_port
 from tests.support.releases import NEWEST
 from tests.support.served import UPGRADE, Served
@@ -153,7 +153,9 @@ def test_a_site_with_tls_opens_no_socket_without(setup: Setup) -> None:
 @symptom("400 from nginx itself")
 def test_nginx_refuses_dots_and_other_upgrades(setup: Setup) -> None:
     setup.start({"path": "/socket"}, site={"other_upgrades": "reject"})
-    assert setup.handshake("/x/../socket").status == setup.get("/socket", ("Upgrade", "h2c")).status == 400
+    for path in ("/x/../socket", "/socket#top"):
+        assert setup.handshake(path).status == 400
+    assert setup.get("/socket", ("Upgrade", "h2c")).status == 400
     assert setup.handshake("/socket").status == 101
 
 
@@ -161,6 +163,8 @@ def test_nginx_refuses_dots_and_other_upgrades(setup: Setup) -> None:
 def test_a_guard_holds_for_a_socket_too(setup: Setup) -> None:
     setup.start({"path": "/", "extra_config": "deny all;"})
     assert setup.handshake("/socket").status == 403
+    setup.start({"path": "/", "extra_config": "auth_basic private; auth_basic_user_file /etc/nginx/nobody;"})
+    assert setup.handshake("/socket").status == setup.get("/").status == 401
 
 
 @symptom("404")
@@ -246,6 +250,11 @@ def test_the_head_of_an_answer_needs_room(setup: Setup) -> None:
 @symptom("503 from nginx itself")
 def test_an_upstream_without_servers_and_maintenance_are_503(setup: Setup) -> None:
     setup.start({"path": "/", "maintenance": True})
+    assert setup.handshake("/socket").status == 503
+    setup.start()
+    assert setup.handshake("/socket").status == 101
+    setup.serve({"server_names": ["a"], "upstream": "none"}, upstreams=[
+        {"name": "none", "servers": [], "allow_empty": True}])
     assert setup.handshake("/socket").status == 503
 
 
@@ -341,10 +350,8 @@ def test_large_cookies_and_addresses_need_room(setup: Setup) -> None:
 def test_a_stream_that_says_nothing_of_itself_is_held_back(setup: Setup) -> None:
     def seconds(**keys: Any) -> float:
         setup.start({"path": "/", **keys}, site={"tls": {"self_signed": True, "redirect": False, "http2": False}})
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         began = time.monotonic()
-        with Client(setup.address) as client, context.wrap_socket(client.socket, server_hostname="a") as client.socket:
+        with Client(setup.address) as client, unverified(client.socket, "a", "http/1.1") as client.socket:
             client.send("a", "/events")
             head_of(client.socket)
             client.socket.recv(1)

@@ -40,9 +40,9 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def unverified(connection: socket.socket, name: str) -> ssl.SSLSocket:
-    """Agree on HTTP/2 with a server, whatever certificate it shows."""
+def unverified(connection: socket.socket, name: str, protocol: str = "h2") -> ssl.SSLSocket:
+    """Agree on a PROTOCOL with a server, whatever certificate it shows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols([protocol])
     return context.wrap_socket(connection, server_hostname=name)
