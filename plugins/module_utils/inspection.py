@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives, switched_on
+from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives, switched
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
 
 # Words of a listen directive with which nginx counts as set what others must not set again.
@@ -59,7 +59,7 @@ def configuration(folder: str) -> dict[str, Any]:
         for path in filter(os.path.isfile, (os.path.join(parent, name) for name in sorted(files))):
             with contextlib.suppress(OSError), open(path, "rb") as file:
                 text = file.read().decode(errors="surrogateescape")
-                underscores = underscores or switched_on(text, "underscores_in_headers")
+                underscores = underscores or switched(text, "underscores_in_headers", "on")
                 for socket_, directive in () if _is_aside(path) else listen_options(path, text):
                     options.setdefault(socket_, directive)
     return {"underscores_in_headers": underscores, "listen_options": options}

@@ -75,12 +75,12 @@ def directives(text: str) -> Iterator[Directive]:
         raise Unreadable(f"ends in the middle of a {'directive' if words else 'block'}")
 
 
-def switched_on(text: str, name: str) -> bool:
-    """Tell whether a directive of this NAME in a TEXT says on; of a text that nginx refuses, whether it may."""
+def switched(text: str, name: str, state: str) -> bool:
+    """Tell whether a directive of this NAME in a TEXT is "on" or "off"; or, in one that nginx refuses, may."""
     if name not in text:
         return False
     try:
-        return any([word.lower() for word in one.words] == [name, "on"] for one in directives(text))
+        return any([word.lower() for word in one.words] == [name, state] for one in directives(text))
     except Unreadable:
         return True
 

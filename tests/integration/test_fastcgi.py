@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.client import Answer, Client, get
 from tests.support.edge import Edge
+from tests.support.http2 import unverified
 from tests.support.ports import free_address
 from tests.support.releases import EVERY
 from tests.support.served import UPGRADE, Served
@@ -24,6 +25,8 @@ INDEX = """<?php
 header('Content-Type: application/json');
 header('X-Frame-Options: ALLOWALL');
 usleep(1000 * (int) ($_GET['wait'] ?? 0));
+if (isset($_GET['accel'])) header('X-Accel-Redirect: ' . $_GET['accel']);
+if (isset($_GET['large'])) header('X-Large: ' . str_repeat('x', (int) $_GET['large']));
 $told = json_encode(['release' => __FILE__, 'server' => $_SERVER, 'get' => $_GET,
                      'body' => strlen(file_get_contents('php://input'))]);
 header('Content-Length: ' . strlen($told));
@@ -210,10 +213,72 @@ def test_a_guard_in_free_text_holds_for_files_and_the_program(setup: Setup) -> N
 
 @EVERY
 def test_an_if_in_free_text_shows_no_program(setup: Setup) -> None:
-    setup.start(extra_config="if ($arg_debug) { set $x 1; }")
+    setup.start(extra_config="if ($arg_debug) { rewrite ^/old /new; }")
     for path in ("uploads/x.php", "index.php", "admin/tool.php"):
         assert b"<?php" not in setup.get(f"/{path}?debug=1").body
     assert setup.told("/index.php?debug=1")["get"] == {"debug": "1"}
+
+
+@EVERY
+def test_a_path_that_comes_from_nginx_itself_runs_no_upload(setup: Setup) -> None:
+    setup.start(site={"extra_config": "error_page 410 /uploads/x.php;\nrewrite ^/jump$ /uploads/x.php last;\n"
+                                      "location = /gone { return 410; }"})
+    for path in ("/gone", "/jump", "/?accel=/uploads/x.php", "/?accel=/uploads/x.php74", "/?accel=/uploads/x.phtml"):
+        assert b"owned" not in setup.get(path).body, path
+    # The same way leads to files.
+    assert setup.get("/?accel=/app.css").body == b"a style"
+
+
+@EVERY
+def test_a_body_without_a_length_comes_whole(setup: Setup) -> None:
+    setup.start()
+    with closing(http.client.HTTPConnection(setup.address, timeout=30)) as connection:
+        connection.request("POST", "/", iter([b"x" * 70000] * 3), {"Host": "a"}, encode_chunked=True)
+        told = json.loads(connection.getresponse().read())
+    assert (told["body"], told["server"]["CONTENT_LENGTH"]) == (210000, "210000")
+
+
+def test_two_programs_of_one_site_have_their_own_parameters(setup: Setup) -> None:
+    setup.serve({"server_names": ["a"], "locations": [
+        {"path": "/", "fastcgi": {"server": SOCKET, "root": PUBLIC}, "request_headers": {"X-Own": "one"}},
+        {"path": "/admin/", "fastcgi": {"server": setup.php, "root": "/srv/laravel/1/public",
+                                        "script": "admin/tool.php"}}]}, site_defaults={"listen": [setup.address]})
+    first, second = (setup.told(path)["server"] for path in ("/x", "/admin/x"))
+    assert (first["SCRIPT_NAME"], second["SCRIPT_NAME"]) == ("/index.php", "/admin/tool.php")
+    assert first["HTTP_X_OWN"] == "one" and "HTTP_X_OWN" not in second
+    assert b"<?php" not in setup.get("/admin/tool.php").body
+
+
+def test_the_head_of_an_answer_has_the_room_that_is_set(setup: Setup) -> None:
+    setup.start()
+    assert setup.get("/?large=20000").status == 502
+    setup.start(buffer_size="32k", buffers=4)
+    assert setup.get("/?large=20000").status == 200
+
+
+def test_php_is_under_maintenance_with_all_else(setup: Setup) -> None:
+    setup.start(maintenance=True)
+    assert {setup.get(path).status for path in ("/", "/app.css", "/index.php")} == {503}
+
+
+@EVERY
+def test_php_knows_of_the_edges_own_tls(setup: Setup) -> None:
+    setup.start(site={"tls": {"self_signed": True, "redirect": False}})
+    with Client(setup.address) as client, unverified(client.socket, "a", "http/1.1") as client.socket:
+        told = json.loads(client.ask("a", "/").body)["server"]
+    assert [told[name] for name in ("HTTPS", "REQUEST_SCHEME", "HTTP_X_FORWARDED_PROTO")] == ["on", "https", "https"]
+
+
+@EVERY
+def test_php_is_served_beside_a_main_file_of_others(setup: Setup) -> None:
+    setup.start()
+    model = setup.edge.compiled({"nginx_conf": "drop_in", "upstreams": [], "sites": [
+        {"server_names": ["a"], "listen": [setup.address], "locations": [
+            {"path": "/", "fastcgi": {"server": SOCKET, "root": PUBLIC}}]}]})
+    setup.edge.stop()
+    setup.edge.start_model(model)
+    assert setup.told("/x")["server"]["SCRIPT_NAME"] == "/index.php"
+    assert b"owned" not in setup.get("/uploads/x.php").body
 
 
 @EVERY

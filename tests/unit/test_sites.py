@@ -142,6 +142,8 @@ def located(**location: Any) -> dict[str, Any]:
          "is longer than 46 characters, which is all that nginx's FastCGI"),
         ({}, {"extra_config": "fastcgi_param SCRIPT_FILENAME $document_root$uri;"},
          ".extra_config: fastcgi_param SCRIPT_FILENAME would be sent beside the role's own"),
+        ({}, {"extra_config": "if ($a) { set $b 1; } if ($c) { return 403; } if ($d) { rewrite ^ /e last; }"},
+         '.extra_config: an "if" without "return" or "rewrite" has nginx leave try_files out'),
         ({}, {"extra_config": "location /x { return 404; }"},
          ".extra_config: nginx allows location in no named location, and the program has one, with this text")]),
     ({"root": "/srv", "live_read_timeout": 5}, ".live_read_timeout: this goes with upstream, and here is root"),
@@ -154,6 +156,25 @@ def test_a_mistake_in_a_location_is_told_once_with_its_place(location: dict[str,
     found = problems(located(**location))
     assert len(found) == 1, found
     assert found[0].startswith("[0].locations[0]") and problem in found[0]
+
+
+def test_a_header_that_fastcgi_has_no_room_for_is_told_where_it_is_set() -> None:
+    long = {"X-" + "a" * 45: "b"}
+    php = {"path": "/", "fastcgi": {"server": "127.0.0.1:9000", "root": "/srv"}}
+    assert problems({"server_names": ["a"], "request_headers": long, "locations": [php]})[0].startswith(
+        "[0].request_headers: ")
+    assert problems({"server_names": ["a"], "locations": [php]}, site_defaults={"request_headers": long})[0].startswith(
+        "websocket_proxy_site_defaults.request_headers: ")
+
+
+def test_php_is_not_served_where_clients_may_send_dots_in_names_of_headers() -> None:
+    php = {"path": "/", "fastcgi": {"server": "127.0.0.1:9000", "root": "/srv"}}
+    text = "ignore_invalid_headers off;"
+    site = {"server_names": ["a"], "locations": [php]}
+    for found in (problems({**site, "extra_config": text}), problems(site, extra_config=text),
+                  problems(site, {"server_names": ["b"], "upstream": "u", "extra_config": text})):
+        assert len(found) == 1 and found[0].startswith("[0]: with ignore_invalid_headers off")
+    assert compiled({"server_names": ["a"], "extra_config": text, "locations": [{"path": "/", "root": "/srv"}]})
 
 
 @pytest.mark.parametrize("text", [

@@ -7,11 +7,13 @@ Source: RFC 3875 4.1, and the parameters that Debian's nginx has for php-fpm.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.wsedge.nginx.plugins.module_utils.language import directives as directives_of
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import FastCgi, Location, Site
 
 # Keys for backends that FastCGI has as well, by nginx's name of their directives without its module's.
@@ -56,6 +58,20 @@ def program(options: Mapping[str, Any], scheme: tuple[str, str], request: Mappin
         *(["fastcgi_hide_header", name] for name in hidden),
         *([f"fastcgi_{name}", *words] for (directive, *words) in directives
           if (name := directive.removeprefix("proxy_")) in _DIRECTIVES)])
+
+
+def conflicts(text: str, program: FastCgi) -> Iterator[str]:
+    """Give the reasons for which a free TEXT cannot stand in the location of a PROGRAM."""
+    own = {words[1] for words in program.directives if words[0] == "fastcgi_param"}
+    found = list(directives_of(text))
+    for index, directive in enumerate(found):
+        if directive.words[0] == "fastcgi_param" and own.intersection(directive.words[1:2]):
+            yield (f"fastcgi_param {directive.words[1]} would be sent beside the role's own, and PHP takes the last; "
+                   "see fastcgi and request_headers")
+        inside = itertools.takewhile(lambda one: one.depth > directive.depth, found[index + 1:])  # noqa: B023
+        if directive.words[0] == "if" and not any(one.words[0] in ("return", "rewrite") for one in inside):
+            yield ('an "if" without "return" or "rewrite" has nginx leave try_files out, and what no file has would be '
+                   "404; put it into the site's extra_config")
 
 
 def _cgi(name: str) -> str:

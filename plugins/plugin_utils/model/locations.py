@@ -158,6 +158,7 @@ class Locations:
         self.used: set[str] = set()
         self._upstream = _upstream_of(upstreams)
         self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
+        self._layers = layers
         self._request = [{**_EDGE_HEADERS, **forwarded, **own[0]}, *(headers.read_headers(
             place["request_headers"], given.get("request_headers"), headers.REQUEST) for place, given in layers)]
         self._response = [own[1], *(headers.read_headers(
@@ -389,7 +390,6 @@ class Locations:
             hidden_headers=hidden, redirects=redirects, cookie_path=prefix.cookie_path() if prefix else None,
             directives=[*_connections(upstream), *directives], params="")
 
-
     def _program(self, place: Place, given: Mapping[str, Any], values: Mapping[str, Any],
                  hidden: list[str]) -> FastCgi | None:
         options = read_keys(place["fastcgi"], FASTCGI, given["fastcgi"])
@@ -398,17 +398,16 @@ class Locations:
         request = self._told(place, given)
         for name in request:
             if len(name) > fastcgi.LONGEST_HEADER:
-                place["request_headers"].refuse(
+                holder = next((at for at, layer in reversed([*self._layers, (place, given)])
+                               if name in (layer.get("request_headers") or {})), place)
+                holder["request_headers"].refuse(
                     f"{shown(name)} is longer than {fastcgi.LONGEST_HEADER} characters, which is all that nginx's "
                     "FastCGI has room for; set it on locations with an upstream only")
         scheme = _scheme(request) or "$scheme"
         found = fastcgi.program(with_defaults(FASTCGI, options), (scheme, self._hosts.secure(scheme)),
                                 {"Host": self._host(values, request), **request}, hidden, _directives(values))
-        own = {words[1] for words in found.directives if words[0] == "fastcgi_param"}
-        for directive in config_values.all_directives(given.get("extra_config") or ""):
-            if directive[0] == "fastcgi_param" and own.intersection(directive[1:2]):
-                place["extra_config"].refuse(f"fastcgi_param {directive[1]} would be sent beside the role's own, and "
-                                             "PHP takes the last; see fastcgi and request_headers")
+        for reason in fastcgi.conflicts(given.get("extra_config") or "", found):
+            place["extra_config"].refuse(reason)
         return found
 
 

@@ -125,9 +125,11 @@ class Sites:
                 del given["listen"]
                 break
         self._defaults = defaults_place, given
-        self._underscores = self._host.underscores or any(
-            isinstance(one, Mapping) and config_values.takes_underscores(one.get("extra_config"))
-            for one in [{"extra_config": self._free_text}, *(raw if isinstance(raw, list) else [])])
+        # nginx may read headers by what another site on the socket sets.
+        texts = [self._free_text, *(one.get("extra_config") for one in (raw if isinstance(raw, list) else [])
+                                    if isinstance(one, Mapping))]
+        self._underscores = self._host.underscores or any(map(config_values.takes_underscores, texts))
+        self._dots = any(map(config_values.takes_dots, texts))
         self._identities = any(isinstance(one, Mapping) and isinstance(one.get("tls"), Mapping)
                                and one["tls"].get("client_certificate")
                                for one in [given, *(raw if isinstance(raw, list) else [])])
@@ -303,6 +305,9 @@ class Sites:
         for where, item in given.place["locations"].items(listed, "locations"):
             compiled += compiler.location(where, item)
         self.used |= compiler.used
+        if self._dots and any(one.program for one in compiled):
+            given.place.refuse("with ignore_invalid_headers off in an extra_config, a client can send X.Forwarded.For, "
+                               "which PHP reads as X-Forwarded-For, so fastcgi does not go with it")
         return compiled + compiler.for_other_paths(given.place)
 
     @staticmethod

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives, switched_on
+from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives, switched
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values import check_lines, text
 
@@ -31,7 +31,12 @@ def free_text(value: object) -> str:
 
 def takes_underscores(text: object) -> bool:
     """Tell whether a free_text may have nginx take underscores in the names of headers."""
-    return isinstance(text, str) and switched_on(text, "underscores_in_headers")
+    return isinstance(text, str) and switched(text, "underscores_in_headers", "on")
+
+
+def takes_dots(text: object) -> bool:
+    """Tell whether a free_text may have nginx take dots in the names of headers."""
+    return isinstance(text, str) and switched(text, "ignore_invalid_headers", "off")
 
 
 def all_directives(text: str) -> Iterator[list[str]]:
