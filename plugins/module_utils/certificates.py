@@ -171,12 +171,26 @@ def to_issue(one: dict[str, Any]) -> str:
     return ""
 
 
+def dates(certificate: str) -> tuple[float, float]:
+    """Return when the first certificate of a file becomes valid and when it expires, in seconds since 1970.
+
+    :raises ssl.SSLError: there is none
+    """
+    found = decoded(certificate)
+    return _date(found["notBefore"]), _date(found["notAfter"])
+
+
+def days_of_warning(begin: float, end: float, warn_days: int) -> float:
+    """Return how many days before its end a certificate is warned of: no more than the last third of its life."""
+    return min(warn_days, (end - begin) / _DAY / 3)
+
+
 def warning_of(certificate: str, warn_days: int) -> str | None:
     """Return how near the end of a certificate is, when it is near."""
     found = decoded(certificate)
-    end = _date(found["notAfter"])
+    begin, end = dates(certificate)
     left = (end - time.time()) / _DAY
-    if left < 0 or left > min(warn_days, (end - _date(found["notBefore"])) / _DAY / 3):
+    if left < 0 or left > days_of_warning(begin, end, warn_days):
         return None
     return f"{certificate} is over in {int(left)} days, on {found['notAfter']}"
 

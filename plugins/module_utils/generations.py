@@ -215,6 +215,11 @@ class Generations:
         return sorted({words[1][5:] for words in self._newest(b"unix:")
                        if words[0] == "listen" and words[1].startswith("unix:")})
 
+    def certificates(self) -> list[str]:
+        """Return the paths of the certificates that they show to clients and to backends."""
+        return sorted({words[1] for words in self._newest(b"ssl_certificate")
+                       if words[0] in ("ssl_certificate", "proxy_ssl_certificate") and "$" not in words[1]})
+
     def logs_and_caches(self) -> list[str]:
         """Return the paths of files and folders that nginx makes for these generations where they are missing."""
         return sorted({words[1] for words in self._newest(b"_log", b"_path")

@@ -94,6 +94,22 @@ def _socket(address: str) -> str:
     return port if host in ("", "*", "0.0.0.0") else address
 
 
+# Scripts in logrotate's files, and what stands in braces.
+_SCRIPT = re.compile(r"^\s*(?:prerotate|postrotate|preremove|firstaction|lastaction)\b.*?^\s*endscript\b", re.M | re.S)
+_COMMENT = re.compile(r"^\s*#.*", re.M)
+
+
+def rotated_logs(folder: str) -> dict[str, str]:
+    """Return the patterns of the logs that files in logrotate's FOLDER rotate, each with its file."""
+    found: dict[str, str] = {}
+    for path in (os.path.join(folder, name) for name in entries(folder)):
+        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+            outside = re.sub(r"\{[^}]*\}", "\n", _COMMENT.sub("", _SCRIPT.sub("", file.read())))
+            for quoted, bare in re.findall(r'"(/[^"]*)"|(?<!\S)(/\S+)', outside):
+                found.setdefault(quoted or bare, path)
+    return found
+
+
 def sha256(path: str) -> str:
     """Return the checksum of a regular file of root's with mode 0644, a program's 0755, and nothing for any other."""
     try:
@@ -168,6 +184,7 @@ def inspect(params: dict[str, Any], run: Run) -> dict[str, Any]:
         "files": {path: sha256(path) for path in params["files"]},
         "folders": {folder: entries(folder) for folder in params["folders"]},
         **configuration("/etc/nginx"),
+        "rotated_logs": rotated_logs("/etc/logrotate.d"),
         "ipv6": can_open_ipv6(),
         "addresses": {address: has_address(address) for address in params["addresses"]},
         "local_ports": local_ports(),

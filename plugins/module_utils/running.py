@@ -247,6 +247,11 @@ def holders(port: int) -> set[int]:
     return {pid for pid in processes() if inodes & _links(pid)} if inodes else set()
 
 
+def open_files(pid: int) -> set[str]:
+    """Return the paths of the files that a process has open; nothing where that cannot be read."""
+    return {link for link in _links(pid) if link.startswith("/")}
+
+
 def _links(pid: int) -> set[str]:
     """Return what the open files of a process are; nothing where that cannot be read."""
     found = set()

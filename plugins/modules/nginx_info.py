@@ -127,6 +127,11 @@ listen_options:
   type: dict
   returned: success
   sample: {"[::]:443": "/etc/nginx/conf.d/shop.conf: listen [::]:443 ssl ipv6only=on"}
+rotated_logs:
+  description: The patterns of logs that files in C(/etc/logrotate.d) rotate, each with its file.
+  type: dict
+  returned: success
+  sample: {"/var/log/nginx/*.log": "/etc/logrotate.d/nginx"}
 packages:
   description: For each of O(packages) whether it is installed and configured.
   type: dict

@@ -126,10 +126,15 @@ ordinary_upgrades:
   description: Whether those files are to be removed.
   type: bool
   returned: success
-unit_files:
-  description: Files of systemd's that are to be written.
+service_files:
+  description: Files of systemd's and logrotate's that are to be written.
   type: list
   elements: dict
+  returned: success
+unwanted_service_files:
+  description: Those that are to be removed.
+  type: list
+  elements: str
   returned: success
 lineages:
   description: The certificates of the role that certbot keeps.

@@ -12,7 +12,8 @@ author: wsedge contributors (@wsedge)
 description:
   - Writes C(/usr/local/sbin/websocket_proxy_reload). Without arguments it reloads nginx and proves that it runs, for
     certbot; with C(exchange) it exchanges nginx's binary after an upgrade, for dpkg and needrestart; with
-    C(clear-sockets) it removes unix sockets that nginx has left behind, before systemd starts it.
+    C(clear-sockets) it removes unix sockets that nginx has left behind, before systemd starts it; with C(reopen-logs)
+    it has nginx open rotated logs anew, for logrotate; with C(certificates) it tells when each certificate expires.
   - This is a step of the role.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes

@@ -14,7 +14,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.layout import C
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import (
     APT_FILES,
-    UNIT_FILES,
+    SERVICE_FILES,
     UPGRADE_FILES,
     HostFiles,
 )
@@ -32,9 +32,9 @@ def asked(variables: Mapping[str, Any]) -> dict[str, Any]:
     package = variables.get("websocket_proxy_package")
     return {
         "package": package if isinstance(package, str) else "nginx",
-        "files": [*UNIT_FILES, *APT_FILES, *UPGRADE_FILES, PROGRAM],
+        "files": [*SERVICE_FILES, *APT_FILES, *UPGRADE_FILES, PROGRAM],
         "folders": [LINEAGES, CERTIFICATES_FOLDER, SERVED, OLD_LIBRARY],
-        "packages": ["openssl", "certbot", "ca-certificates"],
+        "packages": ["openssl", "certbot", "ca-certificates", "logrotate"],
         "addresses": [address for one in bound if isinstance(one, list) for address in one if isinstance(address, str)],
     }
 
@@ -52,8 +52,9 @@ class File:
 class Steps:
     """What is needed of the steps.
 
-    ``apt_files``, ``unit_files`` and ``upgrade_files`` are to be written, ``unwanted_files`` removed, and
-    ``ordinary_upgrades`` tells that what makes upgrades seamless is. ``packages`` are to be installed besides nginx's.
+    ``apt_files``, ``service_files`` and ``upgrade_files`` are to be written, ``unwanted_files`` and
+    ``unwanted_service_files`` removed, and ``ordinary_upgrades`` tells that what makes upgrades seamless is.
+    ``packages`` are to be installed besides nginx's.
     ``lineages`` are the certificates that certbot keeps for the role.
     """
 
@@ -64,7 +65,8 @@ class Steps:
     certificates: bool
     program: bool
     service: bool
-    unit_files: list[File]
+    service_files: list[File]
+    unwanted_service_files: list[str]
     upgrade_files: list[File]
     ordinary_upgrades: bool
     lineages: list[str]
@@ -74,8 +76,9 @@ def needed(model: Model, host: Mapping[str, Any], files: HostFiles) -> Steps:
     """Return what a HOST, as nginx_info describes it, needs."""
     apt_files = _different(files.apt, host)
     unwanted = [path for path in APT_FILES if path not in files.apt and host["files"][path]]
+    unrotated = [path for path in SERVICE_FILES if path not in files.service and host["files"][path]]
     packages = [name for name in model.packages if not host["packages"][name]]
-    unit_files, upgrade_files = _different(files.unit, host), _different(files.upgrades, host)
+    service_files, upgrade_files = _different(files.service, host), _different(files.upgrades, host)
     # The policy may be another's, but these are the role's.
     ordinary = not files.upgrades and any(host["files"][path] for path in UPGRADE_FILES[1:])
     lineages = [name for name in host["folders"][LINEAGES] if name.startswith("websocket_proxy_")]
@@ -85,10 +88,10 @@ def needed(model: Model, host: Mapping[str, Any], files: HostFiles) -> Steps:
         # Those that no site has any more are removed.
         certificates=bool(model.certificates or host["folders"][CERTIFICATES_FOLDER] or lineages),
         program=host["files"][PROGRAM] != _sha256(program(model)) or bool(host["folders"][OLD_LIBRARY]),
-        service=bool(unit_files or upgrade_files) or ordinary or host["stale"] or not (
+        service=bool(service_files or unrotated or upgrade_files) or ordinary or host["stale"] or not (
             host["enabled"] and host["active"]),
-        unit_files=unit_files, upgrade_files=upgrade_files, ordinary_upgrades=ordinary,
-        lineages=lineages)
+        service_files=service_files, unwanted_service_files=unrotated, upgrade_files=upgrade_files,
+        ordinary_upgrades=ordinary, lineages=lineages)
 
 
 def _different(texts: Mapping[str, str], host: Mapping[str, Any]) -> list[File]:

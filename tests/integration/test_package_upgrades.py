@@ -10,12 +10,10 @@ import pytest
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import DIVERTED_POLICY, host_files
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.program import PROGRAM
 from tests.support.client import get
-from tests.support.compiling import RENDERER, compiled
 from tests.support.crowd import Crowd
-from tests.support.host import Host, site
+from tests.support.host import POLICY, Host, site
 from tests.support.pki import Authority
 from tests.support.releases import NEWEST, RELEASES
 from tests.support.soak import broad
@@ -24,7 +22,6 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.releases(*RELEASES)
 EVERY_NAME = {"port": 8091, "default_server": True}
 SOCKETS = broad(100, 300)
-POLICY = "/usr/sbin/policy-rc.d"
 # Makes packages of a newer version from those that are installed; CHANGE makes their binary another one.
 NEWER = """set -e
 rm -rf /root/newer; mkdir -p /root/newer; cd /root/newer
@@ -62,14 +59,11 @@ def newer(host: Host, number: int, change: str = ANOTHER) -> None:
 @pytest.fixture(name="upgraded")
 def upgraded_(host: Host) -> Iterator[Host]:
     """Give a host on which upgrades are seamless, as the role sets it up; what was upgraded is put back."""
-    texts = host_files(compiled(site(EVERY_NAME)), RENDERER).upgrades
-    host.shell(f"dpkg-divert --quiet --local --rename --divert {DIVERTED_POLICY} --add {POLICY}")
-    host.write(texts)
-    host.shell("".join(f"chmod {'755' if text.startswith('#!') else '644'} {path}\n" for path, text in texts.items()))
+    host.upgrade_seamlessly()
     yield host
-    host.shell(f"systemctl stop nginx; rm -f {' '.join(texts)}; dpkg-divert --quiet --rename --remove {POLICY}; "
-               "if [ -d /root/packages ]; then dpkg --force-all -i /root/packages/*.deb > /dev/null 2>&1; "
-               "systemctl stop nginx; fi")
+    host.upgrade_ordinarily()
+    host.shell("systemctl stop nginx; if [ -d /root/packages ]; then "
+               "dpkg --force-all -i /root/packages/*.deb > /dev/null 2>&1; systemctl stop nginx; fi")
 
 
 class Knocking(Thread):
@@ -260,14 +254,11 @@ def test_apt_and_needrestart_cut_no_socket(upgraded: Host) -> None:
 def test_another_policy_is_asked_and_comes_back(host: Host) -> None:
     host.write({POLICY: "#!/bin/sh\necho \"$@\" >> /root/asked\nexit 101\n"})
     host.shell(f"chmod 755 {POLICY}; rm -f /root/asked")
-    texts = host_files(compiled(site(EVERY_NAME)), RENDERER).upgrades
-    host.shell(f"dpkg-divert --quiet --local --rename --divert {DIVERTED_POLICY} --add {POLICY}")
-    host.write({POLICY: texts[POLICY]})
-    host.shell(f"chmod 755 {POLICY}")
+    host.upgrade_seamlessly()
     for words, code in (("nginx restart", 101), ("--quiet nginx upgrade 5", 101), ("nginx.service restart", 101),
                         ("cron start", 101), ("--quiet cron restart", 101)):
         assert host.run(f"{POLICY} {words}")[0] == code
     assert host.shell("cat /root/asked") == "cron start\n--quiet cron restart\n"
-    host.shell(f"rm {POLICY}; dpkg-divert --quiet --rename --remove {POLICY}")
+    host.upgrade_ordinarily()
     assert "/root/asked" in host.shell(f"cat {POLICY}")
     host.shell(f"rm {POLICY}")

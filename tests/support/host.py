@@ -16,7 +16,11 @@ from ansible_collections.wsedge.nginx.plugins.action.websocket_proxy_config impo
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import MARKER
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.layout import FOLDER, LAYOUTS
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.files import rendered
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import host_files
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import (
+    DIVERTED_POLICY,
+    UPGRADE_FILES,
+    host_files,
+)
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.program import PROGRAM, program
 
 from .compiling import RENDERER, compiled
@@ -25,6 +29,7 @@ from .waiting import wait_until
 
 SOCKET = "/run/websocket_proxy/nginx.sock"
 ECHO = "127.0.0.1:3000"
+POLICY = "/usr/sbin/policy-rc.d"
 
 # What systemd needs in an unprivileged container; with SYS_PTRACE root may read which sockets a worker holds.
 SYSTEMD = ["--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--env", "container=docker",
@@ -112,7 +117,7 @@ class Host(Container):
     def _write_unit(self) -> None:
         """Write what the role writes beside nginx's configuration."""
         self.install_program()
-        self.write(host_files(compiled(site()), RENDERER).unit)
+        self.write(host_files(compiled(site()), RENDERER).service)
         self.shell("systemctl daemon-reload && systemctl enable --quiet nginx")
 
     def install_program(self) -> None:
@@ -122,6 +127,23 @@ class Host(Container):
             path.write_bytes(program(compiled(site())))
             path.chmod(0o755)
             self._docker("cp", str(path), f"{self.name}:{PROGRAM}")
+
+    def upgrade_seamlessly(self) -> None:
+        """Write what has upgrades of packages exchange nginx's binary."""
+        texts = host_files(compiled(site()), RENDERER).upgrades
+        self.shell(f"dpkg-divert --quiet --local --rename --divert {DIVERTED_POLICY} --add {POLICY}")
+        self.write(texts)
+        self.shell("".join(f"chmod {'755' if text.startswith('#!') else '644'} {path}\n"
+                           for path, text in texts.items()))
+
+    def upgrade_ordinarily(self) -> None:
+        """Take that back."""
+        self.shell(f"rm -f {' '.join(UPGRADE_FILES)}; dpkg-divert --quiet --rename --remove {POLICY}")
+
+    def exchange(self) -> str:
+        """Have nginx run another file of the same binary; return what the host program tells."""
+        self.shell("cp -p /usr/sbin/nginx /root/copy && mv /root/copy /usr/sbin/nginx")
+        return self.shell(f"{PROGRAM} exchange")
 
     def another(self) -> Host:
         """Give a second way to the same host, for two things at once."""
@@ -188,7 +210,7 @@ class Host(Container):
     def serve(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None) -> str:
         """Run the role, which is to succeed; return the generation that runs."""
         run = self.apply(variables, files)
-        assert not run.error
+        assert not run.error, run.error
         assert self.answer() == run.config["generation"]
         return run.config["generation"]
 

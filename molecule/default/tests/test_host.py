@@ -76,6 +76,12 @@ def test_the_unit_allows_as_many_open_files_as_nginx_wants(host: Host) -> None:
     assert host.check_output("systemctl show nginx -p NeedDaemonReload --value") == "no"
 
 
+def test_certificates_are_looked_at_every_day(host: Host) -> None:
+    timer = host.service("websocket_proxy_certificates.timer")
+    assert timer.is_running and timer.is_enabled
+    assert host.run("systemctl start websocket_proxy_certificates").rc == 0
+
+
 def test_nothing_is_left_of_the_test_of_the_configuration(host: Host) -> None:
     assert host.check_output("find /etc/nginx -name '.*'") == ""
     assert len(host.check_output("ls -d /etc/nginx/websocket_proxy/0*").split()) == 1

@@ -16,6 +16,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.hash_sizes impo
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.locations import LOG_FORMAT
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.logs import to_rotate
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     AptRepository,
     ExtraConfig,
@@ -101,6 +102,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     logs = LOG_FORMAT in free_text or any(
         LOG_FORMAT in (way.access_log or ()) for site in compiled for one in site.locations for way in (one, one.live)
         if way)
+    rotated_logs = to_rotate(compiled, free_text, host.rotated_logs)
     fastcgi_params, compiled = fastcgi.shared(compiled)
     del scalars["other_upgrades"], scalars["allow_no_sites"]
     return Model(**scalars, apt_repository=repository, server_names_hash_bucket_size=bucket_size(names),
@@ -112,8 +114,9 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                  https=sites.hosts.https, fastcgi_params=fastcgi_params,
                  proxy_params=sites.proxy_params.all, live_params=sites.proxy_params.live, refusing=refusing,
                  sites=compiled,
-                 certificates=sites.certificates.all, secrets=secrets,
-                 references=_references(groups, compiled, refusing), packages=_packages(groups, sites),
+                 certificates=sites.certificates.all, secrets=secrets, rotated_logs=rotated_logs,
+                 references=_references(groups, compiled, refusing),
+                 packages=[*_packages(groups, sites), *(["logrotate"] if rotated_logs else [])],
                  extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None,
                  warnings=list(dict.fromkeys(hidden(warning, secrets) for warning in warnings)))
 

@@ -11,6 +11,9 @@ from typing import Any
 
 LINEAGES = "/etc/letsencrypt/live"
 
+# The role's own rule for logrotate.
+ROTATION = "/etc/logrotate.d/websocket_proxy"
+
 # The configuration that nginx was last seen to run.
 SERVED = "/etc/nginx/websocket_proxy/proved"
 
@@ -24,7 +27,8 @@ class Host:
     ``openssl_version`` is that of nginx's, empty where it is not known. ``lineages`` are the certificates that certbot
     keeps, each in a folder of that name in LINEAGES. ``underscores`` tells that a file of the host's own may have nginx
     take underscores in the names of headers. ``listen_options`` has the sockets to which such files give options, each
-    with the file and what it says. ``sites`` are the names of those that the role has it serve.
+    with the file and what it says. ``rotated_logs`` are patterns of logs that others rotate. ``sites`` are the names of
+    those that the role has it serve.
     """
 
     ipv6: bool = False
@@ -35,6 +39,7 @@ class Host:
     lineages: frozenset[str] = frozenset()
     underscores: bool = False
     listen_options: Mapping[str, str] = field(default_factory=dict)
+    rotated_logs: frozenset[str] = frozenset()
     sites: frozenset[str] = frozenset()
 
     @classmethod
@@ -45,6 +50,8 @@ class Host:
                    openssl_version=_numbers(found.get("openssl_version")),
                    underscores=found.get("underscores_in_headers", False),
                    listen_options=found.get("listen_options") or {},
+                   rotated_logs=frozenset(pattern for pattern, path in (found.get("rotated_logs") or {}).items()
+                                          if path != ROTATION),
                    lineages=frozenset(folders.get(LINEAGES, ())),
                    sites=frozenset(site[1] for name in folders.get(SERVED, ())
                                    if (site := re.fullmatch(r"site-(.+)\.conf", name))),

@@ -371,6 +371,7 @@ class Model(Settings):
     """The whole edge of one host; ``warnings`` are for the person who runs the role, each with its place.
 
     ``secrets`` are texts that came out of a vault. ``logs`` tells that something is logged in the role's own format.
+    ``rotated_logs`` are those that the role has logrotate rotate.
     """
 
     state: str
@@ -403,6 +404,7 @@ class Model(Settings):
     extra: ExtraConfig | None
     sites: list[Site]
     certificates: list[Certificate]
+    rotated_logs: list[str]
     references: list[str]
     packages: list[str]
     secrets: set[str]

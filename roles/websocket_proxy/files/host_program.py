@@ -16,7 +16,9 @@ import sys
 import syslog
 from typing import Any
 
+from ansible_collections.wsedge.nginx.plugins.module_utils import rotation
 from ansible_collections.wsedge.nginx.plugins.module_utils.exchanging import Exchange
+from ansible_collections.wsedge.nginx.plugins.module_utils.expiry import FINE, expiry
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Done
 from ansible_collections.wsedge.nginx.plugins.module_utils.reloading import Reload
@@ -78,7 +80,22 @@ def clear_sockets(settings: dict[str, Any]) -> str:
     return ""
 
 
-COMMANDS = {"reload": reload, "exchange": exchange, "clear-sockets": clear_sockets}
+def reopen_logs(settings: dict[str, Any]) -> str:
+    """Have nginx open its logs anew after a rotation, in workers too that have outlived their master."""
+    rotation.reopen_logs(_options(settings)["pid_file"])
+    return ""
+
+
+def certificates(settings: dict[str, Any]) -> str:
+    """Tell when each certificate of nginx expires: exit with 1 where one does soon, with 2 where one cannot be used."""
+    paths = Generations(settings["path"], settings["folder"]).certificates()
+    found = sorted((expiry(path, settings["warn_days"]) for path in paths), reverse=True)
+    print("\n".join(one.line for one in found))
+    sys.exit(max((one.status for one in found), default=FINE))
+
+
+COMMANDS = {"reload": reload, "exchange": exchange, "clear-sockets": clear_sockets, "reopen-logs": reopen_logs,
+            "certificates": certificates}
 
 
 def main() -> None:
@@ -86,12 +103,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Helps nginx on a host of the role wsedge.nginx.websocket_proxy.")
     parser.add_argument("command", nargs="?", choices=COMMANDS, default="reload", help="; ".join(
         f"{name}: {(call.__doc__ or '').strip().rstrip('.')}" for name, call in COMMANDS.items()))
+    parser.add_argument("--warn-days", type=int, default=21, help="for certificates: how many days are soon")
     # certbot's renewal files call it without a command.
-    command = parser.parse_args().command
+    given = parser.parse_args()
     # Where the configuration lives, and what a reload goes by.
     settings = json.loads(__loader__.get_data("settings.json"))  # type: ignore[name-defined]
     try:
-        told = COMMANDS[command](settings)
+        told = COMMANDS[given.command]({**settings, "warn_days": given.warn_days})
     except (Failure, OSError) as error:
         sys.exit(str(error))
     if told:
