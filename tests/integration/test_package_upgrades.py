@@ -226,14 +226,23 @@ def test_an_exchange_that_was_begun_is_finished_and_masters_that_are_not_ours_ar
     host.shell(f"kill -QUIT {own}")
 
 
+def offer(host: Host, number: int) -> None:
+    """Have apt find newer packages in a repository of the host's own."""
+    newer(host, number)
+    host.write({"/etc/apt/sources.list.d/newer.list": "deb [trusted=yes] file:/root/newer ./\n",
+                "/etc/apt/apt.conf.d/99tests": 'Unattended-Upgrade::Origins-Pattern { "origin=tests"; };\n'})
+    host.shell("cd /root/newer && dpkg-scanpackages . > Packages 2> /dev/null && printf 'Origin: tests\\nDate: %s\\n"
+               "SHA256:\\n %s %s Packages\\n' \"$(date -Ru)\" $(sha256sum < Packages | cut -c1-64) "
+               "$(stat -c %s Packages) > Release && apt-get -qq update")
+
+
 @NEWEST
-def test_apt_and_needrestart_cut_no_socket(upgraded: Host) -> None:
+def test_apt_unattended_upgrades_and_needrestart_cut_no_socket(upgraded: Host) -> None:
     host = upgraded
     host.serve(site(EVERY_NAME))
-    newer(host, 1)
     host.shell("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "
-               "dpkg-dev needrestart > /dev/null && cd /root/newer && dpkg-scanpackages . > Packages 2> /dev/null && "
-               "echo 'deb [trusted=yes] file:/root/newer ./' > /etc/apt/sources.list.d/newer.list; apt-get -qq update")
+               "dpkg-dev needrestart unattended-upgrades > /dev/null")
+    offer(host, 1)
     pid = master(host)
     try:
         with crowd(host):
@@ -246,8 +255,15 @@ def test_apt_and_needrestart_cut_no_socket(upgraded: Host) -> None:
             host.shell("library=$(ldd /usr/sbin/nginx | awk '/libpcre/ {print $3}'); file=$(readlink -f $library); "
                        "cp -p $file $file.new && mv $file.new $file; needrestart -r a -q 2>&1 || true")
             assert master(host) != upgraded_to
+        offer(host, 2)
+        pid = master(host)
+        with crowd(host):
+            told = host.shell("unattended-upgrade --verbose 2>&1")
+            assert "+2" in host.shell("dpkg-query -W -f '${Version}' nginx"), told
+            assert master(host) != pid and is_on_disk(host, master(host))
     finally:
-        host.shell("rm -f /etc/apt/sources.list.d/newer.list; apt-get -qq purge -y needrestart > /dev/null")
+        host.shell("rm -f /etc/apt/sources.list.d/newer.list /etc/apt/apt.conf.d/99tests; "
+                   "apt-get -qq purge -y needrestart unattended-upgrades > /dev/null")
 
 
 @NEWEST

@@ -1,4 +1,4 @@
-"""A DNS server that knows one address for every name (RFC 1035 4.1)."""
+"""A DNS server that knows one address for every name, or none (RFC 1035 4.1)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import struct
 import threading
 
 TYPE_A = 1
+NO_SUCH_NAME = 0x8183
 
 
 class Dns:
@@ -26,10 +27,10 @@ class Dns:
                 query, peer = self._socket.recvfrom(512)
                 question = query[12:query.index(b"\0", 12) + 5]
                 answers = b""
-                if struct.unpack("!H", question[-4:-2])[0] == TYPE_A:
+                if self.answer and struct.unpack("!H", question[-4:-2])[0] == TYPE_A:
                     # The name is the question's, at byte 12.
                     answers = struct.pack("!HHHIH", 0xC00C, TYPE_A, 1, 1, 4) + socket.inet_aton(self.answer)
-                header = query[:2] + struct.pack("!HHHHH", 0x8180, 1, bool(answers), 0, 0)
+                header = query[:2] + struct.pack("!HHHHH", 0x8180 if self.answer else NO_SUCH_NAME, 1, bool(answers), 0, 0)
                 self._socket.sendto(header + question + answers, peer)
 
     def close(self) -> None:

@@ -341,9 +341,25 @@ def test_limits_of_no_idle_connections_are_refused(key: str) -> None:
 def test_what_the_hosts_nginx_lacks_is_refused_with_the_version_that_has_it() -> None:
     assert problems({"servers": [ADDRESS], "keepalive": 1, "keepalive_time": "2h"}) == [
         "[0].keepalive_time: this needs nginx 1.19.10 or newer, and the host has 1.18.0"]
-    assert problems({"servers": ["a.b:1"], "resolve": True}, resolver=["10.0.0.53"]) == [
-        "[0].resolve: this needs nginx 1.27.3 or newer, and the host has 1.18.0; without resolve, names are looked up "
-        "at each reload"]
+    assert problems({"servers": ["a.b:1", "c.d:1"], "resolve": True}, resolver=["10.0.0.53"]) == [
+        "[0].resolve: this needs nginx 1.27.3 or newer, and the host has 1.18.0; an older one can follow an upstream of "
+        "one name. Without resolve, names are looked up at each reload"]
+
+
+@pytest.mark.parametrize(("keys", "without"), [
+    ({"load_balancing": "least_conn"}, "load_balancing"), ({"keepalive": 3}, "keepalive"),
+    ({"servers": [{"address": "a.b:1", "max_conns": 5, "weight": 2}]}, "max_conns, weight"),
+    ({"servers": ["127.0.0.1:1"]}, "")])
+def test_an_older_nginx_follows_one_name_and_nothing_that_needs_an_upstream(keys: dict[str, Any], without: str) -> None:
+    found = problems({"servers": ["a.b:1"], "resolve": True, **keys}, resolver=["10.0.0.53"])
+    assert len(found) == 1
+    assert f"of one name{f' without {without}' if without else ''}. Without resolve" in found[0]
+
+
+def test_an_older_nginx_has_a_variable_for_a_name_that_each_request_looks_up() -> None:
+    model = compiled({"servers": [ADDRESS]}, {"servers": ["a.b:1"], "resolve": True}, resolver=["10.0.0.53"])
+    assert [upstream.variable for upstream in model.upstreams] == [None, "$websocket_proxy_server_1"]
+    assert [upstream.zone for upstream in model.upstreams] == [["websocket_proxy", "64k"], []]
 
 
 def test_names_are_followed_with_the_inventorys_resolver() -> None:

@@ -33,6 +33,15 @@ def test_each_roles_handlers_ran_once_in_the_first_run_and_ours_proved_the_reloa
     assert host.file("/etc/nginx/conf.d/websocket_proxy.conf").contains(f"include .*/{running}/")
 
 
+def test_an_upgrade_of_packages_exchanges_their_nginx(host: Host) -> None:
+    running, pid = host.check_output(GENERATION), host.check_output("cat /run/nginx.pid")
+    host.check_output("cp -p /usr/sbin/nginx /root/nginx && mv /root/nginx /usr/sbin/nginx")
+    assert host.run("/usr/sbin/policy-rc.d --quiet nginx restart").rc == 101
+    assert "nginx was exchanged" in host.check_output("websocket_proxy_reload exchange")
+    assert host.check_output("cat /run/nginx.pid") != pid and host.check_output(GENERATION) == running
+    assert host.check_output("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8000/") == "204"
+
+
 def test_a_second_run_changes_nothing_and_runs_no_handler(host: Host) -> None:
     assert changes(played("--limit", "shared", playbook="converge.yml")) == {"shared": 0}
     assert host.check_output("wc -l < /root/their_handlers") == "2"

@@ -150,7 +150,8 @@ def _check_for_sites(place: Place, role: Mapping[str, Any], variables: Mapping[s
 
 def _variables(upstreams: Upstreams, sites: Sites, compiled: list[Site], logs: bool) -> int:
     """Return how many variables of our own http.conf and upstreams.conf define, besides those of every model."""
-    return (2 * len(upstreams.routes) + len(upstreams.sources) + len(sites.hosts.all) - 1 + len(sites.hosts.https)
+    return (2 * len(upstreams.routes) + len(upstreams.sources) + upstreams.looked_up
+            + len(sites.hosts.all) - 1 + len(sites.hosts.https)
             + any(one.program for site in compiled for one in site.locations)
             + sum(2 + len(one.forwarded) for one in sites.trusted) + (_TRUSTED_VARIABLES if sites.trusted else 0)
             + (_TLS_VARIABLES if any(site.tls for site in compiled) else 0) + (_LOG_VARIABLES if logs else 0))

@@ -384,7 +384,7 @@ class Locations:
         directives = self._live_directives(values, given) if only else _directives(values)
         redirects = values["proxy_redirect"] or (prefix.redirects(host) if prefix else [["off"]] if passed else [])
         return Proxy(
-            proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.name}{passed}",
+            proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.variable or upstream.name}{passed}",
             prefix=prefix.rest if prefix else None,
             request_headers=[Header("Host", host), *(Header(name, value or "") for name, value in request.items())],
             hidden_headers=hidden, redirects=redirects, cookie_path=prefix.cookie_path() if prefix else None,
@@ -437,6 +437,8 @@ def _fields_of_location(values: Mapping[str, Any]) -> dict[str, Any]:
 def _connections(upstream: Upstream) -> list[list[str]]:
     """Return nginx's directives for the connections to an upstream's servers."""
     found = [["proxy_bind", upstream.proxy_bind]] if upstream.proxy_bind else []
+    if upstream.variable:
+        found += [["resolver", *upstream.resolver], ["resolver_timeout", "5s"]]
     tls = upstream.tls
     if not tls:
         return found

@@ -71,11 +71,13 @@ class Upstream:
 
     ``load_balancing`` is a complete directive in words, empty for round robin. ``keepalive`` is None where nginx's
     default does, and 0 where it has to be switched off. ``cookie`` and ``cookie_path`` are those of a sticky upstream.
-    Without ``servers``, what goes there is answered with 503.
+    Without ``servers``, what goes there is answered with 503. With a ``variable``, which names the only server, each
+    request looks that up.
     """
 
     name: str
     label: str
+    variable: str | None
     zone: list[str]
     load_balancing: list[str]
     servers: list[Server]

@@ -21,7 +21,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     UpstreamTls,
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, time_values
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, nearest, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, listed, nearest, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     METHODS,
     SERVER,
@@ -68,13 +68,15 @@ class _Member:
 class Upstreams:
     """Compiles the upstreams in their order; knows what earlier ones have taken.
 
-    ``routes`` and ``sources`` are what the upstreams refer to. The resolver is None where what the inventory says of it
+    ``routes`` and ``sources`` are what the upstreams refer to, and ``looked_up`` counts those that each request looks
+    up. The resolver is None where what the inventory says of it
     is refused.
     """
 
     def __init__(self, place: Place, host: Host, inventory: Inventory, resolver: list[str] | None) -> None:
         self.routes: list[Route] = []
         self.sources: list[Sources] = []
+        self.looked_up = 0
         self._place = place
         self._host = host
         self._inventory = inventory
@@ -83,17 +85,20 @@ class Upstreams:
         self._asked: dict[tuple[str, frozenset[str]], int] = {}
 
     def compile(self, raw: object) -> list[Upstream]:
-        """Return the upstreams; those with servers share one zone, which the first of them defines."""
+        """Return the upstreams; those with servers share one zone, which the first of them defines.
+
+        One whose name is looked up by each request has no upstream of nginx's.
+        """
         compiled = [self._upstream(where, given, item) for where, item in self._place.items(raw, "upstreams")
                     if (given := read_keys(where, UPSTREAM, item)) is not None]
-        servers = [server.address for upstream in compiled for server in upstream.servers]
+        zoned = [index for index, upstream in enumerate(compiled) if upstream.servers and not upstream.variable]
+        servers = [server.address for index in zoned for server in compiled[index].servers]
         # A name may stand for a whole list of addresses, each of which takes the place of a server.
         names = sum(_is_name(address) for address in servers)
         zone = [_ZONE, f"{64 * (-(-len(servers) // _SERVERS_IN_64K) + names)}k"]
-        for index, upstream in enumerate(compiled):
-            if upstream.servers:
-                compiled[index] = replace(upstream, zone=zone)
-                zone = [_ZONE]
+        for index in zoned:
+            compiled[index] = replace(compiled[index], zone=zone)
+            zone = [_ZONE]
         return compiled
 
     def _upstream(self, place: Place, given: Mapping[str, Any], raw: object) -> Upstream:
@@ -106,12 +111,13 @@ class Upstreams:
         method, options = self._method(place["load_balancing"], values["load_balancing"])
         bind = self._bind(place["proxy_bind"], values["proxy_bind"])
         self._check_connections(place, given, said, members, bind)
+        looked_up = bool(given.get("resolve")) and self._check_resolve(place["resolve"], values, members)
         self._check_backups(place, method, members)
         route = self._route(options) if method == "sticky" and not self._host.has(*METHODS[method].since) else None
         directive = METHODS[method].directive(options) if method else []
         return Upstream(**{
             **{name: values[name] for name in ("keepalive_requests", "keepalive_timeout", "keepalive_time")},
-            "name": f"websocket_proxy_{label}", "label": label, "zone": [],
+            "name": f"websocket_proxy_{label}", "label": label, "zone": [], "variable": self._variable(looked_up),
             "load_balancing": ["hash", route.key, "consistent"] if route else directive,
             "servers": [_server(member, values["resolve"]) for member in members],
             "keepalive": values["keepalive"] or (0 if self._host.has(*_KEEPALIVE_BY_DEFAULT) else None),
@@ -127,8 +133,6 @@ class Upstreams:
             self._check_families(members, bind)
         self._check_ports(members, bind)
         self._check_keepalive(place, given, said)
-        if given.get("resolve"):
-            self._check_resolve(place["resolve"])
 
     def _asks(self) -> list[str]:
         """Return the parameters of resolver."""
@@ -347,11 +351,25 @@ class Upstreams:
         if "keepalive_time" in given and self._host.has(*_KEEPALIVE_TIME) is False:
             place["keepalive_time"].refuse(self._needs(_KEEPALIVE_TIME))
 
-    def _check_resolve(self, place: Place) -> None:
-        if self._host.has(*_RESOLVE) is False:
-            place.refuse(f"{self._needs(_RESOLVE)}; without resolve, names are looked up at each reload")
+    def _check_resolve(self, place: Place, values: Mapping[str, Any], members: Sequence[_Member]) -> bool:
+        """Tell whether each request looks the name up, as an nginx that cannot follow it has to."""
         if self._resolver == []:
             place.refuse("this needs a DNS server to ask, in websocket_proxy_resolver")
+        if self._host.has(*_RESOLVE) is not False:
+            return False
+        more = [name for name in ("load_balancing", "keepalive") if values[name] != UPSTREAM[name].default]
+        more += [name for one in members for name in SERVER
+                 if name != "address" and one.options[name] != SERVER[name].default]
+        if len(members) != 1 or not _is_name(members[0].address) or more:
+            also = f" without {listed(more)}" if more else ""
+            place.refuse(f"{self._needs(_RESOLVE)}; an older one can follow an upstream of one name{also}. Without "
+                         "resolve, names are looked up at each reload")
+        return True
+
+    def _variable(self, looked_up: bool) -> str | None:
+        """Return the variable for the one server of an upstream that each request looks up."""
+        self.looked_up += looked_up
+        return f"$websocket_proxy_server_{self.looked_up}" if looked_up else None
 
     def _needs(self, version: tuple[int, ...]) -> str:
         has = ".".join(str(part) for part in self._host.nginx_version or ())
