@@ -30,7 +30,8 @@ class Dns:
                 if self.answer and struct.unpack("!H", question[-4:-2])[0] == TYPE_A:
                     # The name is the question's, at byte 12.
                     answers = struct.pack("!HHHIH", 0xC00C, TYPE_A, 1, 1, 4) + socket.inet_aton(self.answer)
-                header = query[:2] + struct.pack("!HHHHH", 0x8180 if self.answer else NO_SUCH_NAME, 1, bool(answers), 0, 0)
+                flags = 0x8180 if self.answer else NO_SUCH_NAME
+                header = query[:2] + struct.pack("!HHHHH", flags, 1, bool(answers), 0, 0)
                 self._socket.sendto(header + question + answers, peer)
 
     def close(self) -> None:

@@ -342,8 +342,8 @@ def test_what_the_hosts_nginx_lacks_is_refused_with_the_version_that_has_it() ->
     assert problems({"servers": [ADDRESS], "keepalive": 1, "keepalive_time": "2h"}) == [
         "[0].keepalive_time: this needs nginx 1.19.10 or newer, and the host has 1.18.0"]
     assert problems({"servers": ["a.b:1", "c.d:1"], "resolve": True}, resolver=["10.0.0.53"]) == [
-        "[0].resolve: this needs nginx 1.27.3 or newer, and the host has 1.18.0; an older one can follow an upstream of "
-        "one name. Without resolve, names are looked up at each reload"]
+        "[0].resolve: this needs nginx 1.27.3 or newer, and the host has 1.18.0; an older one can follow an upstream "
+        "of one name. Without resolve, names are looked up at each reload"]
 
 
 @pytest.mark.parametrize(("keys", "without"), [
