@@ -14,7 +14,7 @@ import signal
 import time
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.module_utils import running
+from ansible_collections.wsedge.nginx.plugins.module_utils import memory, running
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations, lock, number, read
 from ansible_collections.wsedge.nginx.plugins.module_utils.options import called
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Done, Run
@@ -58,6 +58,7 @@ class Reload:
         self.takeover = Takeover(self.generations, params, run)
         self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations, run)
         self.entry = params["entry"] or params["path"]
+        self.warnings: list[str] = []
 
     def run(self) -> dict[str, Any]:
         """Do what the module promises; return its result."""
@@ -94,6 +95,7 @@ class Reload:
         self.log.master = master
         before = self._workers()
         self._bound_draining(master)
+        self._check_memory(master, before)
         self._remember(before)
         self._signal(master)
         if self._proved(before):
@@ -306,8 +308,9 @@ class Reload:
         found: dict[str, dict[str, Any]] = {}
         for worker, sockets in (self._ending() if master else {}).items():
             generation = known.get(worker, "unknown")
-            one = found.setdefault(generation, {"generation": generation, "workers": 0, "sockets": 0})
+            one = found.setdefault(generation, {"generation": generation, "workers": 0, "sockets": 0, "memory": 0})
             one["workers"] += 1
+            one["memory"] += memory.used(int(worker.split("@")[0]))
             one["sockets"] = None if sockets is None or one["sockets"] is None else one["sockets"] + sockets
         return sorted(found.values(), key=lambda one: one["generation"])
 
@@ -315,7 +318,7 @@ class Reload:
         draining = self.draining(master)
         if len(draining) < self.params["max_draining"] or self.ran == self.wanted:
             return
-        told = [f"  {one['generation']}: {one['workers']} workers"
+        told = [f"  {one['generation']}: {one['workers']} workers, {one['memory'] >> 20} MiB"
                 + (f", {one['sockets']} sockets" if one["sockets"] is not None else "") for one in draining]
         raise Failure("\n".join([
             f"{len(draining)} generations still have workers that live on for their last WebSockets; one more is one "
@@ -323,7 +326,20 @@ class Reload:
             "oldest workers (kill -TERM PID), for which a shorter worker_shutdown_timeout is too late",
             self.restore()]))
 
+    def _check_memory(self, master: int, before: dict[int, str]) -> None:
+        """Warn where what new workers may need would leave less than a tenth of the memory.
+
+        The workers of BEFORE stay for their WebSockets, and new ones come beside them.
+        """
+        cost = sum(map(memory.used, before))
+        free, whole = memory.left(master)
+        if free - cost < whole // 10:
+            self.warnings.append(
+                f"nginx is reloaded with {free >> 20} MiB of {whole >> 20} left: the workers that serve now have "
+                f"{cost >> 20} MiB and stay for their WebSockets, and new ones may need as much. See what drains in the "
+                "result, and reload less often or add memory")
+
     def result(self, how: str, changed: bool = True) -> dict[str, Any]:
         """Return what the module tells."""
-        return {"changed": changed, "how": how, "generation": self.wanted or "",
+        return {"changed": changed, "how": how, "generation": self.wanted or "", "warnings": self.warnings,
                 "draining": self.draining(running.master(self.params["pid_file"]))}

@@ -17,7 +17,8 @@ description:
     and the module fails with nginx's own error lines and the remedy.
   - nginx that does not run is started, nginx that was started by hand is signalled.
 notes:
-  - A WebSocket lives on in its old worker after a reload; the result tells how many do.
+  - A WebSocket lives on in its old worker after a reload; the result tells how many do, and what memory that takes.
+  - The module warns before new workers could bring the host, or the service's control group, near its memory limit.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - wsedge.nginx.configuration
@@ -103,6 +104,9 @@ draining:
       type: int
     sockets:
       description: How many TCP connections they hold; null where the host does not let that be read.
+      type: int
+    memory:
+      description: How many bytes they take, of what they share their part.
       type: int
 """
 

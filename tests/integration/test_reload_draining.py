@@ -42,14 +42,29 @@ def test_old_workers_are_counted_by_generation_and_bounded(host: Host) -> None:
         change("c")
         assert draining == [(first, 6), (second, 4)]
 
+        assert all(1 << 20 < one["memory"] < 1 << 26 for one in host.reload()["draining"])
         error = host.refuses(site(EVERY_NAME, name="d"), max_draining=2)
         for generation, count in draining:
-            assert f"  {generation}: " in error and f" workers, {count} sockets" in error
+            assert f"  {generation}: " in error and f" MiB, {count} sockets" in error
         assert "websocket_proxy_max_draining_generations" in error and "worker_shutdown_timeout" in error
         sockets.close()
         wait_until(lambda: not host.nginx().ending)
         change("d", max_draining=2)
         assert draining == []
+
+
+@NEWEST
+def test_a_reload_that_brings_the_host_near_its_limit_is_warned_of(host: Host) -> None:
+    host.serve(site(EVERY_NAME))
+    assert host.apply(site(EVERY_NAME, name="b")).reload["warnings"] == []
+    # As much as would leave nothing, in the file that the module reads.
+    host.shell("sed -E 's/^(MemAvailable: +).*/\\120000 kB/' /proc/meminfo > /root/meminfo && "
+               "mount --bind /root/meminfo /proc/meminfo")
+    try:
+        (warning,) = host.apply(site(EVERY_NAME)).reload["warnings"]
+    finally:
+        host.shell("umount /proc/meminfo")
+    assert "nginx is reloaded with 19 MiB of " in str(warning) and "stay for their WebSockets" in str(warning)
 
 
 @NEWEST
