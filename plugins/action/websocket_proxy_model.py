@@ -49,6 +49,8 @@ class ActionModule(RoleAction):
             "host": host,
             "state": model.state,
             "verify": model.verify,
+            "drained": model.drained,
+            "health_checks": any(one.health_check for site in model.sites for one in site.locations),
             "package": model.package,
             "repository": model.apt_repository is not None,
             "certbot": "certbot" in model.packages,

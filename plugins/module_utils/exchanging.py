@@ -54,7 +54,7 @@ class Exchange(Reload):
         pid_file = self.params["pid_file"]
         self.log = ErrorLog(self.params["error_log"])
         before = self._workers()
-        self._remember(before)
+        self.draining.remember(before, self.ran)
         children = self._children(old)
         os.kill(old, signal.SIGUSR2)
         new = self._until(lambda: next((pid for pid in running.masters(pid_file)[:1] if pid != old), 0))

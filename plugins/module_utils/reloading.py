@@ -7,7 +7,6 @@ The host program holds this and what it imports, for a reload without Ansible; s
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -15,7 +14,8 @@ import time
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.module_utils import memory, running
-from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations, lock, number, read
+from ansible_collections.wsedge.nginx.plugins.module_utils.draining import Draining
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations, lock, number
 from ansible_collections.wsedge.nginx.plugins.module_utils.options import called
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Done, Run
 from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover
@@ -58,6 +58,7 @@ class Reload:
         self.takeover = Takeover(self.generations, params, run)
         self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations, run)
         self.entry = params["entry"] or params["path"]
+        self.draining = Draining(params["socket"], params["pid_file"])
         self.warnings: list[str] = []
 
     def run(self) -> dict[str, Any]:
@@ -94,9 +95,9 @@ class Reload:
                 return self._without_socket(path, master)
         self.log.master = master
         before = self._workers()
-        self._bound_draining(master)
+        self._bound_draining()
         self._check_memory(master, before)
-        self._remember(before)
+        self.draining.remember(before, self.ran)
         self._signal(master)
         if self._proved(before):
             return self.result("reloaded")
@@ -189,11 +190,7 @@ class Reload:
 
         Those of every master count, and of none: they share all sockets while a binary is exchanged.
         """
-        return {pid: running.started(pid) for pid, ending in self._all_workers().items() if not ending}
-
-    def _all_workers(self) -> dict[int, bool]:
-        pid_file = self.params["pid_file"]
-        return {**running.workers(*running.masters(pid_file)), **running.orphans(pid_file)}
+        return {pid: running.started(pid) for pid, ending in self.draining.workers().items() if not ending}
 
     def _proved(self, before: dict[int, str]) -> bool:
         """Wait until no worker of BEFORE serves and nginx answers with the generation on disk."""
@@ -273,49 +270,8 @@ class Reload:
 
     # --- workers that drain
 
-    def _record(self) -> str:
-        return os.path.join(os.path.dirname(self.params["socket"]), "draining.json")
-
-    def _remembered(self) -> dict[str, str]:
-        try:
-            return dict(json.loads(read(self._record()) or b"{}"))
-        except ValueError:
-            return {}
-
-    def _remember(self, workers: dict[int, str]) -> None:
-        """Note which generation workers run, as long as they do; their titles do not tell."""
-        known = {key: generation for key, generation in self._remembered().items()
-                 if running.started(int(key.split("@")[0])) == key.split("@")[1]}
-        known.update((f"{pid}@{start}", self.ran or "unknown") for pid, start in workers.items())
-        path = self._record()
-        with open(path + ".new", "w", encoding="ascii") as file:
-            json.dump(known, file)
-        os.rename(path + ".new", path)
-
-    def _ending(self) -> dict[str, int | None]:
-        """Return the workers that shut down with their sockets; one that holds none is given a moment to end."""
-        deadline = time.monotonic() + 1
-        while True:
-            found = {pid: running.open_sockets(pid) for pid, ending in self._all_workers().items() if ending}
-            if 0 not in found.values() or time.monotonic() > deadline:
-                return {f"{pid}@{running.started(pid)}": sockets for pid, sockets in found.items()
-                        if running.started(pid)}
-            time.sleep(0.05)
-
-    def draining(self, master: int | None) -> list[dict[str, Any]]:
-        """Return the workers that shut down, by generation."""
-        known = self._remembered()
-        found: dict[str, dict[str, Any]] = {}
-        for worker, sockets in (self._ending() if master else {}).items():
-            generation = known.get(worker, "unknown")
-            one = found.setdefault(generation, {"generation": generation, "workers": 0, "sockets": 0, "memory": 0})
-            one["workers"] += 1
-            one["memory"] += memory.used(int(worker.split("@")[0]))
-            one["sockets"] = None if sockets is None or one["sockets"] is None else one["sockets"] + sockets
-        return sorted(found.values(), key=lambda one: one["generation"])
-
-    def _bound_draining(self, master: int) -> None:
-        draining = self.draining(master)
+    def _bound_draining(self) -> None:
+        draining = self.draining.listed()
         if len(draining) < self.params["max_draining"] or self.ran == self.wanted:
             return
         told = [f"  {one['generation']}: {one['workers']} workers, {one['memory'] >> 20} MiB"
@@ -336,10 +292,10 @@ class Reload:
         if free - cost < whole // 10:
             self.warnings.append(
                 f"nginx is reloaded with {free >> 20} MiB of {whole >> 20} left: the workers that serve now have "
-                f"{cost >> 20} MiB and stay for their WebSockets, and new ones may need as much. See what drains in the "
-                "result, and reload less often or add memory")
+                f"{cost >> 20} MiB and stay for their WebSockets, and new ones may need as much. See what drains in "
+                "the result, and reload less often or add memory")
 
     def result(self, how: str, changed: bool = True) -> dict[str, Any]:
         """Return what the module tells."""
-        return {"changed": changed, "how": how, "generation": self.wanted or "", "warnings": self.warnings,
-                "draining": self.draining(running.master(self.params["pid_file"]))}
+        return {"changed": changed, "how": how, "generation": self.wanted or "",
+                "draining": self.draining.listed()}

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nginx_generations_info
-short_description: List the generations of a configuration that are kept
+short_description: List the generations of a configuration that are kept, and what drains
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Tells what M(wsedge.nginx.nginx_config) can go back to. It changes nothing.
+  - Tells what M(wsedge.nginx.nginx_config) can go back to, and which workers of earlier generations live on for their
+    last connections. It changes nothing.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - wsedge.nginx.configuration.place
@@ -25,6 +26,10 @@ options:
   socket:
     description: As O(wsedge.nginx.nginx_config#module:socket).
     type: str
+  pid_file:
+    description: The pid file of nginx, as its C(pid) directive names it.
+    type: str
+    default: /run/nginx.pid
 """
 
 EXAMPLES = r"""
@@ -60,10 +65,16 @@ generations:
       description: The files in which it differs from the one on disk.
       type: list
       elements: str
+draining:
+  description: As RV(wsedge.nginx.nginx_reload#module:draining); empty without O(socket).
+  type: list
+  elements: dict
+  returned: success
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.wsedge.nginx.plugins.module_utils.draining import Draining
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Generations
 from ansible_collections.wsedge.nginx.plugins.module_utils.options import PLACE
 from ansible_collections.wsedge.nginx.plugins.module_utils.running import running_generation
@@ -75,12 +86,14 @@ def main() -> None:
         argument_spec={
             **PLACE,
             "socket": {"type": "str"},
+            "pid_file": {"type": "str", "default": "/run/nginx.pid"},
         },
         supports_check_mode=True,
     )
     socket = module.params["socket"]
     generations = Generations(module.params["path"], module.params["folder"])
-    module.exit_json(changed=False, generations=generations.listed(running_generation(socket) if socket else None))
+    module.exit_json(changed=False, generations=generations.listed(running_generation(socket) if socket else None),
+                     draining=Draining(socket, module.params["pid_file"]).listed() if socket else [])
 
 
 if __name__ == "__main__":

@@ -137,9 +137,13 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=module.params["reload"], how="tested", generation="", draining=[])
     try:
-        module.exit_json(**Reload(module.params, runner(module)).run())
+        reload = Reload(module.params, runner(module))
+        done = reload.run()
     except (Failure, OSError) as error:
         module.fail_json(msg=str(error))
+    for warning in reload.warnings:
+        module.warn(warning)
+    module.exit_json(**done)
 
 
 if __name__ == "__main__":

@@ -100,6 +100,14 @@ unwanted_files:
   type: list
   elements: str
   returned: success
+drained:
+  description: The stage at which the edge was taken out, empty where it is in.
+  type: str
+  returned: success
+health_checks:
+  description: Whether a location is a health check.
+  type: bool
+  returned: success
 packages:
   description: Debian packages that are to be installed besides nginx's.
   type: list

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import LINEAGES, SERVED
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import DRAINED, LINEAGES, SERVED
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.layout import CERTIFICATES_FOLDER
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import (
@@ -33,7 +33,7 @@ def asked(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "package": package if isinstance(package, str) else "nginx",
         "files": [*SERVICE_FILES, *APT_FILES, *UPGRADE_FILES, PROGRAM],
-        "folders": [LINEAGES, CERTIFICATES_FOLDER, SERVED, OLD_LIBRARY],
+        "folders": [LINEAGES, CERTIFICATES_FOLDER, SERVED, OLD_LIBRARY, DRAINED],
         "packages": ["openssl", "certbot", "ca-certificates", "logrotate"],
         "addresses": [address for one in bound if isinstance(one, list) for address in one if isinstance(address, str)],
     }

@@ -16,7 +16,7 @@ from tests.support.crowd import Crowd
 from tests.support.host import POLICY, Host, site
 from tests.support.pki import Authority
 from tests.support.releases import NEWEST, RELEASES
-from tests.support.soak import broad
+from tests.support.soak import SOAK, broad
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.releases(*RELEASES)
@@ -264,6 +264,37 @@ def test_apt_unattended_upgrades_and_needrestart_cut_no_socket(upgraded: Host) -
     finally:
         host.shell("rm -f /etc/apt/sources.list.d/newer.list /etc/apt/apt.conf.d/99tests; "
                    "apt-get -qq purge -y needrestart unattended-upgrades > /dev/null")
+
+
+NEXT = {"1.18": ("bookworm", "1.22"), "1.22": ("trixie", "1.26")}
+
+
+@pytest.fixture(name="old")
+def old_(image: str) -> Iterator[Host]:
+    """Give a host that no other test gets."""
+    host = Host(image)
+    yield host
+    host.remove()
+
+
+@pytest.mark.skipif(not SOAK, reason="only make soak upgrades from release to release")
+@pytest.mark.releases("bullseye", "bookworm")
+def test_the_nginx_of_the_next_release_cuts_no_socket(old: Host) -> None:
+    host = old
+    host.upgrade_seamlessly()
+    suite, version = NEXT[".".join(str(number) for number in host.nginx_version[:2])]
+    host.serve(site(EVERY_NAME))
+    host.write({"/etc/apt/sources.list.d/next.list": f"deb http://deb.debian.org/debian {suite} main\n"})
+    pid = master(host)
+    with crowd(host) as found:
+        before = sum(found.received)
+        told = host.shell("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "
+                          f"--no-install-recommends -o Dpkg::Options::=--force-confold -t {suite} nginx 2>&1")
+        assert version in host.shell("nginx -v 2>&1")
+        assert master(host) != pid and is_on_disk(host, master(host)), told
+        wait_until(lambda: sum(found.received) > before + SOCKETS)
+    host.found = host.module("nginx_info", {})
+    assert not host.apply(site(EVERY_NAME, name="b")).error
 
 
 @NEWEST

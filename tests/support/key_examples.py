@@ -103,7 +103,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "replace_prefix": ({"path": "/x/"}, {"path": "/x/", "replace_prefix": "/y/"}),
         "try_files": ({"upstream": None, "root": "/srv"},
                       {"upstream": None, "root": "/srv", "try_files": ["$uri", "=404"]}),
-        "expires": "1h", "extra_config": "proxy_cache off;", "probe": False},
+        "expires": "1h", "extra_config": "proxy_cache off;", "probe": False, "health_check": True},
     "probe": {"path": "/y", "origin": "https://a.example", "subprotocols": ["chat"], "expect": "echo",
               "send": "hello", "text": ({"expect": "text"}, {"expect": "text", "text": "ready"}), "timeout": 5},
     "fastcgi": {"server": "127.0.0.1:9001", "root": "/srv/other", "script": "app.php"},

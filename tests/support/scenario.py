@@ -27,12 +27,18 @@ def host(name: str) -> Host:
     return testinfra.get_host(f"docker://{CONTAINERS[name]}")
 
 
-def play(*options: str, playbook: str = "wsedge.nginx.site", **variables: Any) -> subprocess.CompletedProcess[str]:
-    """Run a playbook with extra variables; its output is in one piece."""
+def started(*options: str, playbook: str, **variables: Any) -> subprocess.Popen[str]:
+    """Start a playbook with extra variables; its output is in one piece."""
     command = ["ansible-playbook", "-i", str(INVENTORY), playbook, *options, "-e", json.dumps(variables)]
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                          timeout=900, cwd=SCENARIO,
-                          env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"})
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=SCENARIO,
+                            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"})
+
+
+def play(*options: str, playbook: str = "wsedge.nginx.site", **variables: Any) -> subprocess.CompletedProcess[str]:
+    """Run a playbook with extra variables."""
+    with started(*options, playbook=playbook, **variables) as running:
+        output, _errors = running.communicate(timeout=900)
+    return subprocess.CompletedProcess(running.args, running.returncode, output)
 
 
 def played(*options: str, playbook: str = "wsedge.nginx.site", **variables: Any) -> str:

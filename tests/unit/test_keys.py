@@ -73,7 +73,8 @@ def effect(variables: Mapping[str, Any]) -> list[Any]:
                             {"one": ["b1"], "two": ["b2"]}, {"b1": {}, "b2": {}})
     return [rendered(model, RENDERER, "/f", "g"), host_files(model, RENDERER), certificates.options(model),
             config.options(model), model.references, model.replace_nginx_conf, model.allow_restart,
-            model.max_draining_generations, model.state, model.package, model.packages, model.verify, probes(model)]
+            model.max_draining_generations, model.state, model.package, model.packages, model.verify, probes(model),
+            [one.health_check for site in model.sites for one in site.locations]]
 
 
 def with_key(level: str, key: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -217,7 +217,8 @@ MISTAKES = [
      ".servers[0].max_conns: 100000 connections to backend1:3000 need as many local ports"),
     ({"servers": ["10.0.0.1:3000"], "proxy_bind": ["192.0.2.77"]},
      '.proxy_bind[0]: the host has no address "192.0.2.77"'),
-    ({"servers": ["backend1:3000"], "resolve": True}, "this needs nginx 1.27.3 or newer, and the host has 1.22.1"),
+    ({"servers": ["backend1:3000", "backend2:3000"], "resolve": True},
+     "this needs nginx 1.27.3 or newer, and the host has 1.22.1"),
 ]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import fastcgi, forwarded
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.drain import drained
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.hash_sizes import (
     bucket_size,
     max_size,
@@ -46,6 +47,10 @@ PREFIX = "websocket_proxy_"
 _TLS_VARIABLES = 7
 _TRUSTED_VARIABLES = 3
 _LOG_VARIABLES = 4
+
+
+_DRAINED = ("this edge is taken out (stage {}), and this run keeps it so; "
+            "ansible-playbook wsedge.nginx.drain -e state=in takes it in again")
 
 
 class InventoryError(ValueError):
@@ -102,21 +107,26 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     logs = LOG_FORMAT in free_text or any(
         LOG_FORMAT in (way.access_log or ()) for site in compiled for one in site.locations for way in (one, one.live)
         if way)
+    if host.drained:
+        warnings.append(_DRAINED.format(host.drained))
     rotated_logs = to_rotate(compiled, free_text, host.rotated_logs)
     fastcgi_params, compiled = fastcgi.shared(compiled)
+    references, packages = _references(groups, compiled, refusing), _packages(groups, sites)
+    tls = any(site.tls for site in compiled)
+    compiled, refusing = drained(host.drained, compiled, refusing)
     del scalars["other_upgrades"], scalars["allow_no_sites"]
     return Model(**scalars, apt_repository=repository, server_names_hash_bucket_size=bucket_size(names),
                  server_names_hash_max_size=max_size(len(names)),
                  variables_hash_max_size=variables_max_size(_variables(upstreams, sites, compiled, logs)),
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups,
                  trusted=sites.trusted, forwarded=Forwarded(forwarded.places(), forwarded.schemes()),
-                 tls=any(site.tls for site in compiled), logs=logs, hosts=sites.hosts.all,
+                 tls=tls, logs=logs, hosts=sites.hosts.all,
                  https=sites.hosts.https, fastcgi_params=fastcgi_params,
                  proxy_params=sites.proxy_params.all, live_params=sites.proxy_params.live, refusing=refusing,
                  sites=compiled,
                  certificates=sites.certificates.all, secrets=secrets, rotated_logs=rotated_logs,
-                 references=_references(groups, compiled, refusing),
-                 packages=[*_packages(groups, sites), *(["logrotate"] if rotated_logs else [])],
+                 references=references, drained=host.drained,
+                 packages=[*packages, *(["logrotate"] if rotated_logs else [])],
                  extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None,
                  warnings=list(dict.fromkeys(hidden(warning, secrets) for warning in warnings)))
 

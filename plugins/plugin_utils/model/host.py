@@ -14,6 +14,9 @@ LINEAGES = "/etc/letsencrypt/live"
 # The role's own rule for logrotate.
 ROTATION = "/etc/logrotate.d/websocket_proxy"
 
+# Holds a file while the host is taken out, which is called after the stage.
+DRAINED = "/var/lib/websocket_proxy/drained"
+
 # The configuration that nginx was last seen to run.
 SERVED = "/etc/nginx/websocket_proxy/proved"
 
@@ -28,7 +31,7 @@ class Host:
     keeps, each in a folder of that name in LINEAGES. ``underscores`` tells that a file of the host's own may have nginx
     take underscores in the names of headers. ``listen_options`` has the sockets to which such files give options, each
     with the file and what it says. ``rotated_logs`` are patterns of logs that others rotate. ``sites`` are the names of
-    those that the role has it serve.
+    those that the role has it serve. ``drained`` is the stage at which it was taken out, empty where it is in.
     """
 
     ipv6: bool = False
@@ -41,6 +44,7 @@ class Host:
     listen_options: Mapping[str, str] = field(default_factory=dict)
     rotated_logs: frozenset[str] = frozenset()
     sites: frozenset[str] = frozenset()
+    drained: str = ""
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Host:
@@ -52,6 +56,7 @@ class Host:
                    listen_options=found.get("listen_options") or {},
                    rotated_logs=frozenset(pattern for pattern, path in (found.get("rotated_logs") or {}).items()
                                           if path != ROTATION),
+                   drained=next(iter(folders.get(DRAINED, ())), ""),
                    lineages=frozenset(folders.get(LINEAGES, ())),
                    sites=frozenset(site[1] for name in folders.get(SERVED, ())
                                    if (site := re.fullmatch(r"site-(.+)\.conf", name))),

@@ -290,6 +290,7 @@ class Locations:
             **_fields_of_location(values), **({"gzip": None} if websocket_only else {}),
             "access_log": _log(_live(values, given) if websocket_only else values),
             "match": match, "websocket_only": websocket_only, "expires": given.get("expires"),
+            "health_check": given.get("health_check", False),
             "proxy": proxy, "files": files, "answer": answer,
             "response_headers": [Header(name, value) for name, value in response.items() if value is not None],
             "new_cookie": upstream.new_cookie if upstream else None, "extra_config": extra_config(place, given),

@@ -194,7 +194,7 @@ class Location:
 
     ``match`` holds the parameters of the location directive. ``maintenance`` comes before all else. ``live`` is the
     named location of its live connections, and ``is_live`` the variable that tells them. ``program`` is the named
-    location of what its files do not have.
+    location of what its files do not have. A ``health_check`` fails first when the edge is taken out.
     """
 
     match: list[str]
@@ -217,6 +217,7 @@ class Location:
     live: Location | None = None
     fastcgi: FastCgi | None = None
     program: Location | None = None
+    health_check: bool = False
     probe: ProbeSettings | None = None
 
 
@@ -372,11 +373,13 @@ class Settings:
 class Model(Settings):
     """The whole edge of one host; ``warnings`` are for the person who runs the role, each with its place.
 
-    ``secrets`` are texts that came out of a vault. ``logs`` tells that something is logged in the role's own format.
-    ``rotated_logs`` are those that the role has logrotate rotate.
+    ``drained`` is the stage at which the host was taken out, empty where it is in. ``secrets`` are texts that came out
+    of a vault. ``logs`` tells that something is logged in the role's own format. ``rotated_logs`` are those that the
+    role has logrotate rotate.
     """
 
     state: str
+    drained: str
     verify: str
     seamless_upgrades: bool
     replace_nginx_conf: bool

@@ -1,0 +1,62 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Workers that shut down and live on for their last connections, by the generation that they run."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.module_utils import memory, running
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import read
+
+
+class Draining:
+    """The workers of the masters that PID_FILE leads to; their generations are noted beside the private SOCKET."""
+
+    def __init__(self, socket: str, pid_file: str) -> None:
+        self._record = os.path.join(os.path.dirname(socket), "draining.json")
+        self._pid_file = pid_file
+
+    def workers(self) -> dict[int, bool]:
+        """Return the workers of every master, and of none, each with whether it is shutting down."""
+        return {**running.workers(*running.masters(self._pid_file)), **running.orphans(self._pid_file)}
+
+    def remember(self, workers: dict[int, str], generation: str | None) -> None:
+        """Note which GENERATION some WORKERS run, each with when it started; their titles do not tell."""
+        known = {key: noted for key, noted in self._remembered().items()
+                 if running.started(int(key.split("@")[0])) == key.split("@")[1]}
+        known.update((f"{pid}@{start}", generation or "unknown") for pid, start in workers.items())
+        with open(self._record + ".new", "w", encoding="ascii") as file:
+            json.dump(known, file)
+        os.rename(self._record + ".new", self._record)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return the workers that shut down, by generation, with their sockets and their memory."""
+        known = self._remembered()
+        found: dict[str, dict[str, Any]] = {}
+        for worker, sockets in (self._ending() if running.master(self._pid_file) else {}).items():
+            generation = known.get(worker, "unknown")
+            one = found.setdefault(generation, {"generation": generation, "workers": 0, "sockets": 0, "memory": 0})
+            one["workers"] += 1
+            one["memory"] += memory.used(int(worker.split("@")[0]))
+            one["sockets"] = None if sockets is None or one["sockets"] is None else one["sockets"] + sockets
+        return sorted(found.values(), key=lambda one: one["generation"])
+
+    def _remembered(self) -> dict[str, str]:
+        try:
+            return dict(json.loads(read(self._record) or b"{}"))
+        except ValueError:
+            return {}
+
+    def _ending(self) -> dict[str, int | None]:
+        """Return the workers that shut down with their sockets; one that holds none is given a moment to end."""
+        deadline = time.monotonic() + 1
+        while True:
+            found = {pid: running.open_sockets(pid) for pid, ending in self.workers().items() if ending}
+            if 0 not in found.values() or time.monotonic() > deadline:
+                return {f"{pid}@{running.started(pid)}": sockets for pid, sockets in found.items()
+                        if running.started(pid)}
+            time.sleep(0.05)

@@ -1,0 +1,25 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An edge that was taken out: what it still serves, at each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Location, Refusal, Site
+
+# Health checks fail, and all else goes on; everything new gets 503; or no connection is accepted.
+HEALTH_CHECKS, UNAVAILABLE, REFUSED = STAGES = ("health_checks", "unavailable", "refused")
+
+
+def drained(stage: str, sites: Sequence[Site], refusing: Sequence[Refusal]) -> tuple[list[Site], list[Refusal]]:
+    """Return what of the SITES, and of the sockets that are REFUSING unknown names, is left at a STAGE."""
+    if stage == REFUSED:
+        return [], []
+
+    def left(location: Location) -> Location:
+        out = stage == UNAVAILABLE or (stage == HEALTH_CHECKS and location.health_check)
+        return replace(location, maintenance=True, is_live=None, live=None, program=None) if out else location
+
+    return [replace(site, locations=[left(one) for one in site.locations]) for site in sites], list(refusing)
