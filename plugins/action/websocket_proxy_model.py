@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import DRAINED
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import host_files
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.role_action import RoleAction
@@ -24,7 +25,7 @@ _SYSTEMD = ("This host was not booted with systemd (there is no /run/systemd/sys
 class ActionModule(RoleAction):
     """Asks the host, and compiles on the controller."""
 
-    _VALID_ARGS = frozenset(("before", "host"))
+    _VALID_ARGS = frozenset(("before", "host", "drained"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what the role's tasks go by, or fail with every problem of the inventory."""
@@ -33,6 +34,9 @@ class ActionModule(RoleAction):
         host = self._task.args.get("host") or self.module("nginx_info", asked(self.variables(known)), known)
         if host.get("failed"):
             return {**result, **host}
+        if "drained" in self._task.args:
+            stage = self._task.args["drained"]
+            host = {**host, "folders": {**host["folders"], DRAINED: [stage] if stage else []}}
         try:
             model = self.model(known, host, self._task.args.get("before", ()))
         except InventoryError as error:

@@ -14,7 +14,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.certificates import d
 _DAY = 86400
 
 # Exit statuses, as monitoring plugins have them (https://www.monitoring-plugins.org/doc/guidelines.html).
-FINE, SOON, UNUSABLE = 0, 1, 2
+FINE, SOON, UNUSABLE, UNKNOWN = 0, 1, 2, 3
 
 
 class Finding(NamedTuple):

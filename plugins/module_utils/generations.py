@@ -216,9 +216,16 @@ class Generations:
                        if words[0] == "listen" and words[1].startswith("unix:")})
 
     def certificates(self) -> list[str]:
-        """Return the paths of the certificates that they show to clients and to backends."""
-        return sorted({words[1] for words in self._newest(b"ssl_certificate")
-                       if words[0] in ("ssl_certificate", "proxy_ssl_certificate") and "$" not in words[1]})
+        """Return the paths of the certificates that the generation in force shows to clients and to backends.
+
+        A step, such as that of an edge that is taken out, has those of the one before it as well.
+        """
+        current = self.current()
+        names = {current, self.earlier(current) if self.interim(current) else None} if current else set()
+        found = {one.words[1] for name in names if name for text in self.texts(name).values()
+                 if b"ssl_certificate" in text for one in directives(text.decode(errors="surrogateescape"))
+                 if one.words[0] in ("ssl_certificate", "proxy_ssl_certificate") and one.words[1:]}
+        return sorted(path for path in found if "$" not in path)
 
     def logs_and_caches(self) -> list[str]:
         """Return the paths of files and folders that nginx makes for these generations where they are missing."""

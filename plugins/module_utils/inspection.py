@@ -94,7 +94,9 @@ def _socket(address: str) -> str:
     return port if host in ("", "*", "0.0.0.0") else address
 
 
-# Scripts in logrotate's files, and what stands in braces.
+# What logrotate passes over in its folder (tabooext in logrotate.conf(5)).
+_TABOO = re.compile(r".*(?:~|,v|\.(?:bak|cfsaved|disabled|dpkg-\w+|rhn-cfg-tmp-.*|rpm\w+|swp|ucf-\w+))|\..*")
+# Scripts in logrotate's files.
 _SCRIPT = re.compile(r"^\s*(?:prerotate|postrotate|preremove|firstaction|lastaction)\b.*?^\s*endscript\b", re.M | re.S)
 _COMMENT = re.compile(r"^\s*#.*", re.M)
 
@@ -102,11 +104,11 @@ _COMMENT = re.compile(r"^\s*#.*", re.M)
 def rotated_logs(folder: str) -> dict[str, str]:
     """Return the patterns of the logs that files in logrotate's FOLDER rotate, each with its file."""
     found: dict[str, str] = {}
-    for path in (os.path.join(folder, name) for name in entries(folder)):
+    for path in (os.path.join(folder, name) for name in entries(folder) if not _TABOO.fullmatch(name)):
         with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
             outside = re.sub(r"\{[^}]*\}", "\n", _COMMENT.sub("", _SCRIPT.sub("", file.read())))
-            for quoted, bare in re.findall(r'"(/[^"]*)"|(?<!\S)(/\S+)', outside):
-                found.setdefault(quoted or bare, path)
+            for pattern in re.findall(r"""(?<!\S)["'](/[^"']*)["']|(?<!\S)(/\S+)""", outside):
+                found.setdefault("".join(pattern), path)
     return found
 
 

@@ -28,8 +28,11 @@ def reopen_logs(pid_file: str) -> None:
         before = running.open_files(master)
         _signal(master)
         deadline = time.monotonic() + (_SECONDS if orphans else 0)
-        while running.open_files(master) == before and time.monotonic() < deadline:
-            time.sleep(0.02)
+        last, now = before, running.open_files(master)
+        # It opens one after the other, and is done when nothing more changes between two looks.
+        while (now == before or now != last) and time.monotonic() < deadline:
+            time.sleep(0.1)
+            last, now = now, running.open_files(master)
     for orphan in orphans:
         _signal(orphan)
 

@@ -136,13 +136,15 @@ def main() -> None:
     )
     if module.check_mode:
         module.exit_json(changed=module.params["reload"], how="tested", generation="", draining=[])
+    reload = Reload(module.params, runner(module))
     try:
-        reload = Reload(module.params, runner(module))
         done = reload.run()
     except (Failure, OSError) as error:
-        module.fail_json(msg=str(error))
+        done = {"failed": True, "msg": str(error)}
     for warning in reload.warnings:
         module.warn(warning)
+    if "msg" in done:
+        module.fail_json(**done)
     module.exit_json(**done)
 
 

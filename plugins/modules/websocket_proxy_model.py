@@ -45,6 +45,9 @@ options:
     type: list
     elements: str
     default: []
+  drained:
+    description: The stage to which the edge is taken out, empty where it is taken in. Left out, the host is asked.
+    type: str
   host:
     description: What M(wsedge.nginx.nginx_info) has found on the host, with which the host is not asked.
     type: dict

@@ -20,6 +20,10 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files imp
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.program import PROGRAM, program
 
+# What systemd starts at boot with its timers.
+TIMERS = "/etc/systemd/system/timers.target.wants"
+TIMER = "websocket_proxy_certificates.timer"
+
 # Where earlier versions kept what their program imported.
 OLD_LIBRARY = "/usr/local/lib/websocket_proxy"
 
@@ -33,7 +37,7 @@ def asked(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "package": package if isinstance(package, str) else "nginx",
         "files": [*SERVICE_FILES, *APT_FILES, *UPGRADE_FILES, PROGRAM],
-        "folders": [LINEAGES, CERTIFICATES_FOLDER, SERVED, OLD_LIBRARY, DRAINED],
+        "folders": [LINEAGES, CERTIFICATES_FOLDER, SERVED, OLD_LIBRARY, DRAINED, TIMERS],
         "packages": ["openssl", "certbot", "ca-certificates", "logrotate"],
         "addresses": [address for one in bound if isinstance(one, list) for address in one if isinstance(address, str)],
     }
@@ -89,7 +93,7 @@ def needed(model: Model, host: Mapping[str, Any], files: HostFiles) -> Steps:
         certificates=bool(model.certificates or host["folders"][CERTIFICATES_FOLDER] or lineages),
         program=host["files"][PROGRAM] != _sha256(program(model)) or bool(host["folders"][OLD_LIBRARY]),
         service=bool(service_files or unrotated or upgrade_files) or ordinary or host["stale"] or not (
-            host["enabled"] and host["active"]),
+            host["enabled"] and host["active"] and TIMER in host["folders"][TIMERS]),
         service_files=service_files, unwanted_service_files=unrotated, upgrade_files=upgrade_files,
         ordinary_upgrades=ordinary, lineages=lineages)
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
 
 import pytest
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.program import PROGRAM
 from tests.support.client import get
-from tests.support.crowd import Crowd
+from tests.support.crowd import crowd
 from tests.support.host import POLICY, Host, site
 from tests.support.pki import Authority
 from tests.support.releases import NEWEST, RELEASES
-from tests.support.soak import SOAK, broad
+from tests.support.soak import broad
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.releases(*RELEASES)
@@ -66,73 +62,18 @@ def upgraded_(host: Host) -> Iterator[Host]:
                "dpkg --force-all -i /root/packages/*.deb > /dev/null 2>&1; systemctl stop nginx; fi")
 
 
-class Knocking(Thread):
-    """Opens one WebSocket after the other."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__()
-        self._url = f"ws://{address}/"
-        self._end = Event()
-        self.opened = 0
-        self.refused: list[str] = []
-
-    def run(self) -> None:
-        """Open and use them until the end."""
-        while not self._end.is_set():
-            try:
-                with connect(self._url, open_timeout=20) as socket:
-                    socket.send("x")
-                    assert socket.recv(20) == "x"
-                self.opened += 1
-            except (OSError, WebSocketException, TimeoutError) as error:
-                self.refused.append(repr(error))
-
-    def end(self) -> None:
-        """Stop."""
-        self._end.set()
-        self.join(60)
-
-
-@contextmanager
-def crowd(host: Host) -> Iterator[Crowd]:
-    """Have WebSockets that are all open at the end of the block and have lost nothing, and no new one refused."""
-    with host.echo():
-        found, knocking = Crowd(f"{host.address}:8091", SOCKETS), Knocking(f"{host.address}:8091")
-        try:
-            assert found.ready.wait(60), found.problems
-            knocking.start()
-            yield found
-        finally:
-            found.end()
-            knocking.end()
-        assert (found.problems, knocking.refused) == ([], [])
-        assert found.received == found.sent and knocking.opened > 10
-
-
-def master(host: Host) -> int:
-    """Return what systemd takes for the master, which has to be the one of the pid file."""
-    told = host.shell("systemctl show --property=MainPID --value nginx; cat /run/nginx.pid").split()
-    assert told[0] == told[1]
-    return int(told[0])
-
-
-def is_on_disk(host: Host, pid: int) -> bool:
-    """Tell whether a master runs the binary that is on disk."""
-    return host.shell(f"readlink /proc/{pid}/exe").strip() == "/usr/sbin/nginx"
-
-
 def test_upgrades_cut_no_socket_and_lose_no_message(upgraded: Host) -> None:
     host = upgraded
     generation = host.serve(site(EVERY_NAME))
-    with crowd(host) as found:
-        seen = {master(host)}
+    with crowd(host, SOCKETS) as found:
+        seen = {host.master()}
         for number in range(1, broad(2, 20) + 1):
             newer(host, number)
             before = sum(found.received)
             told = host.shell("dpkg -i /root/newer/*.deb 2>&1")
             assert f"nginx was exchanged: {generation}" in told, told
-            pid = master(host)
-            assert pid not in seen and is_on_disk(host, pid) and host.answer() == generation
+            pid = host.master()
+            assert pid not in seen and host.runs_what_is_on_disk(pid) and host.answer() == generation
             seen.add(pid)
             wait_until(lambda: sum(found.received) > before + SOCKETS)  # noqa: B023 (called at once)
             assert get(f"{host.address}:8091", "a", "/whoami").status == 200
@@ -151,17 +92,17 @@ def test_upgrades_cut_no_socket_and_lose_no_message(upgraded: Host) -> None:
 def test_a_binary_that_does_not_start_leaves_the_old_one_serving(upgraded: Host) -> None:
     host = upgraded
     generation = host.serve(site(EVERY_NAME))
-    with crowd(host) as found:
-        pid = master(host)
+    with crowd(host, SOCKETS) as found:
+        pid = host.master()
         newer(host, 1, BROKEN)
         told = host.shell("dpkg -i /root/newer/*.deb 2>&1")
         assert "the old binary serves on" in told
         assert host.run(f"{PROGRAM} exchange")[0] == 1
-        assert master(host) == pid and host.answer() == generation
+        assert host.master() == pid and host.answer() == generation
         before = sum(found.received)
         newer(host, 2)
         host.shell("dpkg -i /root/newer/*.deb")
-        assert master(host) != pid and host.answer() == generation
+        assert host.master() != pid and host.answer() == generation
         wait_until(lambda: sum(found.received) > before + SOCKETS)
 
 
@@ -169,14 +110,14 @@ def test_a_binary_that_does_not_start_leaves_the_old_one_serving(upgraded: Host)
 def test_a_master_that_does_not_come_up_is_ended_and_the_next_exchange_succeeds(upgraded: Host) -> None:
     host = upgraded
     generation = host.serve(site(EVERY_NAME))
-    pid = master(host)
+    pid = host.master()
     newer(host, 1, HANGING)
     told = host.shell("dpkg -i /root/newer/*.deb 2>&1")
     assert "does not start; the old one serves on" in told, told
-    assert master(host) == pid and host.answer() == generation
+    assert host.master() == pid and host.answer() == generation
     newer(host, 2)
     assert "nginx was exchanged" in host.shell("dpkg -i /root/newer/*.deb 2>&1")
-    assert is_on_disk(host, master(host))
+    assert host.runs_what_is_on_disk(host.master())
 
 
 def test_tls_unix_sockets_and_left_over_sockets_live_through_exchanges(upgraded: Host) -> None:
@@ -189,7 +130,7 @@ def test_tls_unix_sockets_and_left_over_sockets_live_through_exchanges(upgraded:
     for number in (1, 2):
         newer(host, number)
         host.shell("dpkg -i /root/newer/*.deb")
-        assert is_on_disk(host, master(host))
+        assert host.runs_what_is_on_disk(host.master())
         for where in ("--connect-to a:443:127.0.0.1:8091", "--unix-socket /run/edge.sock"):
             assert host.shell(f"curl -ks -o /dev/null -w '%{{http_code}}' {where} https://a/") == "502"
     host.shell("systemctl restart nginx")
@@ -199,29 +140,29 @@ def test_tls_unix_sockets_and_left_over_sockets_live_through_exchanges(upgraded:
 def test_a_library_that_was_replaced_is_loaded_and_nothing_else_is_touched(upgraded: Host) -> None:
     host = upgraded
     host.serve(site(EVERY_NAME))
-    pid = master(host)
-    assert host.shell(f"{PROGRAM} exchange") == "" and master(host) == pid
+    pid = host.master()
+    assert host.shell(f"{PROGRAM} exchange") == "" and host.master() == pid
     host.shell("library=$(ldd /usr/sbin/nginx | awk '/libpcre/ {print $3}'); file=$(readlink -f $library); "
                "cp -p $file $file.new && mv $file.new $file")
-    with crowd(host):
+    with crowd(host, SOCKETS):
         assert "nginx was exchanged" in host.shell(f"{PROGRAM} exchange")
-    assert master(host) != pid
+    assert host.master() != pid
 
 
 @NEWEST
 def test_an_exchange_that_was_begun_is_finished_and_masters_that_are_not_ours_are_left_alone(upgraded: Host) -> None:
     host = upgraded
     host.serve(site(EVERY_NAME))
-    pid = master(host)
+    pid = host.master()
     # Root's own, on another socket and with a pid file of its own.
     host.write({"/root/own.conf": "pid /run/own.pid;\nevents {}\nhttp { server { listen 127.0.0.1:8099; } }\n"})
     host.shell("/usr/sbin/nginx -c /root/own.conf; cp -p /usr/sbin/nginx /root/copy && mv /root/copy /usr/sbin/nginx")
     own = host.shell("cat /run/own.pid").strip()
     host.shell(f"kill -USR2 {pid}")
     wait_until(lambda: host.run("test -s /run/nginx.pid.oldbin && pgrep --parent $(cat /run/nginx.pid)")[0] == 0)
-    with crowd(host):
+    with crowd(host, SOCKETS):
         assert host.shell(f"{PROGRAM} exchange") == ""
-    assert master(host) != pid and host.run(f"test -d /proc/{pid}")[0] != 0
+    assert host.master() != pid and host.run(f"test -d /proc/{pid}")[0] != 0
     assert host.shell("cat /run/own.pid").strip() == own and host.run(f"test -d /proc/{own}")[0] == 0
     host.shell(f"kill -QUIT {own}")
 
@@ -243,58 +184,27 @@ def test_apt_unattended_upgrades_and_needrestart_cut_no_socket(upgraded: Host) -
     host.shell("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "
                "dpkg-dev needrestart unattended-upgrades > /dev/null")
     offer(host, 1)
-    pid = master(host)
+    pid = host.master()
     try:
-        with crowd(host):
+        with crowd(host, SOCKETS):
             host.shell("DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a "
                        "apt-get -qq install -y --only-upgrade nginx nginx-common")
             assert "+1" in host.shell("dpkg-query -W -f '${Version}' nginx")
-            upgraded_to = master(host)
-            assert upgraded_to != pid and is_on_disk(host, upgraded_to)
+            upgraded_to = host.master()
+            assert upgraded_to != pid and host.runs_what_is_on_disk(upgraded_to)
             # needrestart finds the library that somebody has replaced without dpkg.
             host.shell("library=$(ldd /usr/sbin/nginx | awk '/libpcre/ {print $3}'); file=$(readlink -f $library); "
                        "cp -p $file $file.new && mv $file.new $file; needrestart -r a -q 2>&1 || true")
-            assert master(host) != upgraded_to
+            assert host.master() != upgraded_to
         offer(host, 2)
-        pid = master(host)
-        with crowd(host):
+        pid = host.master()
+        with crowd(host, SOCKETS):
             told = host.shell("unattended-upgrade --verbose 2>&1")
             assert "+2" in host.shell("dpkg-query -W -f '${Version}' nginx"), told
-            assert master(host) != pid and is_on_disk(host, master(host))
+            assert host.master() != pid and host.runs_what_is_on_disk(host.master())
     finally:
         host.shell("rm -f /etc/apt/sources.list.d/newer.list /etc/apt/apt.conf.d/99tests; "
                    "apt-get -qq purge -y needrestart unattended-upgrades > /dev/null")
-
-
-NEXT = {"1.18": ("bookworm", "1.22"), "1.22": ("trixie", "1.26")}
-
-
-@pytest.fixture(name="old")
-def old_(image: str) -> Iterator[Host]:
-    """Give a host that no other test gets."""
-    host = Host(image)
-    yield host
-    host.remove()
-
-
-@pytest.mark.skipif(not SOAK, reason="only make soak upgrades from release to release")
-@pytest.mark.releases("bullseye", "bookworm")
-def test_the_nginx_of_the_next_release_cuts_no_socket(old: Host) -> None:
-    host = old
-    host.upgrade_seamlessly()
-    suite, version = NEXT[".".join(str(number) for number in host.nginx_version[:2])]
-    host.serve(site(EVERY_NAME))
-    host.write({"/etc/apt/sources.list.d/next.list": f"deb http://deb.debian.org/debian {suite} main\n"})
-    pid = master(host)
-    with crowd(host) as found:
-        before = sum(found.received)
-        told = host.shell("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "
-                          f"--no-install-recommends -o Dpkg::Options::=--force-confold -t {suite} nginx 2>&1")
-        assert version in host.shell("nginx -v 2>&1")
-        assert master(host) != pid and is_on_disk(host, master(host)), told
-        wait_until(lambda: sum(found.received) > before + SOCKETS)
-    host.found = host.module("nginx_info", {})
-    assert not host.apply(site(EVERY_NAME, name="b")).error
 
 
 @NEWEST

@@ -12,7 +12,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Mo
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.upstreams import Inventory
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.rendering import Renderer
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.role_action import TEMPLATES
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.steps import asked
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.steps import TIMER, TIMERS, asked
 
 RENDERER = Renderer([str(TEMPLATES)])
 
@@ -21,7 +21,7 @@ FACTS: dict[str, Any] = {
     "installed": True, "version": "1.26.3-3", "openssl_version": "3.5.4", "enabled": True, "active": True,
     "stale": False, "lists": True, "root": True, "systemd": True, "ipv6": False, "underscores_in_headers": False,
     "local_ports": 28232, "addresses": {}, "files": dict.fromkeys(asked({})["files"], ""),
-    "folders": {folder: [] for folder in asked({})["folders"]},
+    "folders": {folder: [TIMER] if folder == TIMERS else [] for folder in asked({})["folders"]},
     "packages": dict.fromkeys(asked({})["packages"], True)}
 
 

@@ -1,12 +1,17 @@
-"""Many WebSockets through an edge, whose messages are counted."""
+"""Many WebSockets through an edge, whose messages are counted, and new ones that come meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event, Thread
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect as connect_here
+
+from .host import Host
 
 
 class Crowd:
@@ -59,3 +64,46 @@ class Crowd:
         """Stop sending, and wait for what is under way."""
         self._end.set()
         self.thread.join(60)
+
+
+class Knocking(Thread):
+    """Opens one WebSocket after the other."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._url = f"ws://{address}/"
+        self._end = Event()
+        self.opened = 0
+        self.refused: list[str] = []
+
+    def run(self) -> None:
+        """Open and use them until the end."""
+        while not self._end.is_set():
+            try:
+                with connect_here(self._url, open_timeout=20) as socket:
+                    socket.send("x")
+                    assert socket.recv(20) == "x"
+                self.opened += 1
+            except (OSError, WebSocketException, TimeoutError) as error:
+                self.refused.append(repr(error))
+
+    def end(self) -> None:
+        """Stop."""
+        self._end.set()
+        self.join(60)
+
+
+@contextmanager
+def crowd(host: Host, sockets: int) -> Iterator[Crowd]:
+    """Have many SOCKETS that are all open at the end of the block and have lost nothing, and no new one refused."""
+    with host.echo():
+        found, knocking = Crowd(f"{host.address}:8091", sockets), Knocking(f"{host.address}:8091")
+        try:
+            assert found.ready.wait(60), found.problems
+            knocking.start()
+            yield found
+        finally:
+            found.end()
+            knocking.end()
+        assert (found.problems, knocking.refused) == ([], [])
+        assert found.received == found.sent and knocking.opened > 10

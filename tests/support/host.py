@@ -145,6 +145,16 @@ class Host(Container):
         self.shell("cp -p /usr/sbin/nginx /root/copy && mv /root/copy /usr/sbin/nginx")
         return self.shell(f"{PROGRAM} exchange")
 
+    def master(self) -> int:
+        """Return what systemd takes for the master, which has to be the one of the pid file."""
+        told = self.shell("systemctl show --property=MainPID --value nginx; cat /run/nginx.pid").split()
+        assert told[0] == told[1]
+        return int(told[0])
+
+    def runs_what_is_on_disk(self, pid: int) -> bool:
+        """Tell whether a master runs the binary that is on disk."""
+        return self.shell(f"readlink /proc/{pid}/exe").strip() == "/usr/sbin/nginx"
+
     def another(self) -> Host:
         """Give a second way to the same host, for two things at once."""
         second = copy.copy(self)

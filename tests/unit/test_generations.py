@@ -47,6 +47,13 @@ def test_an_interim_generation_is_removed_unless_it_runs(tmp_path: Path) -> None
     assert kept(generations) == [1, 3]
 
 
+def test_an_edge_that_is_taken_out_still_has_its_certificates(tmp_path: Path) -> None:
+    generations = committed(tmp_path, b"ssl_certificate /old.pem;", b"ssl_certificate /a.pem; ssl_certificate $b;", b"")
+    assert generations.certificates() == []
+    Path(generations.path(generations.all()[2]), INTERIM).touch()
+    assert generations.certificates() == ["/a.pem"]
+
+
 def test_modes_count_where_somebody_else_could_read(tmp_path: Path) -> None:
     generations = committed(tmp_path, b"1", b"2")
     earlier, current = (generations.path(name) for name in generations.all())

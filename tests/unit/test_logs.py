@@ -21,7 +21,8 @@ def rotated(found: dict[str, str] | None = None, role: dict[str, Any] | None = N
 
 @pytest.mark.parametrize("site", [
     {}, {"access_log": "/var/log/nginx/shop.log"}, {"access_log": "off"}, {"live_access_log": "/dev/stdout"},
-    {"extra_config": "error_log stderr; access_log /srv/logs/$host.log; error_log syslog:server=10.0.0.1;"}])
+    {"extra_config": "error_log stderr; access_log /srv/logs/$host.log; "
+                     "error_log \"/srv/a\\\"b.log\"; access_log /srv/*.log; error_log syslog:server=10.0.0.1;"}])
 def test_what_a_rule_has_and_what_is_no_single_file_needs_none(site: dict[str, Any]) -> None:
     assert rotated(**site) == []
 
@@ -45,8 +46,11 @@ def test_a_pattern_goes_no_deeper_than_it_says() -> None:
 def test_patterns_are_read_from_files_of_logrotate(tmp_path: Path) -> None:
     (tmp_path / "shop").write_text('"/srv/with space/*.log" /srv/b.log\n/srv/c.log {\n  daily\n  postrotate\n'
                                    "    test -e /srv/no && { echo /srv/none; }\n  endscript\n}\n# /srv/comment.log {\n")
+    for name in ("shop.disabled", "shop.dpkg-old", "shop~", ".shop.swp"):
+        (tmp_path / name).write_text("/srv/passed_over.log {\n}\n")
+    (tmp_path / "quoted").write_text("'/srv/e f.log' {\n}\n")
     (tmp_path / "other").write_text("weekly\n/srv/d*.log{\n  su root adm\n}\n")
     assert rotated_logs(str(tmp_path)) == {
         "/srv/with space/*.log": f"{tmp_path}/shop", "/srv/b.log": f"{tmp_path}/shop",
-        "/srv/c.log": f"{tmp_path}/shop", "/srv/d*.log": f"{tmp_path}/other"}
+        "/srv/c.log": f"{tmp_path}/shop", "/srv/e f.log": f"{tmp_path}/quoted", "/srv/d*.log": f"{tmp_path}/other"}
     assert rotated_logs(f"{tmp_path}/none") == {}

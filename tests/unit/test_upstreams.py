@@ -362,6 +362,19 @@ def test_an_older_nginx_has_a_variable_for_a_name_that_each_request_looks_up() -
     assert [upstream.zone for upstream in model.upstreams] == [["websocket_proxy", "64k"], []]
 
 
+def test_free_text_names_no_upstream_that_an_older_nginx_does_not_have() -> None:
+    upstreams = [{"name": "u", "servers": ["a.b:1"], "resolve": True}, {"name": "u-other", "servers": [ADDRESS]}]
+    role = {"websocket_proxy_upstreams": upstreams, "websocket_proxy_resolver": ["10.0.0.53"],
+            "websocket_proxy_allow_no_sites": True}
+    for text, refused in (("websocket_proxy_u/x;", True), ("websocket_proxy_u-other;", False)):
+        try:
+            compile_model({**role, "websocket_proxy_extra_config": f"server {{ proxy_pass http://{text} }}"}, OLD)
+        except InventoryError as error:
+            assert refused and "write $websocket_proxy_server_1 there" in str(error)
+        else:
+            assert not refused
+
+
 def test_names_are_followed_with_the_inventorys_resolver() -> None:
     upstream = first({"servers": ["a.b:1", ADDRESS, "unix:/x"], "resolve": True}, host=NEW,
                      resolver=["10.0.0.53", "127.0.0.1:5353", "2001:db8::53", "[::1]:5353"])

@@ -50,7 +50,7 @@ def test_an_edge_is_out_when_its_last_socket_has_ended_and_stays_out_until_it_is
         running.communicate(timeout=300)
     assert running.returncode == 0
     done = play("--limit", "proxy2:proxy3", playbook=DRAIN, at_once=2)
-    assert done.returncode and "No other host of the group websocket_proxies is in" in done.stdout
+    assert done.returncode and "No other host of the group websocket_proxies serves" in done.stdout
     assert status("/whoami", "proxy2") == "200"
     output = played("--limit", "proxy1")
     assert "this edge is taken out (stage refused)" in output and changes(output) == {"proxy1": 0}
@@ -91,6 +91,8 @@ def test_one_edge_after_the_other_and_none_after_one_that_is_not_well(tmp_path: 
 def test_what_is_not_understood_changes_nothing() -> None:
     for variables, told in (({"state": "off"}, "state is off; expected out or in"),
                             ({"answer": 500}, "answer is 500; expected refuse or 503"),
+                            ({"health_seconds": "1m"}, "health_seconds is 1m; expected a number of seconds"),
+                            ({"meanwhile": "none.yml"}, "meanwhile is none.yml; expected a file with tasks"),
                             ({"websocket_proxy_sites": "none"}, "")):
         done = play("--limit", "proxy1", playbook=DRAIN, **variables)
         assert done.returncode and told in done.stdout

@@ -49,8 +49,8 @@ _TRUSTED_VARIABLES = 3
 _LOG_VARIABLES = 4
 
 
-_DRAINED = ("this edge is taken out (stage {}), and this run keeps it so; "
-            "ansible-playbook wsedge.nginx.drain -e state=in takes it in again")
+_DRAINED = ("this edge is taken out (stage {}), and stays out until it is taken in: "
+            "ansible-playbook wsedge.nginx.drain -e state=in")
 
 
 class InventoryError(ValueError):
@@ -93,6 +93,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     compiled = sites.compile(role[PREFIX + "sites"], at(PREFIX + "site_defaults"), role[PREFIX + "site_defaults"])
     refusing = sites.refusing()
     free_text = _free_text(compiled, role[PREFIX + "extra_config"])
+    _check_looked_up(at(PREFIX + "upstreams"), groups, free_text)
     if role[PREFIX + "state"] == "present":
         _check_for_sites(at(PREFIX + "sites"), role, variables)
         _warn_of_removed(at(PREFIX + "sites"), host.sites | set(before), before, {site.name for site in compiled})
@@ -107,17 +108,18 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     logs = LOG_FORMAT in free_text or any(
         LOG_FORMAT in (way.access_log or ()) for site in compiled for one in site.locations for way in (one, one.live)
         if way)
-    if host.drained:
+    if host.drained and role[PREFIX + "state"] == "present":
         warnings.append(_DRAINED.format(host.drained))
     rotated_logs = to_rotate(compiled, free_text, host.rotated_logs)
     fastcgi_params, compiled = fastcgi.shared(compiled)
     references, packages = _references(groups, compiled, refusing), _packages(groups, sites)
+    variables_size = variables_max_size(_variables(upstreams, sites, compiled, logs))
     tls = any(site.tls for site in compiled)
     compiled, refusing = drained(host.drained, compiled, refusing)
     del scalars["other_upgrades"], scalars["allow_no_sites"]
     return Model(**scalars, apt_repository=repository, server_names_hash_bucket_size=bucket_size(names),
                  server_names_hash_max_size=max_size(len(names)),
-                 variables_hash_max_size=variables_max_size(_variables(upstreams, sites, compiled, logs)),
+                 variables_hash_max_size=variables_size,
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups,
                  trusted=sites.trusted, forwarded=Forwarded(forwarded.places(), forwarded.schemes()),
                  tls=tls, logs=logs, hosts=sites.hosts.all,
@@ -203,6 +205,15 @@ def _warn_of_unused(place: Place, upstreams: list[Upstream], used: Collection[st
         if upstream.label not in used and not re.search(
                 rf"websocket_proxy_({re.escape(upstream.label)}(?![A-Za-z0-9_.-])|\$)", free):
             place[index].warn("no site uses this upstream")
+
+
+def _check_looked_up(place: Place, upstreams: list[Upstream], free: str) -> None:
+    """Refuse in FREE text the name of an upstream that nginx does not have: each request looks it up."""
+    for index, upstream in enumerate(upstreams):
+        if upstream.variable and re.search(rf"websocket_proxy_{re.escape(upstream.label)}(?![A-Za-z0-9_.-])", free):
+            place[index]["resolve"].refuse(
+                f"an extra_config names {upstream.name}, which this nginx does not have with resolve; write "
+                f"{upstream.variable} there")
 
 
 def _references(upstreams: list[Upstream], sites: list[Site], refusing: list[Refusal]) -> list[str]:

@@ -7,10 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import HEALTH_CHECKS, REFUSED, UNAVAILABLE
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Location, Refusal, Site
-
-# Health checks fail, and all else goes on; everything new gets 503; or no connection is accepted.
-HEALTH_CHECKS, UNAVAILABLE, REFUSED = STAGES = ("health_checks", "unavailable", "refused")
 
 
 def drained(stage: str, sites: Sequence[Site], refusing: Sequence[Refusal]) -> tuple[list[Site], list[Refusal]]:

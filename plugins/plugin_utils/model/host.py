@@ -14,7 +14,9 @@ LINEAGES = "/etc/letsencrypt/live"
 # The role's own rule for logrotate.
 ROTATION = "/etc/logrotate.d/websocket_proxy"
 
-# Holds a file while the host is taken out, which is called after the stage.
+# Holds a file while the host is taken out, which is called after the stage: health checks fail, and all else goes on;
+# everything new gets 503; or no connection is accepted.
+HEALTH_CHECKS, UNAVAILABLE, REFUSED = STAGES = ("health_checks", "unavailable", "refused")
 DRAINED = "/var/lib/websocket_proxy/drained"
 
 # The configuration that nginx was last seen to run.
@@ -56,7 +58,7 @@ class Host:
                    listen_options=found.get("listen_options") or {},
                    rotated_logs=frozenset(pattern for pattern, path in (found.get("rotated_logs") or {}).items()
                                           if path != ROTATION),
-                   drained=next(iter(folders.get(DRAINED, ())), ""),
+                   drained=next((name for name in folders.get(DRAINED, ()) if name in STAGES), ""),
                    lineages=frozenset(folders.get(LINEAGES, ())),
                    sites=frozenset(site[1] for name in folders.get(SERVED, ())
                                    if (site := re.fullmatch(r"site-(.+)\.conf", name))),

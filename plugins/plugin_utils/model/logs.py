@@ -9,6 +9,8 @@ from pathlib import PurePosixPath
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import directives
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Site
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import path_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
 
 # Of the rule that Debian's package brings, also where it is not installed yet.
 _PACKAGED = "/var/log/nginx/*.log"
@@ -23,5 +25,13 @@ def to_rotate(sites: Sequence[Site], free_text: str, rotated: Collection[str]) -
     named = {way.access_log[0] for way in ways if way.access_log}
     named |= {one.words[1] for one in directives(free_text) if one.words[0] in ("access_log", "error_log")
               and one.words[1:]}
-    return sorted(path for path in named if path.startswith("/") and not path.startswith("/dev/") and "$" not in path
+    return sorted(path for path in named if _is_file(path) and not path.startswith("/dev/")
                   and not any(PurePosixPath(path).match(pattern) for pattern in {_PACKAGED, *rotated}))
+
+
+def _is_file(path: str) -> bool:
+    """Tell whether a log is a file whose path logrotate takes as it is."""
+    try:
+        return path_values.log_file(path) != "off"
+    except Refused:
+        return False

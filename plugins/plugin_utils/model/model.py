@@ -361,12 +361,13 @@ class AptRepository:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a change of the configuration and its reload go by, whatever the sites are."""
+    """What a change of the configuration, its reload and the host program go by, whatever the sites are."""
 
     nginx_conf: str
     keep_generations: int
     max_draining_generations: int
     allow_restart: bool
+    certificate_warn_days: int
 
 
 @dataclass(frozen=True)
@@ -389,7 +390,6 @@ class Model(Settings):
     worker_connections: int
     worker_rlimit_nofile: int
     worker_shutdown_timeout: str
-    certificate_warn_days: int
     server_names_hash_bucket_size: int | None
     server_names_hash_max_size: int | None
     variables_hash_max_size: int | None

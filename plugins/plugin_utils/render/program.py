@@ -25,7 +25,8 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 
 def program(settings: Settings) -> bytes:
     """Return the program: the same bytes from every controller."""
-    options = {**LAYOUTS[settings.nginx_conf].options(), "max_draining": settings.max_draining_generations}
+    options = {**LAYOUTS[settings.nginx_conf].options(), "max_draining": settings.max_draining_generations,
+               "warn_days": settings.certificate_warn_days}
     parts = _PACKAGE.split(".")
     members = {f"{'/'.join(parts[:depth])}/__init__.py": b"" for depth in range(1, len(parts) + 1)}
     members.update((f"{'/'.join(parts)}/{path.name}", path.read_bytes()) for path in _imported(_MAIN))

@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.module_utils import rotation
 from ansible_collections.wsedge.nginx.plugins.module_utils.exchanging import Exchange
-from ansible_collections.wsedge.nginx.plugins.module_utils.expiry import FINE, expiry
+from ansible_collections.wsedge.nginx.plugins.module_utils.expiry import FINE, UNKNOWN, expiry
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Done
 from ansible_collections.wsedge.nginx.plugins.module_utils.reloading import Reload
@@ -53,7 +53,12 @@ def _options(settings: dict[str, Any]) -> dict[str, Any]:
 
 def reload(settings: dict[str, Any]) -> str:
     """Reload nginx, which reads its certificates anew then, and prove that it runs."""
-    done = Reload(_options(settings), run).run()
+    one = Reload(_options(settings), run)
+    try:
+        done = one.run()
+    finally:
+        for warning in one.warnings:
+            syslog.syslog(syslog.LOG_WARNING, warning)
     return f"nginx was {done['how']}: {done['generation']}"
 
 
@@ -88,9 +93,15 @@ def reopen_logs(settings: dict[str, Any]) -> str:
 
 def certificates(settings: dict[str, Any]) -> str:
     """Tell when each certificate of nginx expires: exit with 1 where one does soon, with 2 where one cannot be used."""
-    paths = Generations(settings["path"], settings["folder"]).certificates()
-    found = sorted((expiry(path, settings["warn_days"]) for path in paths), reverse=True)
-    print("\n".join(one.line for one in found))
+    # nginx looks up a path that is relative from its main file's folder.
+    folder = os.path.dirname(settings["entry"])
+    try:
+        paths = Generations(settings["path"], settings["folder"]).certificates()
+    except (OSError, ValueError) as error:
+        print(f"The configuration cannot be read: {error}")
+        sys.exit(UNKNOWN)
+    found = sorted((expiry(os.path.join(folder, path), settings["warn_days"]) for path in paths), reverse=True)
+    print("\n".join(one.line for one in found) or "nginx shows no certificate")
     sys.exit(max((one.status for one in found), default=FINE))
 
 
@@ -103,13 +114,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Helps nginx on a host of the role wsedge.nginx.websocket_proxy.")
     parser.add_argument("command", nargs="?", choices=COMMANDS, default="reload", help="; ".join(
         f"{name}: {(call.__doc__ or '').strip().rstrip('.')}" for name, call in COMMANDS.items()))
-    parser.add_argument("--warn-days", type=int, default=21, help="for certificates: how many days are soon")
+    parser.add_argument("--warn-days", type=int, help="for certificates: how many days before the end are soon")
     # certbot's renewal files call it without a command.
     given = parser.parse_args()
     # Where the configuration lives, and what a reload goes by.
     settings = json.loads(__loader__.get_data("settings.json"))  # type: ignore[name-defined]
     try:
-        told = COMMANDS[given.command]({**settings, "warn_days": given.warn_days})
+        told = COMMANDS[given.command]({
+            **settings, **({} if given.warn_days is None else {"warn_days": given.warn_days})})
     except (Failure, OSError) as error:
         sys.exit(str(error))
     if told:
