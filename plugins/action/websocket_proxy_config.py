@@ -33,6 +33,7 @@ class ActionModule(RoleAction):
                 main, files = rendered(model, self.renderer(), FOLDER, MARKER)
                 done = commit(lambda given: self.module("nginx_config", given, known),
                               {**options(model), "replace": model.replace_nginx_conf, "references": model.references,
+                               "readable": model.readable,
                                **{name: arguments[name] for name in ("interim", "test") if name in arguments}},
                               main, files, model.secrets)
             else:

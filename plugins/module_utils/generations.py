@@ -54,6 +54,12 @@ PRIVATE = 0o600
 PUBLIC = 0o644
 FOLDER_MODE = 0o700
 
+# Files with users' passwords, which nginx's workers read at each request: they are for the workers' group as well, and
+# so is the way to them. The first of a generation has the number 1.
+USERS = "users-"
+SHARED = 0o640
+SHARED_FOLDER = 0o710
+
 _NAME = re.compile(r"[0-9]{6,}-[0-9a-f]{12}")
 _UNFINISHED = re.compile(r"\.[0-9]{6,}-[0-9a-f]{12}\.(partial|removed)")
 
@@ -148,6 +154,11 @@ def remove_file(path: str) -> None:
         os.unlink(path)
 
 
+def _mode(name: str) -> int:
+    """Return the mode of a file of a generation."""
+    return SHARED if name.startswith(USERS) else PRIVATE
+
+
 def _as_we_write(path: str) -> bool:
     found = os.lstat(path)
     return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
@@ -162,6 +173,8 @@ class Generations:
         self.before = os.path.join(folder, BEFORE)
         self._texts: tuple[set[str], list[bytes]] = (set(), [])
         self._last: tuple[str, dict[str, bytes]] = ("", {})
+        # That of nginx's workers.
+        self.group = 0
         self._includes = re.compile(re.escape(folder) + "/(" + _NAME.pattern + ")/")
 
     def candidate(self, generation: str) -> str:
@@ -334,17 +347,28 @@ class Generations:
         current = self.current()
         modes = {self.main: PUBLIC} if current else {}
         modes.update((path, FOLDER_MODE) for path in (self.folder, self.before) if os.path.isdir(path))
+        if any(self._shared(self.path(generation)) for generation in self.all()):
+            modes[self.folder] = SHARED_FOLDER
         links = os.path.join(self.before, LINKS)
         if os.path.lexists(links):
             modes[links] = PRIVATE
         for generation in self.all():
             folder = self.path(generation)
-            modes[folder] = FOLDER_MODE
-            if generation == current or stat.S_IMODE(os.lstat(folder).st_mode) != FOLDER_MODE:
-                modes.update((os.path.join(folder, name), PRIVATE) for name in os.listdir(folder))
+            modes[folder] = SHARED_FOLDER if self._shared(folder) else FOLDER_MODE
+            if generation == current or stat.S_IMODE(os.lstat(folder).st_mode) != modes[folder]:
+                modes.update((os.path.join(folder, name), _mode(name)) for name in os.listdir(folder))
         found = {path: os.lstat(path).st_mode for path in modes}
         return {path: mode for path, mode in modes.items() if stat.S_IMODE(found[path]) != mode
                 and (stat.S_ISREG(found[path]) or stat.S_ISDIR(found[path]))}
+
+    @staticmethod
+    def _shared(folder: str) -> bool:
+        """Tell whether nginx's workers read files in the FOLDER of a generation."""
+        return os.path.lexists(os.path.join(folder, f"{USERS}1"))
+
+    def _share(self, path: str, mode: int) -> None:
+        os.chown(path, -1, self.group)
+        os.chmod(path, mode)
 
     def next_name(self, digest: str) -> str:
         """Return the name of the next generation, whose content has this DIGEST."""
@@ -359,6 +383,11 @@ class Generations:
         os.mkdir(partial, FOLDER_MODE)
         for name, text in {**files, MAIN: main}.items():
             write(os.path.join(partial, name), text)
+            if name.startswith(USERS):
+                self._share(os.path.join(partial, name), SHARED)
+        if self._shared(partial):
+            self._share(partial, SHARED_FOLDER)
+            self._share(self.folder, SHARED_FOLDER)
         sync(partial)
         # The candidate first: as long as it is there, its generation never was in force.
         candidate = self.candidate(generation)

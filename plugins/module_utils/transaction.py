@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +25,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
     unnamed,
     write,
 )
+from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives
 from ansible_collections.wsedge.nginx.plugins.module_utils.masking import masked
 from ansible_collections.wsedge.nginx.plugins.module_utils.options import called
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
@@ -156,6 +159,8 @@ class Transaction:
             self.generations.prune(self.params["keep"], self.running)
         if self.tester.possible() or not self.check:
             self.tester.test(self.entry, self.entry, "and it is the one on disk")
+            self.generations.group = self._group((self.generations.main_text() or b"").decode(errors="replace"))
+            self._check_readable()
         # With two masters, either may have answered.
         behind = self.params["socket"] is not None and (
             self.running != current or bool(beside(self.params["pid_file"])))
@@ -178,8 +183,10 @@ class Transaction:
                 named[INTERIM] = b""
             if lines is not None:
                 named[MASKED] = json.dumps(lines).encode()
+            self.generations.group = self._group(main.decode(errors="replace"))
             candidate = self.generations.stage(generation, named, main.replace(MARKER.encode(), generation.encode()))
             self._test(candidate, links)
+            self._check_readable()
             if not self.check:
                 if takeover:
                     self.takeover.take(undo)
@@ -192,6 +199,29 @@ class Transaction:
             self.generations.sync()
             self.generations.prune(self.params["keep"], self.running)
         return generation
+
+    def _group(self, main: str) -> int:
+        """Return the group of nginx's workers, by the directive user of the main file or of what includes it."""
+        text = main if self.entry == self.main else (read(self.entry) or b"").decode(errors="replace")
+        try:
+            words = next((one.words[1:] for one in directives(text) if one.words[0] == "user"), [])
+            if words:
+                return grp.getgrnam(words[1]).gr_gid if len(words) > 1 else pwd.getpwnam(words[0]).pw_gid
+            # What nginx is built with.
+            return grp.getgrnam("nogroup").gr_gid
+        except (KeyError, Unreadable):
+            return 0
+
+    def _check_readable(self) -> None:
+        """Refuse files that nginx's workers cannot read, of which nginx's test says nothing."""
+        for path in self.params["readable"] if self.tester.possible() else ():
+            try:
+                found = os.stat(path)
+            except OSError as error:
+                raise Failure(f"{path}: {error.strerror}; {UNCHANGED}") from None
+            if not (found.st_mode & 0o004 or (found.st_mode & 0o040 and found.st_gid == self.generations.group)):
+                raise Failure(f"{path} cannot be read by nginx's workers: chgrp {self.generations.group} {path} and "
+                              f"chmod 640 {path}; {UNCHANGED}")
 
     def _clear(self) -> None:
         """Remove what a run left behind that was cut off."""

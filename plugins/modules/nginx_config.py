@@ -95,8 +95,15 @@ options:
     type: str
   references:
     description:
-      - Local files that the configuration refers to, such as certificates and password files. nginx reads them when it
-        loads its configuration, so one whose content has changed makes a new generation.
+      - Local files that the configuration refers to, such as certificates. nginx reads them when it loads its
+        configuration, so one whose content has changed makes a new generation.
+    type: list
+    elements: str
+    default: []
+  readable:
+    description:
+      - Local files that nginx's workers read at each request, such as password files. nginx's test does not look at
+        them; here they have to be there, and to be readable to the workers' group.
     type: list
     elements: str
     default: []
@@ -258,6 +265,7 @@ def main() -> None:
             "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
             "masked": {"type": "dict", "default": {}},
             "references": {"type": "list", "elements": "str", "default": []},
+            "readable": {"type": "list", "elements": "str", "default": []},
             "socket": {"type": "str"},
             "test": {"type": "bool", "default": True},
             "keep": {"type": "int", "default": 5},

@@ -22,6 +22,7 @@ from tests.support.client import Answer, Client, fields, get, head_of
 from tests.support.container import CHECKOUT
 from tests.support.edge import Edge
 from tests.support.http2 import unverified
+from tests.support.key_examples import HASH
 from tests.support.ports import free_port
 from tests.support.releases import NEWEST
 from tests.support.served import UPGRADE, Served
@@ -143,6 +144,15 @@ def test_an_application_refuses_a_host_that_it_does_not_know(setup: Setup) -> No
     assert setup.handshake("/socket").status == 101
 
 
+@symptom("403 with `allowed_origins`")
+def test_a_page_of_another_origin_is_told_which_key_refuses_it(setup: Setup) -> None:
+    setup.start({"path": "/", "allowed_origins": ["http://b"], "request_headers": {"Origin": None}})
+    answer = setup.handshake("/socket", ("Origin", "http://a"))
+    assert (answer.status, b"allowed_origins" in answer.body) == (403, True)
+    setup.start({"path": "/", "allowed_origins": "same_host"})
+    assert setup.handshake("/socket", ("Origin", "http://a")).status == 101
+
+
 @symptom("403 from nginx itself, on port 80")
 def test_a_site_with_tls_opens_no_socket_without(setup: Setup) -> None:
     setup.start(site={"tls": {"self_signed": True, "redirect_listen": [setup.other]}})
@@ -161,8 +171,11 @@ def test_nginx_refuses_dots_and_other_upgrades(setup: Setup) -> None:
 
 @symptom("401 or 403 from nginx itself")
 def test_a_guard_holds_for_a_socket_too(setup: Setup) -> None:
-    setup.start({"path": "/", "extra_config": "deny all;"})
-    assert setup.handshake("/socket").status == 403
+    for guard in ({"extra_config": "deny all;"}, {"deny": ["all"]}, {"allow": ["192.0.2.0/24"]}):
+        setup.start({"path": "/", **guard})
+        assert setup.handshake("/socket").status == 403
+    setup.start({"path": "/", "auth": {"basic": {"users": {"alice": HASH}}}})
+    assert setup.handshake("/socket").status == setup.get("/").status == 401
     setup.start({"path": "/", "extra_config": "auth_basic private; auth_basic_user_file /etc/nginx/nobody;"})
     assert setup.handshake("/socket").status == setup.get("/").status == 401
 

@@ -196,7 +196,7 @@ class Host(Container):
         model = compiled(variables, self.found)
         main, texts = rendered(model, RENDERER, FOLDER, MARKER)
         return self.module("nginx_config", {
-            **options(model), "references": model.references, "content": main,
+            **options(model), "references": model.references, "readable": model.readable, "content": main,
             "files": [{"name": name, "content": text} for name, text in {**texts, **(files or {})}.items()], **others})
 
     def validate(self) -> dict[str, Any]:

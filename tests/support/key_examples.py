@@ -9,6 +9,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----\n"
 KEY = "-----BEGIN PRIVATE KEY-----\nYQ==\n-----END PRIVATE KEY-----\n"
 PUBLIC = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n{}\n-----END PGP PUBLIC KEY BLOCK-----\n"
 ACME = {"email": "a@example.com", "agree_tos": True}
+HASH = "$6$salt$" + "x" * 86
 FASTCGI = {"server": "unix:/run/php/php-fpm.sock", "root": "/srv/app"}
 
 # Where the keys of an entry point stand: a mapping around them, and the place of that in the inventory.
@@ -25,6 +26,9 @@ LEVELS: dict[str, dict[str, Any]] = {
     "inherited": {"path": "/x", "upstream": "u"},
     "location": {"path": "/x", "upstream": "u"},
     "probe": {},
+    "auth": {"basic": {"users": {"alice": HASH}}},
+    "auth_basic": {"users": {"alice": HASH}},
+    "auth_request": {"upstream": "v", "path": "/auth"},
     "fastcgi": FASTCGI,
     "redirect": {"to": "/new"},
     "respond": {},
@@ -91,7 +95,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "buffer_size": "8k", "buffers": ({"buffer_size": "8k"}, {"buffer_size": "8k", "buffers": 16}),
         "proxy_redirect": "off", "client_max_body_size": "9m", "client_body_timeout": "9s",
         "client_send_timeout": "9s", "keepalive_timeout": "9s", "gzip": False, "access_log": "/var/log/nginx/a.log",
-        "access_log_format": "websocket", "maintenance": True, "request_headers": {"X-A": "b"},
+        "access_log_format": "websocket", "allow": ["10.0.0.0/8"], "deny": ["10.0.0.1"],
+        "auth": {"basic": {"users": {"alice": HASH}}}, "allowed_origins": ["https://b.example"], "maintenance": True,
+        "request_headers": {"X-A": "b"},
         "response_headers": {"X-A": "b"}},
     "location": {
         "path": "/y", "match": "exact", "upstream": "v", "websocket_only": True,
@@ -107,6 +113,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "probe": {"path": "/y", "origin": "https://a.example", "subprotocols": ["chat"], "expect": "echo",
               "send": "hello", "text": ({"expect": "text"}, {"expect": "text", "text": "ready"}), "timeout": 5},
     "fastcgi": {"server": "127.0.0.1:9001", "root": "/srv/other", "script": "app.php"},
+    "auth": {"basic": {"users": {"bob": HASH}}, "request": ({}, {"request": LEVELS["auth_request"]}),
+             "satisfy": "any"},
+    "auth_basic": {"realm": "the edge", "users": {"bob": HASH},
+                   "file": ({}, {"users": None, "file": "/etc/nginx/users"})},
+    "auth_request": {"upstream": "u", "path": "/verify", "request_headers": {"X-A": "b"},
+                     "response_headers": ["Remote-User"], "login": "https://login.example/", "timeout": "9s"},
     "redirect": {"to": "/other", "status": 301},
     "respond": {"status": 201, "body": "x", "content_type": "text/html"},
     "tls": {

@@ -70,6 +70,7 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
         listen=[["80", KEEPALIVE], ["[::]:80", KEEPALIVE]], trusted_proxies=[],
         real_ip_header="X-Forwarded-For", extra_config=None, reject_other_upgrades=False, refused=None,
         early="$websocket_proxy_host$websocket_proxy_live", client_max_body_size="256m", tls=None, redirect=None,
+        auth_requests=[],
         locations=[replace(plain, probe=probe, is_live="$websocket_proxy_live", live=replace(
             plain, probe=probe, match=["@websocket_proxy_live_1"],
             proxy=replace(proxy, params="live_params", directives=[])))])]

@@ -12,6 +12,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import schema
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
+from tests.support.key_examples import HASH
 from tests.unit.test_agreement import SCHEMAS
 
 VALUES = [0, 0.0, 1, 1.0, False, True, "", [], {}]
@@ -28,7 +29,8 @@ SOUND: dict[str, dict[str, Any]] = {
     "redirect": {"to": "/"}, "respond": {}, "fastcgi": {"server": "unix:/a", "root": "/a"},
     "tls": {"self_signed": True}, "acme": {"agree_tos": True}, "hsts": {},
     "client_certificate": {"ca": "/ca.pem"}, "listen": {"port": 81}, "server_name": {"regex": "^a$"},
-    "upstream_tls": {"server_name": "c.d"}, "probe": {},
+    "upstream_tls": {"server_name": "c.d"}, "probe": {}, "auth": {"basic": {"users": {"alice": HASH}}},
+    "auth_basic": {"users": {"alice": HASH}}, "auth_request": {"upstream": "u", "path": "/auth"},
 }
 # What stands in the place of other keys of its level.
 PURPOSES = {"root", "fastcgi", "redirect", "respond"}
@@ -58,6 +60,10 @@ def inventory(level: str, given: dict[str, Any]) -> dict[str, Any]:
         site["locations"] = [{"path": "/x", "upstream": "u", level: given}]
     elif level in ("fastcgi", "redirect", "respond"):
         site["locations"] = [{"path": "/x", level: given}]
+    elif level == "auth":
+        site["auth"] = given
+    elif level.startswith("auth_"):
+        site["auth"] = {level.removeprefix("auth_"): given}
     elif level == "tls":
         site["tls"] = given
     elif level == "acme":
@@ -90,7 +96,7 @@ OF_KIND: dict[str, list[Any]] = {
     "boolean": [False, True], "duration": [1], "seconds": [1], "duration_or_never": [0, 1], "seconds_or_none": [0, 1],
     "body_size": [0, 1], "worker_processes": [1], "free_text": [""], "body": [""], "log_file": [False],
     "expires": [1, False], "proxy_redirect": [False], "redirect_status": [False], "so_keepalive": [False, True],
-    "verify": [True], "verification": [False, True], "some_of": [[]],
+    "networks": [[]], "verify": [True], "verification": [False, True], "some_of": [[]],
 }
 # Of keys that the compiler goes through itself, and of those that need or exclude others.
 OF_KEY: dict[tuple[str, str], list[Any]] = {
@@ -102,6 +108,8 @@ OF_KEY: dict[tuple[str, str], list[Any]] = {
     ("location", "response_headers"): [{}], ("location", "respond"): [{}], ("location", "strip_prefix"): [False],
     ("tls", "self_signed"): [True], ("tls", "hsts"): [False], ("tls", "client_certificate"): [False],
     ("acme", "agree_tos"): [True], ("hsts", "preload"): [False], ("listen", "proxy_protocol"): [False],
+    ("site", "auth"): [False, {}], ("location", "auth"): [False, {}], ("auth_basic", "file"): [],
+    ("auth_request", "response_headers"): [[]], ("auth_request", "request_headers"): [{}],
     ("upstream", "port"): [], ("location", "probe"): [False, True, {}], ("probe", "subprotocols"): [[]],
 }
 

@@ -16,7 +16,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.files import r
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files import host_files
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import schema
 from tests.support.compiling import RENDERER, compiled
-from tests.support.key_examples import EXAMPLES, LEVELS, WITHOUT_EFFECT
+from tests.support.key_examples import EXAMPLES, HASH, LEVELS, WITHOUT_EFFECT
 from tests.unit.test_agreement import SPECS
 
 KEYS = [(level, key) for level in SPECS for key in SPECS[level]["options"] if key not in WITHOUT_EFFECT]
@@ -49,6 +49,10 @@ def inventory(level: str, given: Mapping[str, Any]) -> dict[str, Any]:
             site = {"server_names": ["a.example"], "locations": [{"path": "/x", "upstream": "u", level: given}]}
         case "fastcgi" | "redirect" | "respond":
             site = {"server_names": ["a.example"], "locations": [{"path": "/x", level: given}]}
+        case "auth":
+            site["auth"] = {"basic": {"users": {"alice": HASH}}, **given}
+        case "auth_basic" | "auth_request":
+            site["auth"] = {level.removeprefix("auth_"): given}
         case "tls":
             site["tls"] = given
         case "acme":
@@ -72,7 +76,7 @@ def effect(variables: Mapping[str, Any]) -> list[Any]:
     model: Model = compiled(variables, {"version": "1.30.1", "ipv6": True, "openssl_version": "3.5.4"},
                             {"one": ["b1"], "two": ["b2"]}, {"b1": {}, "b2": {}})
     return [rendered(model, RENDERER, "/f", "g"), host_files(model, RENDERER), certificates.options(model),
-            config.options(model), model.references, model.replace_nginx_conf, model.allow_restart,
+            config.options(model), model.references, model.readable, model.replace_nginx_conf, model.allow_restart,
             model.max_draining_generations, model.state, model.package, model.packages, model.verify, probes(model),
             [one.health_check for site in model.sites for one in site.locations]]
 

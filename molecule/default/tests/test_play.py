@@ -101,6 +101,7 @@ def vault(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         (tmp_path / "variables.yml").write_text(
             f"websocket_proxy_upstreams: {json.dumps([UPSTREAM])}\n"
             "websocket_proxy_sites:\n  - server_names: [example.com]\n    upstream: ws_node\n"
+            f"    auth: {{basic: {{users: {{alice: $6$S3cret{secret[-3:]}${'x' * 86}}}}}}}\n"
             f"    request_headers: {json.dumps(headers)}\n    response_headers:\n      X-Vaulted: {vaulted[0]}\n"
             f"websocket_proxy_extra_config: {vaulted[1]}\n")
         return play(*NEWEST, "--diff", "--vault-password-file", str(password),
@@ -120,7 +121,7 @@ def test_differences_and_errors_show_no_secrets(
         assert "-proxy_set_header X-Plain shown-one;\n+proxy_set_header X-Plain shown-two;" in shown
         assert "proxy_set_header Authorization ********;" in shown and "add_header ********" in shown
         assert "[emerg] unknown directive" in shown
-        assert "S3cret" not in shown
+        assert "users-1" in shown and "S3cret" not in shown and "S3cret" not in host.check_output("journalctl")
     finally:
         played(*NEWEST)
 

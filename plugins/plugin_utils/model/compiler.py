@@ -123,10 +123,13 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups,
                  trusted=sites.trusted, forwarded=Forwarded(forwarded.places(), forwarded.schemes()),
                  tls=tls, logs=logs, hosts=sites.hosts.all,
+                 own_origins=list(sites.origins.own.values()), origins=sites.origins.all,
                  https=sites.hosts.https, fastcgi_params=fastcgi_params,
                  proxy_params=sites.proxy_params.all, live_params=sites.proxy_params.live, refusing=refusing,
                  sites=compiled,
                  certificates=sites.certificates.all, secrets=secrets, rotated_logs=rotated_logs,
+                 user_files={name: text for text, name in sites.passwords.names.items()},
+                 readable=sorted(sites.passwords.of_the_host),
                  references=references, drained=host.drained,
                  packages=[*packages, *(["logrotate"] if rotated_logs else [])],
                  extra=ExtraConfig(PREFIX + "extra_config", extra.split("\n")) if extra else None,
@@ -164,6 +167,7 @@ def _variables(upstreams: Upstreams, sites: Sites, compiled: list[Site], logs: b
     """Return how many variables of our own http.conf and upstreams.conf define, besides those of every model."""
     return (2 * len(upstreams.routes) + len(upstreams.sources) + upstreams.looked_up
             + len(sites.hosts.all) - 1 + len(sites.hosts.https)
+            + 2 * len(sites.origins.all) + len(sites.origins.own)
             + any(one.program for site in compiled for one in site.locations)
             + sum(2 + len(one.forwarded) for one in sites.trusted) + (_TRUSTED_VARIABLES if sites.trusted else 0)
             + (_TLS_VARIABLES if any(site.tls for site in compiled) else 0) + (_LOG_VARIABLES if logs else 0))

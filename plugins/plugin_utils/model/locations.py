@@ -9,19 +9,22 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import fastcgi, headers
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import fastcgi, guards, headers
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded import Hosts
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Answer,
+    AuthRequest,
     ExtraConfig,
     FastCgi,
     Files,
+    Guard,
     Header,
     Location,
     ProbeSettings,
     Proxy,
     Upstream,
 )
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.origins import OriginRules
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import (
     address_values,
     config_values,
@@ -53,7 +56,7 @@ _OWN_ADDRESS = "websocket_proxy_own_address"
 _NO_DOT = r"(?![^?]*(?:/|%2[fF])(?:\.|%2[eE])(?:/|%2[fF]|\?|$))"
 # Keys for any answer, and those that name one.
 _FOR_ANY = {field.name for field in fields(Location)} - {"websocket_only", "probe"} | {
-    "path", "access_log_format", "upstream", "root", "fastcgi", "redirect", "respond", "try_files"}
+    "path", "access_log_format", "upstream", "root", "fastcgi", "redirect", "respond", "try_files", *guards.KEYS}
 # What a location can be, and the keys that do not go with everything.
 PURPOSES: dict[str, set[str]] = {
     "upstream": set(LOCATION) - _FOR_ANY,
@@ -142,8 +145,11 @@ class Locations:
     OWN has the headers for the backend and the client that come from the site itself. ``used`` has the names of the
     upstreams that locations hand requests to.
 
-    HOSTS has the variables of what a client asked for. UNDERSCORES tells that nginx may take underscores in the names
-    of headers, and OWN_BUFFERS that a server or nginx.conf may set sizes of buffers.
+    HOSTS has the variables of what a client asked for, and ORIGINS those of pages that may not connect. UNDERSCORES
+    tells that nginx may take underscores in the names of headers, and OWN_BUFFERS that a server or nginx.conf may set
+    sizes of buffers.
+
+    SITE_GUARDS collects what asks servers, and TEXTS are the free texts of http and of the site by their places.
 
     SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its place, the
     defaults' first. FORWARDED has the headers that tell the backend how a client came, and EXACT has the paths that the
@@ -152,7 +158,8 @@ class Locations:
 
     def __init__(self, upstreams: Mapping[str, Upstream], site: Mapping[str, Any],
                  layers: list[tuple[Place, Mapping[str, Any]]], forwarded: Mapping[str, str | None],
-                 exact: Collection[object], hosts: Hosts,
+                 exact: Collection[object], hosts: Hosts, origins: OriginRules,
+                 site_guards: guards.SiteGuards, texts: Mapping[str, str],
                  own: tuple[Mapping[str, str | None], Mapping[str, str | None]], underscores: bool,
                  own_buffers: bool) -> None:
         self.used: set[str] = set()
@@ -166,8 +173,13 @@ class Locations:
         self._plain = "" if site.get("dot_segments") == "pass" else _NO_DOT
         self._exact = exact
         self._hosts = hosts
+        self._origins = origins
         self._underscores = underscores
         self._own_buffers = own_buffers
+        self._guards = site_guards
+        self._texts = texts
+        at = next((where for where, given in reversed(layers) if "auth" in given), layers[-1][0])
+        self._site_auth = self._auth(at["auth"], site.get("auth"))
         self._paths: dict[str, Place] = {}
         self._sticky: list[tuple[Upstream, Place]] = []
         self._named = 0
@@ -239,6 +251,9 @@ class Locations:
             owners = [purpose for purpose, keys in PURPOSES.items() if key in keys]
             if owners and purposes[0] not in owners:
                 place[key].refuse(f"this goes with {' or '.join(owners)}, and here is {purposes[0]}")
+        for key in guards.KEYS if purposes[0] in ("redirect", "respond") else ():
+            if given.get(key):
+                place[key].refuse(f"nginx answers a {purposes[0]} before it looks at this, so nobody would be kept out")
         ways = [key for key in ("strip_prefix", "replace_prefix", "rewrite_to") if given.get(key)]
         for key in ways[1:]:
             place[key].refuse(f"{ways[0]} sets already what path the backend gets")
@@ -274,15 +289,17 @@ class Locations:
             self.used.add(upstream.label)
         if upstream and upstream.cookie:
             self._check_cookie(upstream, place["upstream"])
+        auth = self._auth(place["auth"], given["auth"]) if "auth" in given else self._site_auth
         response = headers.merged(*self._response, headers.read_headers(
             place["response_headers"], given.get("response_headers"), headers.RESPONSE))
-        proxy = files = program = answer = None
+        proxy = files = program = answer = origin = None
         if upstream and upstream.servers:
-            proxy = self._proxy(place, upstream, given, values, prefix, list(response))
+            proxy = self._proxy(place, upstream, given, values, prefix, list(response), auth)
+            origin = self._origin(values, proxy)
         elif "root" in given:
             files = Files(given["root"].rstrip("/"), given.get("try_files"))
         elif "fastcgi" in given:
-            program = self._program(place, given, values, list(response))
+            program = self._program(place, given, values, list(response), auth)
         else:
             answer = self._answer(place, given)
         websocket_only = given.get("websocket_only", False)
@@ -290,7 +307,9 @@ class Locations:
             **_fields_of_location(values), **({"gzip": None} if websocket_only else {}),
             "access_log": _log(_live(values, given) if websocket_only else values),
             "match": match, "websocket_only": websocket_only, "expires": given.get("expires"),
-            "health_check": given.get("health_check", False),
+            "health_check": given.get("health_check", False), "origin": origin,
+            "guard": self._guard(place, given, auth, bool(websocket_only)) if proxy or files or program else None,
+            "origins": values["allowed_origins"],
             "proxy": proxy, "files": files, "answer": answer,
             "response_headers": [Header(name, value) for name, value in response.items() if value is not None],
             "new_cookie": upstream.new_cookie if upstream else None, "extra_config": extra_config(place, given),
@@ -304,9 +323,47 @@ class Locations:
             return [location]
         self._named += 1
         way = replace(proxy, prefix=None, directives=[*_connections(upstream), *self._live_directives(values, given)])
-        live = replace(location, match=[f"@websocket_proxy_live_{self._named}"], gzip=None,
+        guard = location.guard and replace(location.guard, login=None)
+        live = replace(location, guard=guard, match=[f"@websocket_proxy_live_{self._named}"], gzip=None,
                        access_log=_log(_live(values, {})), proxy=way)
         return [replace(location, is_live=LIVE if values["event_streams"] else WEBSOCKET, live=live)]
+
+    def _auth(self, place: Place, raw: object) -> guards.Auth:
+        """Read what ``auth`` of the site or of a location says."""
+        return self._guards.read(place, raw, self._asking)
+
+    def _asking(self, place: Place, given: Mapping[str, Any]) -> AuthRequest | None:
+        """Return what asks a server, where there is one."""
+        upstream = place["upstream"].read(self._upstream, given["upstream"])
+        if not upstream:
+            return None
+        self.used.add(upstream.label)
+        if not upstream.servers:
+            place["upstream"].refuse("this upstream has no servers, so nobody could come in")
+        told = headers.merged(*self._request)
+        scheme = _scheme(told) or "$scheme"
+        host = self._hosts.told(scheme)
+        return self._guards.asking(place, given, _address(upstream), _connections(upstream), f"{scheme}://{host}",
+                                   {"Host": host, **told})
+
+    def _guard(self, place: Place, given: Mapping[str, Any], auth: guards.Auth, websocket_only: bool) -> Guard | None:
+        """Return who may use a location; None where everybody may."""
+        directives = [*guards.networks(self._inherited, given), *auth.directives()]
+        if not directives:
+            return None
+        login = auth.request.login if auth.request and not websocket_only else None
+        guard = Guard(directives, auth.users, auth.cookie, login)
+        text = given.get("extra_config") or ""
+        guards.check_texts(place, guard, {**self._texts, **({place["extra_config"].path: text} if text else {})})
+        return guard
+
+    def _origin(self, values: Mapping[str, Any], proxy: Proxy) -> str | None:
+        """Return the variable that tells of a page that may not connect; None where every one may."""
+        origins = values["allowed_origins"]
+        if origins is None or origins.any:
+            return None
+        scheme = next(header.value for header in proxy.request_headers if header.name.lower() == "x-forwarded-proto")
+        return self._origins.variable(origins, LIVE if values["event_streams"] else WEBSOCKET, scheme or "$scheme")
 
     def _live_directives(self, values: Mapping[str, Any], given: Mapping[str, Any]) -> list[list[str]]:
         """Return nginx's directives for live connections, without those that a free text has and no key is for."""
@@ -362,6 +419,10 @@ class Locations:
               more: Mapping[str, str | None] | None = None) -> dict[str, str | None]:
         """Return the headers for a backend, with MORE of the role's own."""
         own, *layers = self._request
+        origins = given.get("allowed_origins", self._inherited["allowed_origins"])
+        if origins and not origins.any:
+            # Of several lines, nginx before 1.23 judges the first.
+            own = {**own, "Origin": "$http_origin"}
         return headers.merged({**own, **(more or {})}, *layers, headers.read_headers(
             place["request_headers"], given.get("request_headers"), headers.REQUEST))
 
@@ -370,11 +431,11 @@ class Locations:
         return self._hosts.told(_scheme(request)) if values["host"] == header_values.HOST else str(values["host"])
 
     def _proxy(self, place: Place, upstream: Upstream, given: Mapping[str, Any], values: Mapping[str, Any],
-               prefix: _Prefix | None, hidden: list[str]) -> Proxy:
+               prefix: _Prefix | None, hidden: list[str], auth: guards.Auth) -> Proxy:
         text = given.get("extra_config") or ""
-        told = {}
+        told = auth.told()
         if prefix and prefix.path and not prefix.instead and _PREFIX not in text.lower():
-            told = {"X-Forwarded-Prefix": f"{self._request[0]['X-Forwarded-Prefix'] or ''}{prefix.path}"}
+            told |= {"X-Forwarded-Prefix": f"{self._request[0]['X-Forwarded-Prefix'] or ''}{prefix.path}"}
         request = self._told(place, given, told)
         self._check_sent(place["extra_config"], text, request)
         host = self._host(values, request)
@@ -385,18 +446,18 @@ class Locations:
         directives = self._live_directives(values, given) if only else _directives(values)
         redirects = values["proxy_redirect"] or (prefix.redirects(host) if prefix else [["off"]] if passed else [])
         return Proxy(
-            proxy_pass=f"{'https' if upstream.tls else 'http'}://{upstream.variable or upstream.name}{passed}",
+            proxy_pass=f"{_address(upstream)}{passed}",
             prefix=prefix.rest if prefix else None,
             request_headers=[Header("Host", host), *(Header(name, value or "") for name, value in request.items())],
             hidden_headers=hidden, redirects=redirects, cookie_path=prefix.cookie_path() if prefix else None,
             directives=[*_connections(upstream), *directives], params="")
 
     def _program(self, place: Place, given: Mapping[str, Any], values: Mapping[str, Any],
-                 hidden: list[str]) -> FastCgi | None:
+                 hidden: list[str], auth: guards.Auth) -> FastCgi | None:
         options = read_keys(place["fastcgi"], FASTCGI, given["fastcgi"])
         if not options or not {"server", "root"} <= options.keys():
             return None
-        request = self._told(place, given)
+        request = self._told(place, given, auth.told())
         for name in request:
             if len(name) > fastcgi.LONGEST_HEADER:
                 holder = next((at for at, layer in reversed([*self._layers, (place, given)])
@@ -410,6 +471,11 @@ class Locations:
         for reason in fastcgi.conflicts(given.get("extra_config") or "", found):
             place["extra_config"].refuse(reason)
         return found
+
+
+def _address(upstream: Upstream) -> str:
+    """Return where requests to an upstream go, without a path."""
+    return f"{'https' if upstream.tls else 'http'}://{upstream.variable or upstream.name}"
 
 
 def _scheme(request: Mapping[str, str | None]) -> str | None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.origin_values import Origins
+
 
 @dataclass(frozen=True)
 class Header:
@@ -189,12 +191,43 @@ class ProbeSettings:
 
 
 @dataclass(frozen=True)
+class AuthRequest:
+    """A location of nginx's at ``path`` that asks a server whether a request may pass.
+
+    ``directives`` are complete ones. ``answers`` has variables by which its answer is known, each with that of nginx,
+    and ``identity`` the headers that a backend gets of them. ``login`` is where pages are redirected to.
+    """
+
+    path: str
+    proxy_pass: str
+    request_headers: list[Header]
+    directives: list[list[str]]
+    answers: dict[str, str]
+    identity: dict[str, str | None]
+    login: str | None
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Who may use a location: complete ``directives``, and a file of ``users`` in the generation.
+
+    ``cookie`` is a variable with what the client is given, and ``login`` is where pages are redirected to.
+    """
+
+    directives: list[list[str]]
+    users: str | None = None
+    cookie: str | None = None
+    login: str | None = None
+
+
+@dataclass(frozen=True)
 class Location:
     """A location, in which just one of ``proxy``, ``files``, ``fastcgi`` and ``answer`` is there.
 
     ``match`` holds the parameters of the location directive. ``maintenance`` comes before all else. ``live`` is the
     named location of its live connections, and ``is_live`` the variable that tells them. ``program`` is the named
     location of what its files do not have. A ``health_check`` fails first when the edge is taken out.
+    ``origin`` is a variable that is not empty where a page of another origin than ``origins`` opens a live connection.
     """
 
     match: list[str]
@@ -218,6 +251,9 @@ class Location:
     fastcgi: FastCgi | None = None
     program: Location | None = None
     health_check: bool = False
+    guard: Guard | None = None
+    origin: str | None = None
+    origins: Origins | None = None
     probe: ProbeSettings | None = None
 
 
@@ -243,6 +279,30 @@ class Forwarded:
 
     places: dict[str, str]
     schemes: dict[str, str]
+
+
+@dataclass(frozen=True)
+class OwnOrigin:
+    """A variable that is empty where the two parts of what is COMPARED are the same, and else 1."""
+
+    variable: str
+    compared: str
+
+
+@dataclass(frozen=True)
+class OriginRule:
+    """A ``variable`` that is not empty where a connection is ``live`` and its origin is another than those allowed.
+
+    Of an origin that is not among those ``allowed``, strings and regular expressions of a map, ``others`` tells.
+    ``judged`` is the variable in between. Without an origin, a WebSocket is refused where one is ``required``.
+    """
+
+    variable: str
+    judged: str
+    live: str
+    allowed: list[str]
+    others: str
+    required: bool
 
 
 @dataclass(frozen=True)
@@ -345,6 +405,7 @@ class Site:
     reject_other_upgrades: bool
     refused: str | None
     extra_config: ExtraConfig | None
+    auth_requests: list[AuthRequest]
     locations: list[Location]
 
 
@@ -376,7 +437,8 @@ class Model(Settings):
 
     ``drained`` is the stage at which the host was taken out, empty where it is in. ``secrets`` are texts that came out
     of a vault. ``logs`` tells that something is logged in the role's own format. ``rotated_logs`` are those that the
-    role has logrotate rotate.
+    role has logrotate rotate. ``user_files`` are those of a generation with users, by their names, and ``readable``
+    those of the host that nginx's workers read.
     """
 
     state: str
@@ -401,6 +463,8 @@ class Model(Settings):
     tls: bool
     logs: bool
     hosts: dict[str, str]
+    own_origins: list[OwnOrigin]
+    origins: list[OriginRule]
     https: dict[str, str]
     fastcgi_params: list[list[str]]
     proxy_params: list[ProxyParams]
@@ -408,6 +472,8 @@ class Model(Settings):
     refusing: list[Refusal]
     extra: ExtraConfig | None
     sites: list[Site]
+    user_files: dict[str, str]
+    readable: list[str]
     certificates: list[Certificate]
     rotated_logs: list[str]
     references: list[str]

@@ -43,7 +43,17 @@ def _probe(model: Model, site: Site, location: Location) -> Probe | None:
     reason = _reason(site, location, name, path)
     if reason:
         return Probe(probe.place, {"url": f"{name}{path}"}, required, reason)
-    return Probe(probe.place, {**dict(_target(model, site, site.listen[0], name, path)), **probe.options}, required)
+    target = dict(_target(model, site, site.listen[0], name, path))
+    return Probe(probe.place, {**target, **_origin(location, target["url"]), **probe.options}, required)
+
+
+def _origin(location: Location, url: str) -> dict[str, str]:
+    """Return the option for the page that a probe comes from, where a location requires one."""
+    origins = location.origins
+    if not origins or not origins.required:
+        return {}
+    own = "/".join(url.replace("ws", "http", 1).split("/")[:3])
+    return {"origin": own if origins.same_host else origins.origins[0].replace("*", "websocket-probe")}
 
 
 def _reason(site: Site, location: Location, name: str, path: str) -> str:
@@ -53,6 +63,8 @@ def _reason(site: Site, location: Location, name: str, path: str) -> str:
         return "maintenance"
     if client and client.verify == "on":
         return "the site asks clients for a certificate"
+    if location.guard:
+        return "the edge lets not everybody in (allow, deny or auth)"
     if not name:
         return "the site's names are regular expressions"
     return "" if path else "its path is a regular expression, and its probe has no path"

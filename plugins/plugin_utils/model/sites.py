@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded import Hosts
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.guards import Passwords, SiteGuards
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.locations import LIVE, Locations, extra_config
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
@@ -20,6 +21,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Trusted,
     Upstream,
 )
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.origins import OriginRules
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.proxy_params import CommonParams
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.tls import (
     IDENTITY,
@@ -99,6 +101,8 @@ class Sites:
                  drop_in: bool, free_text: str) -> None:
         self.trusted: list[Trusted] = []
         self.hosts = Hosts()
+        self.origins = OriginRules(self.hosts)
+        self.passwords = Passwords()
         self.proxy_params = CommonParams()
         self.used: set[str] = set()
         self.certificates = Certificates(host)
@@ -200,7 +204,9 @@ class Sites:
         self._check_protocols(given, protocols)
         # A balancer that speaks the PROXY protocol hands a client's own headers on.
         forwarded = self._forwarded([] if True in protocols else networks)
-        compiled = self._locations(given, forwarded, tls)
+        site_guards = SiteGuards(self.passwords)
+        compiled = self._locations(given, forwarded, tls, site_guards)
+        self._warn_of_origins(given, compiled, tls)
         locations = self.proxy_params.take(compiled, bool(tls and tls.values["http2"]))
         return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
                     tls=self.certificates.compile(tls, name, list(server_names), is_default) if tls else None,
@@ -211,7 +217,7 @@ class Sites:
                     refused=self._refused(given.values, locations),
                     client_max_body_size=self._body_size(given.values),
                     early="".join(self._early(forwarded["X-Forwarded-Proto"], compiled)),
-                    locations=locations)
+                    auth_requests=site_guards.requests, locations=locations)
 
     def _given(self, place: Place, raw: object) -> _Given | None:
         """Read the keys of a site, and of the defaults for it."""
@@ -278,6 +284,12 @@ class Sites:
         """Return the free texts of the http context and of a site."""
         return "\n".join([self._free_text, given.get("extra_config") or ""])
 
+    def _places_of_texts(self, given: _Given) -> dict[str, str]:
+        """Return the free texts of the http context and of a site by their places."""
+        own = given.own.get("extra_config")
+        return {**({"websocket_proxy_extra_config": self._free_text} if self._free_text else {}),
+                **({given.place["extra_config"].path: own} if own else {})}
+
     def _early(self, scheme: str | None, locations: list[Location]) -> list[str]:
         """Return the variables of the LOCATIONS whose maps have regular expressions that match what passes."""
         told = {header.value for one in locations if one.proxy for header in one.proxy.request_headers
@@ -286,9 +298,23 @@ class Sites:
                  for words in one.program.fastcgi.directives if words[:2] == ["fastcgi_param", "HTTP_HOST"]}
         hosts = told.intersection(self.hosts.all.values())
         live = [LIVE] if any(one.is_live == LIVE for one in locations) else []
-        return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts), *live]
+        origins = sorted({one.origin for one in locations if one.origin})
+        return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts), *live, *origins]
 
-    def _locations(self, given: _Given, forwarded: Mapping[str, str | None], tls: SiteTls | None) -> list[Location]:
+    @staticmethod
+    def _warn_of_origins(given: _Given, locations: list[Location], tls: SiteTls | None) -> None:
+        """Warn where a page of anybody's could open a WebSocket with what its visitor has been let in by."""
+        client = tls and tls.values["client_certificate"]
+        for one in locations:
+            asked = one.guard and any(words[0].startswith("auth") for words in one.guard.directives)
+            if (asked or client) and (one.live or one.websocket_only) and one.origins is None:
+                given.place.warn("visitors are known here, and allowed_origins is not set: any page on the internet "
+                                 "can open a WebSocket in their name; set allowed_origins: same_host, or any where "
+                                 "that is meant")
+                return
+
+    def _locations(self, given: _Given, forwarded: Mapping[str, str | None], tls: SiteTls | None,
+                   site_guards: SiteGuards) -> list[Location]:
         """Compile what is behind the paths of a site."""
         listed = given.values.get("locations")
         exact = [item.get("path") for item in (listed if isinstance(listed, list) else [])
@@ -296,7 +322,8 @@ class Sites:
         identity: Mapping[str, str | None] = {}
         if self._identities:
             identity = IDENTITY if tls and tls.values["client_certificate"] else dict.fromkeys(IDENTITY)
-        compiler = Locations(self._upstreams, given.values, given.layers, forwarded, exact, self.hosts,
+        compiler = Locations(self._upstreams, given.values, given.layers, forwarded, exact, self.hosts, self.origins,
+                             site_guards, self._places_of_texts(given),
                              (identity, hsts_header(tls) if tls else {}), self._underscores,
                              self._drop_in or "proxy_buffer" in self._texts(given.values))
         compiled = []

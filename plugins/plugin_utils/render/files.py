@@ -32,4 +32,5 @@ def rendered(model: Model, renderer: Renderer, folder: str, generation: str) -> 
     """Return the text of the main file, and that of each file of the GENERATION in FOLDER by its name."""
     seen = {**vars(model), "generation": generation, "generation_folder": f"{folder}/{generation}"}
     main = renderer.render(LAYOUTS[model.nginx_conf].template, seen)
-    return main, {name: renderer.render(template, {**seen, **more}) for name, template, more in _files(model)}
+    files = {name: renderer.render(template, {**seen, **more}) for name, template, more in _files(model)}
+    return main, {**files, **model.user_files}

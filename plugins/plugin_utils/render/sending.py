@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 
-from ansible_collections.wsedge.nginx.plugins.module_utils.generations import checksum
+from ansible_collections.wsedge.nginx.plugins.module_utils.generations import USERS, checksum
 from ansible_collections.wsedge.nginx.plugins.module_utils.masking import masked
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import hidden, secret_lines
 
@@ -25,7 +25,7 @@ def commit(execute: Callable[[dict[str, Any]], dict[str, Any]], options: Mapping
     """
     path = options["path"]
     texts = {**files, path: main}
-    lines = {name: found for name, text in texts.items() if (found := secret_lines(text, secrets))}
+    lines = {name: found for name, text in texts.items() if (found := _hidden_lines(name, text, secrets))}
     answer: dict[str, Any] = {"missing": []}
     # The second pass sends what the first one found missing; another run in between may ask for a third.
     for _attempt in range(3):
@@ -36,6 +36,11 @@ def commit(execute: Callable[[dict[str, Any]], dict[str, Any]], options: Mapping
         if not answer.get("missing"):
             return _told(answer, texts, lines, secrets)
     raise AnsibleActionFail("another run keeps changing this host; try again when it has ended")
+
+
+def _hidden_lines(name: str, text: str, secrets: Collection[str]) -> list[int]:
+    """Return the lines of a file that are not shown; of one with users, that is all of them."""
+    return list(range(text.count("\n"))) if name.startswith(USERS) else secret_lines(text, secrets)
 
 
 def _told(answer: dict[str, Any], texts: Mapping[str, str], lines: Mapping[str, list[int]],
@@ -54,7 +59,7 @@ def _told(answer: dict[str, Any], texts: Mapping[str, str], lines: Mapping[str, 
     if answer.get("changed"):
         after = {name: masked(texts.get(name, ""), lines.get(name, ())) for name in answer["different"]}
         # What a run of an earlier version wrote, and what came into a vault since, the host does not know.
-        before = {name: masked(text, secret_lines(text, secrets)) for name, text in before.items()}
+        before = {name: masked(text, _hidden_lines(name, text, secrets)) for name, text in before.items()}
         answer["diff"] = [{"before_header": name, "after_header": name, "before": before.get(name, ""),
                            "after": text + (NOT_SHOWN if text == before.get(name) else "")}
                           for name, text in after.items()]

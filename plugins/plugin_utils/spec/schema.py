@@ -17,10 +17,12 @@ import yaml
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import (
     address_values,
+    auth_values,
     certificate_values,
     config_values,
     header_values,
     number_values,
+    origin_values,
     package_values,
     path_values,
     text_values,
@@ -209,6 +211,9 @@ _SHARED = _level("inherited", {
     "client_send_timeout": time_values.duration,
     "keepalive_timeout": time_values.duration_or_never,
     "access_log": path_values.log_file,
+    "allow": auth_values.networks,
+    "deny": auth_values.networks,
+    "allowed_origins": origin_values.allowed_origins,
 })
 
 # What a location takes from its site where it does not set it; headers are merged by name.
@@ -222,6 +227,20 @@ LOCATION = _level("location", {
     "expires": time_values.expires,
     "extra_config": config_values.free_text,
 }) | _SHARED
+
+AUTH = _level("auth")
+
+AUTH_BASIC = _level("auth_basic", {
+    "realm": auth_values.realm,
+    "file": path_values.file,
+})
+
+AUTH_REQUEST = _level("auth_request", {
+    "upstream": text_values.text,
+    "path": header_values.probe_path,
+    "login": auth_values.login,
+    "timeout": time_values.duration,
+})
 
 PROBE = _level("probe", {
     "path": header_values.probe_path,
@@ -311,4 +330,4 @@ LEVELS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("an upstream's load_balancing", METHODS), ("a site's listen", LISTEN), ("a site's tls", TLS),
     ("acme in a site's tls", ACME), ("hsts in a site's tls", HSTS),
     ("client_certificate in a site's tls", CLIENT_CERTIFICATE), ("a location's probe", PROBE),
-    ("a location's fastcgi", FASTCGI))
+    ("a location's fastcgi", FASTCGI), ("auth", AUTH), ("auth's basic", AUTH_BASIC), ("auth's request", AUTH_REQUEST))

@@ -1,0 +1,189 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who may use a location: networks, passwords, and servers that are asked.
+
+nginx answers ``return`` before it looks at any of these, so they guard what it passes on or serves as a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import AuthRequest, Guard, Header
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import auth_values, header_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.config_values import outer_directives
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, listed
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
+    AUTH,
+    AUTH_BASIC,
+    AUTH_REQUEST,
+    read_keys,
+    with_defaults,
+)
+
+KEYS = ("allow", "deny", "auth")
+# What the server that is asked hears of a request, as Authelia, authentik, oauth2-proxy and Traefik name it.
+_TOLD = {
+    "X-Original-URI": "$request_uri", "X-Original-Method": "$request_method",
+    "X-Forwarded-Method": "$request_method", "X-Forwarded-Uri": "$request_uri"}
+# It is asked in plain HTTP without a body, whatever the request is.
+_CLEARED = ("Upgrade", "Connection", "Content-Length", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
+            "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions")
+
+
+@dataclass(frozen=True)
+class Auth:
+    """What ``auth`` says: the REALM and file of passwords, and the server that is asked."""
+
+    realm: str = ""
+    file: str | None = None
+    users: str | None = None
+    request: AuthRequest | None = None
+    any: bool = False
+
+    def told(self) -> dict[str, str | None]:
+        """Return the headers that tell a backend who it is; who got in by another way is nobody."""
+        found: dict[str, str | None] = {}
+        if self.realm:
+            # A backend would take the edge's password for one of its own.
+            found["Authorization"] = None
+            if not self.any:
+                found["Remote-User"] = "$remote_user"
+        if self.request:
+            found.update(self.request.identity)
+        return found
+
+    def directives(self) -> list[list[str]]:
+        """Return nginx's directives."""
+        found = [["satisfy", "any"]] if self.any else []
+        if self.realm:
+            found.append(["auth_basic", self.realm])
+        if self.file:
+            found.append(["auth_basic_user_file", self.file])
+        if self.request:
+            found.append(["auth_request", self.request.path])
+            found += [["auth_request_set", variable, source] for variable, source in self.request.answers.items()]
+        return found
+
+    @property
+    def cookie(self) -> str | None:
+        """The variable with a cookie that the server that is asked has set."""
+        return next((name for name in self.request.answers if name.endswith("_cookie")), None) if self.request else None
+
+
+@dataclass
+class Passwords:
+    """Files of users: those of the inventory by their text, and those of the host."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    of_the_host: set[str] = field(default_factory=set)
+
+    def name(self, text: str) -> str:
+        """Return the name of the file with this TEXT in a generation."""
+        return self.names.setdefault(text, f"users-{len(self.names) + 1}")
+
+
+class SiteGuards:
+    """The guards of one site, and the locations of nginx's that ask servers."""
+
+    def __init__(self, passwords: Passwords) -> None:
+        self.requests: list[AuthRequest] = []
+        self._passwords = passwords
+
+    def read(self, place: Place, raw: object, ask: Callable[[Place, Mapping[str, Any]], AuthRequest | None]) -> Auth:
+        """Read what ``auth`` says; ASK makes what asks a server of the keys of ``request``."""
+        if raw in (None, {}) or raw is False:
+            return Auth()
+        given = read_keys(place, AUTH, raw)
+        if given is None:
+            return Auth()
+        if not place.said(raw, AUTH) & {"basic", "request"}:
+            place.refuse('one of "basic" and "request" is missing')
+        basic = self._basic(place["basic"], given["basic"]) if "basic" in given else Auth()
+        asked = read_keys(place["request"], AUTH_REQUEST, given["request"]) if "request" in given else None
+        request = ask(place["request"], asked) if asked and {"upstream", "path"} <= asked.keys() else None
+        return replace(basic, request=request, any=given.get("satisfy") == "any")
+
+    def _basic(self, place: Place, raw: object) -> Auth:
+        given = read_keys(place, AUTH_BASIC, raw)
+        if given is None:
+            return Auth()
+        said = place.said(raw, AUTH_BASIC)
+        if ("users" in said) == ("file" in said):
+            place.refuse('just one of "users" and "file" says who may come in')
+        if given.get("file"):
+            self._passwords.of_the_host.add(given["file"])
+        users = self._users(place["users"], given["users"]) if "users" in given else None
+        return Auth(realm=given.get("realm", AUTH_BASIC["realm"].default), file=given.get("file"), users=users)
+
+    def _users(self, place: Place, raw: object) -> str | None:
+        if not isinstance(raw, Mapping) or not raw:
+            place.refuse("this is not a mapping of users to hashes of their passwords")
+            return None
+        lines = []
+        for key, value in raw.items():
+            where = place[str(key)]
+            name, hashed = where.read(auth_values.user, key), where.read(auth_values.password_hash, value)
+            if hashed and auth_values.is_slow(hashed):
+                where.warn("nginx computes this hash for each request, and all other connections of the worker wait; "
+                           "take fewer rounds, such as those of: openssl passwd -6")
+            lines.append(f"{name}:{hashed}\n")
+        return self._passwords.name("".join(lines))
+
+    def asking(self, place: Place, given: Mapping[str, Any], upstream: str, connections: list[list[str]], own: str,
+               told: Mapping[str, str | None]) -> AuthRequest:
+        """Return what asks a server by the keys of ``request``.
+
+        UPSTREAM is its address with the scheme, with CONNECTIONS to it; OWN is the address that a client asked for, and
+        TOLD are the headers for backends.
+        """
+        values = with_defaults(AUTH_REQUEST, given)
+        variable = f"$websocket_proxy_auth_{len(self.requests) + 1}"
+        names = [name for where, item in place["response_headers"].items(given.get("response_headers"), "headers")
+                 if (name := where.read(header_values.header_name, item))]
+        identity: dict[str, str | None] = {name: f"{variable}_{_word(name)}" for name in names}
+        answers = {f"{variable}_{_word(name)}": f"$upstream_http_{_word(name)}" for name in names}
+        answers[f"{variable}_cookie"] = "$upstream_http_set_cookie"
+        login = values["login"]
+        if login == auth_values.ANSWER:
+            login = f"{variable}_location"
+            answers[login] = "$upstream_http_location"
+        request = headers.merged(
+            {**told, **_TOLD, "X-Original-URL": f"{own}$request_uri", "X-Forwarded-Host": own.partition("://")[2]},
+            headers.read_headers(place["request_headers"], given.get("request_headers"), headers.REQUEST),
+            dict.fromkeys(_CLEARED))
+        times = [[f"proxy_{name}_timeout", values["timeout"]] for name in ("connect", "send", "read")]
+        found = AuthRequest(
+            f"/websocket_proxy_auth_{len(self.requests) + 1}", f"{upstream}{values['path']}",
+            [Header(name, value or "") for name, value in request.items()], [*connections, *times], answers, identity,
+            login)
+        self.requests.append(found)
+        return found
+
+
+def networks(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[list[str]]:
+    """Return nginx's directives for ``allow`` and ``deny``; a location that sets either has none of its site's."""
+    own = given if {"allow", "deny"} & given.keys() else values
+    allow, deny = own.get("allow") or [], own.get("deny") or []
+    # What is denied stays denied though a network around it is allowed, and who is not allowed is denied.
+    found = [["deny", one] for one in deny] + [["allow", one] for one in allow]
+    return found + ([["deny", "all"]] if allow and "all" not in allow + deny else [])
+
+
+def check_texts(place: Place, guard: Guard, texts: Mapping[str, str]) -> None:
+    """Refuse what stands in free TEXTS, by their places, beside the directives of a GUARD, or is hidden by them."""
+    names = {words[0] for words in guard.directives}
+    for alike in ({"allow", "deny"}, {"auth_basic", "auth_basic_user_file", "auth_request", "satisfy"}):
+        for where, text in texts.items() if names & alike else ():
+            found = {words[0] for words in outer_directives(text)} & alike
+            if found:
+                place.elsewhere(where).refuse(
+                    f"{listed(found)} would not hold beside the keys allow, deny and auth of {place.path}, because "
+                    "nginx takes those of one level only; set all of it with the keys")
+
+
+def _word(header: str) -> str:
+    return header.lower().replace("-", "_").replace(".", "_")

@@ -1,0 +1,83 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Validators of who may come in: networks, users and their passwords' hashes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, header_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values import check_lines, text
+
+_SALT = "[./A-Za-z0-9]"
+# What crypt(3) of Debian 11 and newer takes, and Apache's own, which nginx knows itself.
+_HASH = re.compile(
+    rf"\$(?:6\$(?:rounds=(?P<six>[0-9]{{4,9}})\$)?{_SALT}{{1,16}}\${_SALT}{{86}}"
+    rf"|5\$(?:rounds=(?P<five>[0-9]{{4,9}})\$)?{_SALT}{{1,16}}\${_SALT}{{43}}"
+    rf"|2[aby]\$(?P<bcrypt>[0-9]{{2}})\${_SALT}{{53}}|y\${_SALT}+\${_SALT}{{1,86}}\${_SALT}{{43}}"
+    rf"|apr1\${_SALT}{{1,8}}\${_SALT}{{22}})", re.ASCII)
+_MOST_ROUNDS, _MOST_BCRYPT = 20000, 10
+
+
+def networks(value: object) -> list[str]:
+    """Accept a list of addresses and networks, ``unix:``, and ``all``.
+
+    Source: https://nginx.org/en/docs/http/ngx_http_access_module.html
+    """
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+        raise Refused(f"{shown(value)} is not a list of addresses and networks, such as [10.0.0.0/8]")
+    found = [one if one == "all" else address_values.network(one) for one in value]
+    twice = next((one for one in found if found.count(one) > 1), None)
+    if twice:
+        raise Refused(f"{shown(twice)} is there twice")
+    return found
+
+
+def user(value: object) -> str:
+    """Accept the name of a user in a password file: printable ASCII, without a colon."""
+    checked = text(value)
+    if not checked.isascii() or ":" in checked or checked.startswith("#") or checked != checked.strip():
+        raise Refused(f"{shown(value)} is not a user's name: printable ASCII without a colon, not beginning with #")
+    return checked
+
+
+def password_hash(value: object) -> str:
+    """Accept the hash of a password; a password itself is neither taken nor shown.
+
+    Source: crypt(5), https://nginx.org/en/docs/http/ngx_http_auth_basic_module.html
+    """
+    if not isinstance(value, str) or not _HASH.fullmatch(value):
+        raise Refused("this is not the hash of a password that every nginx takes; make one with: openssl passwd -6")
+    return str(value)
+
+
+def is_slow(checked: str) -> bool:
+    """Tell whether a hash takes a worker so long that others wait; nginx computes it anew for each request."""
+    found = _HASH.fullmatch(checked)
+    rounds = int((found and (found["six"] or found["five"])) or 0)
+    return rounds > _MOST_ROUNDS or int((found and found["bcrypt"]) or 0) > _MOST_BCRYPT
+
+
+def realm(value: object) -> str:
+    """Accept what a browser shows when it asks for a password: printable, without variables and quotation marks."""
+    checked = text(value)
+    check_lines(checked)
+    if not checked.isascii() or re.search(r'["\\$]', checked):
+        raise Refused(f"{shown(value)} is not a realm: printable ASCII without quotation marks, \"\\\" and \"$\"")
+    return checked
+
+
+# Where the auth server itself says in Location where to log in.
+ANSWER = "answer"
+
+
+def login(value: object) -> str:
+    """Accept ``answer``, or the address of a page to log in at, in which ``$name`` is a variable of nginx."""
+    if value == ANSWER:
+        return ANSWER
+    checked = header_values.sent_header(value)
+    if not re.match(r"/(?![/$\\])|https?://[^/]", checked) or "#" in checked:
+        raise Refused(f'{shown(value)} is neither "answer" nor a path nor a URL that begins with http:// or https://')
+    return checked
