@@ -15,6 +15,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import OW
 from tests.support.backends import engineio_server
 from tests.support.client import Answer, Client, fields, get, head_of
 from tests.support.edge import FOLDER, Edge
+from tests.support.key_examples import HASH
 from tests.support.ports import free_port
 from tests.support.releases import EVERY
 from tests.support.served import UPGRADE, Served
@@ -291,6 +292,8 @@ def test_the_proxy_protocol_of_a_trusted_proxy_is_believed(setup: Setup, header:
 
 # In maintenance, a site says nothing of its backends any more.
 DEFAULTS = [{"maintenance": True}, {"separate_live": False}, {
+    "allow": ["10.0.0.0/8"], "deny": ["10.0.0.1"], "allowed_origins": "same_host", "limits": {"max_connections": 5},
+    "auth": {"basic": {"users": {"alice": HASH}}}}, {
     "upstream": "tell", "other_upgrades": "reject", "dot_segments": "pass", "trusted_proxies": ["127.0.8.1"],
     "request_headers": {"X-Edge": "1"}, "response_headers": {"X-Site": "1"},
     "read_timeout": "7s", "live_read_timeout": "8s", "live_buffer_size": "2k", "event_streams": False,

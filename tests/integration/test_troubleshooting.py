@@ -188,6 +188,14 @@ def test_a_path_without_a_location_is_not_found(setup: Setup) -> None:
     assert setup.handshake("/app/socket").status == 101
 
 
+@symptom("429 from nginx itself")
+def test_a_client_that_opens_too_much_is_told(setup: Setup) -> None:
+    setup.start({"path": "/", "limits": {"handshakes_per_second": 1, "burst": 0}})
+    assert [setup.handshake("/socket").status for _one in range(3)][1:] == [429, 429]
+    setup.start()
+    assert setup.handshake("/socket").status == 101
+
+
 @symptom("426 from nginx itself", "426 behind nginx")
 def test_who_has_to_upgrade_is_told(setup: Setup) -> None:
     setup.start({"path": "/", "websocket_only": True})

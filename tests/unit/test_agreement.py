@@ -21,6 +21,7 @@ SCHEMAS = {"main": schema.ROLE, "apt_repository": schema.APT_REPOSITORY, "upstre
            "server": schema.SERVER, **{name: method.keys for name, method in schema.METHODS.items() if method.keys},
            "probe": schema.PROBE, "site": schema.SITE, "location": schema.LOCATION, "redirect": schema.REDIRECT,
            "respond": schema.RESPOND, "fastcgi": schema.FASTCGI,
+           "limits": schema.LIMITS,
            "auth": schema.AUTH, "auth_basic": schema.AUTH_BASIC, "auth_request": schema.AUTH_REQUEST,
            "tls": schema.TLS, "acme": schema.ACME, "hsts": schema.HSTS, "upstream_tls": schema.UPSTREAM_TLS,
            "client_certificate": schema.CLIENT_CERTIFICATE, "listen": schema.LISTEN, "server_name": schema.SERVER_NAME}

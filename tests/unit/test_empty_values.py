@@ -29,7 +29,9 @@ SOUND: dict[str, dict[str, Any]] = {
     "redirect": {"to": "/"}, "respond": {}, "fastcgi": {"server": "unix:/a", "root": "/a"},
     "tls": {"self_signed": True}, "acme": {"agree_tos": True}, "hsts": {},
     "client_certificate": {"ca": "/ca.pem"}, "listen": {"port": 81}, "server_name": {"regex": "^a$"},
-    "upstream_tls": {"server_name": "c.d"}, "probe": {}, "auth": {"basic": {"users": {"alice": HASH}}},
+    "upstream_tls": {"server_name": "c.d"}, "probe": {},
+    "limits": {"max_connections": 5, "handshakes_per_second": 5, "requests_per_second": 5},
+    "auth": {"basic": {"users": {"alice": HASH}}},
     "auth_basic": {"users": {"alice": HASH}}, "auth_request": {"upstream": "u", "path": "/auth"},
 }
 # What stands in the place of other keys of its level.
@@ -60,8 +62,8 @@ def inventory(level: str, given: dict[str, Any]) -> dict[str, Any]:
         site["locations"] = [{"path": "/x", "upstream": "u", level: given}]
     elif level in ("fastcgi", "redirect", "respond"):
         site["locations"] = [{"path": "/x", level: given}]
-    elif level == "auth":
-        site["auth"] = given
+    elif level in ("auth", "limits"):
+        site[level] = given
     elif level.startswith("auth_"):
         site["auth"] = {level.removeprefix("auth_"): given}
     elif level == "tls":
@@ -108,6 +110,7 @@ OF_KEY: dict[tuple[str, str], list[Any]] = {
     ("location", "response_headers"): [{}], ("location", "respond"): [{}], ("location", "strip_prefix"): [False],
     ("tls", "self_signed"): [True], ("tls", "hsts"): [False], ("tls", "client_certificate"): [False],
     ("acme", "agree_tos"): [True], ("hsts", "preload"): [False], ("listen", "proxy_protocol"): [False],
+    ("site", "limits"): [False, {}], ("location", "limits"): [False, {}],
     ("site", "auth"): [False, {}], ("location", "auth"): [False, {}], ("auth_basic", "file"): [],
     ("auth_request", "response_headers"): [[]], ("auth_request", "request_headers"): [{}],
     ("upstream", "port"): [], ("location", "probe"): [False, True, {}], ("probe", "subprotocols"): [[]],

@@ -49,6 +49,8 @@ def inventory(level: str, given: Mapping[str, Any]) -> dict[str, Any]:
             site = {"server_names": ["a.example"], "locations": [{"path": "/x", "upstream": "u", level: given}]}
         case "fastcgi" | "redirect" | "respond":
             site = {"server_names": ["a.example"], "locations": [{"path": "/x", level: given}]}
+        case "limits":
+            site["limits"] = given
         case "auth":
             site["auth"] = {"basic": {"users": {"alice": HASH}}, **given}
         case "auth_basic" | "auth_request":

@@ -43,8 +43,9 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import h
 
 PREFIX = "websocket_proxy_"
 
-# Of http.conf, where a site has TLS, where one trusts proxies, and where one logs in the role's format.
+# Of http.conf, where a site has TLS or limits, where one trusts proxies, and where one logs in the role's format.
 _TLS_VARIABLES = 7
+_LIMIT_VARIABLES = 5
 _TRUSTED_VARIABLES = 3
 _LOG_VARIABLES = 4
 
@@ -123,6 +124,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups,
                  trusted=sites.trusted, forwarded=Forwarded(forwarded.places(), forwarded.schemes()),
                  tls=tls, logs=logs, hosts=sites.hosts.all,
+                 exempt=sites.zones.exempt, limit_keys=sites.zones.keys, limit_zones=list(sites.zones.all.values()),
                  own_origins=list(sites.origins.own.values()), origins=sites.origins.all,
                  https=sites.hosts.https, fastcgi_params=fastcgi_params,
                  proxy_params=sites.proxy_params.all, live_params=sites.proxy_params.live, refusing=refusing,
@@ -167,6 +169,7 @@ def _variables(upstreams: Upstreams, sites: Sites, compiled: list[Site], logs: b
     """Return how many variables of our own http.conf and upstreams.conf define, besides those of every model."""
     return (2 * len(upstreams.routes) + len(upstreams.sources) + upstreams.looked_up
             + len(sites.hosts.all) - 1 + len(sites.hosts.https)
+            + len(sites.zones.exempt) + len(sites.zones.keys) + (_LIMIT_VARIABLES if sites.zones.all else 0)
             + 2 * len(sites.origins.all) + len(sites.origins.own)
             + any(one.program for site in compiled for one in site.locations)
             + sum(2 + len(one.forwarded) for one in sites.trusted) + (_TRUSTED_VARIABLES if sites.trusted else 0)

@@ -185,5 +185,15 @@ def check_texts(place: Place, guard: Guard, texts: Mapping[str, str]) -> None:
                     "nginx takes those of one level only; set all of it with the keys")
 
 
+def check_limits(place: Place, texts: Mapping[str, str]) -> None:
+    """Refuse limits in free TEXTS of a site or of http, which nginx would not look at beside those of a location."""
+    for where, text in texts.items():
+        found = {words[0] for words in outer_directives(text)} & {"limit_conn", "limit_req"}
+        if found:
+            place.elsewhere(where).refuse(
+                f"{listed(found)} would not hold beside the key limits of {place.path}, because nginx takes those of "
+                "one level only; set all of it with the key")
+
+
 def _word(header: str) -> str:
     return header.lower().replace("-", "_").replace(".", "_")

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import fastcgi, guards, headers
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded import Hosts
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.limits import Limits, Zones
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Answer,
     AuthRequest,
@@ -149,7 +150,8 @@ class Locations:
     tells that nginx may take underscores in the names of headers, and OWN_BUFFERS that a server or nginx.conf may set
     sizes of buffers.
 
-    SITE_GUARDS collects what asks servers, and TEXTS are the free texts of http and of the site by their places.
+    NAME is the site's. SITE_GUARDS collects what asks servers, ZONES what is counted, and TEXTS are the free texts of
+    http and of the site by their places.
 
     SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its place, the
     defaults' first. FORWARDED has the headers that tell the backend how a client came, and EXACT has the paths that the
@@ -159,7 +161,7 @@ class Locations:
     def __init__(self, upstreams: Mapping[str, Upstream], site: Mapping[str, Any],
                  layers: list[tuple[Place, Mapping[str, Any]]], forwarded: Mapping[str, str | None],
                  exact: Collection[object], hosts: Hosts, origins: OriginRules,
-                 site_guards: guards.SiteGuards, texts: Mapping[str, str],
+                 site_guards: guards.SiteGuards, name: str, zones: Zones, texts: Mapping[str, str],
                  own: tuple[Mapping[str, str | None], Mapping[str, str | None]], underscores: bool,
                  own_buffers: bool) -> None:
         self.used: set[str] = set()
@@ -179,6 +181,9 @@ class Locations:
         self._guards = site_guards
         self._texts = texts
         at = next((where for where, given in reversed(layers) if "auth" in given), layers[-1][0])
+        self._name, self._zones = name, zones
+        limited = next((where for where, given in reversed(layers) if "limits" in given), layers[-1][0])
+        self._site_limits = zones.read(limited["limits"], site.get("limits"), name)
         self._site_auth = self._auth(at["auth"], site.get("auth"))
         self._paths: dict[str, Place] = {}
         self._sticky: list[tuple[Upstream, Place]] = []
@@ -251,7 +256,7 @@ class Locations:
             owners = [purpose for purpose, keys in PURPOSES.items() if key in keys]
             if owners and purposes[0] not in owners:
                 place[key].refuse(f"this goes with {' or '.join(owners)}, and here is {purposes[0]}")
-        for key in guards.KEYS if purposes[0] in ("redirect", "respond") else ():
+        for key in (*guards.KEYS, "limits") if purposes[0] in ("redirect", "respond") else ():
             if given.get(key):
                 place[key].refuse(f"nginx answers a {purposes[0]} before it looks at this, so nobody would be kept out")
         ways = [key for key in ("strip_prefix", "replace_prefix", "rewrite_to") if given.get(key)]
@@ -303,11 +308,13 @@ class Locations:
         else:
             answer = self._answer(place, given)
         websocket_only = given.get("websocket_only", False)
+        limits = self._limits(place, given, values) if proxy or files or program else Limits()
         location = Location(**{
             **_fields_of_location(values), **({"gzip": None} if websocket_only else {}),
             "access_log": _log(_live(values, given) if websocket_only else values),
             "match": match, "websocket_only": websocket_only, "expires": given.get("expires"),
             "health_check": given.get("health_check", False), "origin": origin,
+            "scope": limits.scope, "limits": limits.live if websocket_only else limits.plain,
             "guard": self._guard(place, given, auth, bool(websocket_only)) if proxy or files or program else None,
             "origins": values["allowed_origins"],
             "proxy": proxy, "files": files, "answer": answer,
@@ -324,9 +331,19 @@ class Locations:
         self._named += 1
         way = replace(proxy, prefix=None, directives=[*_connections(upstream), *self._live_directives(values, given)])
         guard = location.guard and replace(location.guard, login=None)
-        live = replace(location, guard=guard, match=[f"@websocket_proxy_live_{self._named}"], gzip=None,
-                       access_log=_log(_live(values, {})), proxy=way)
+        live = replace(location, guard=guard, limits=limits.live, gzip=None,
+                       match=[f"@websocket_proxy_live_{self._named}"], access_log=_log(_live(values, {})), proxy=way)
         return [replace(location, is_live=LIVE if values["event_streams"] else WEBSOCKET, live=live)]
+
+    def _limits(self, place: Place, given: Mapping[str, Any], values: Mapping[str, Any]) -> Limits:
+        """Read what ``limits`` of a location says, or else that of its site."""
+        scope = f"{self._name} {given.get('path', '/')}"
+        found = self._zones.read(place["limits"], given["limits"], scope) if "limits" in given else self._site_limits
+        if found.scope:
+            guards.check_limits(place, self._texts)
+            if "upstream" in given and not given.get("websocket_only") and not values["separate_live"]:
+                place["limits"].refuse("with separate_live: false, live connections are not known from plain requests")
+        return found
 
     def _auth(self, place: Place, raw: object) -> guards.Auth:
         """Read what ``auth`` of the site or of a location says."""

@@ -227,6 +227,7 @@ class Location:
     ``match`` holds the parameters of the location directive. ``maintenance`` comes before all else. ``live`` is the
     named location of its live connections, and ``is_live`` the variable that tells them. ``program`` is the named
     location of what its files do not have. A ``health_check`` fails first when the edge is taken out.
+    ``limits`` are complete directives, which count in a ``scope`` of this name.
     ``origin`` is a variable that is not empty where a page of another origin than ``origins`` opens a live connection.
     """
 
@@ -252,6 +253,8 @@ class Location:
     program: Location | None = None
     health_check: bool = False
     guard: Guard | None = None
+    limits: list[list[str]] = field(default_factory=list)
+    scope: str = ""
     origin: str | None = None
     origins: Origins | None = None
     probe: ProbeSettings | None = None
@@ -303,6 +306,24 @@ class OriginRule:
     allowed: list[str]
     others: str
     required: bool
+
+
+@dataclass(frozen=True)
+class Exemption:
+    """A variable that is 1 for clients of some networks, and else 0."""
+
+    variable: str
+    networks: list[str]
+
+
+@dataclass(frozen=True)
+class LimitKey:
+    """A variable by which clients are counted: one of VALUES by that of SOURCE, and else the DEFAULT."""
+
+    variable: str
+    source: str
+    values: dict[str, str]
+    default: str
 
 
 @dataclass(frozen=True)
@@ -463,6 +484,9 @@ class Model(Settings):
     tls: bool
     logs: bool
     hosts: dict[str, str]
+    exempt: list[Exemption]
+    limit_keys: list[LimitKey]
+    limit_zones: list[list[str]]
     own_origins: list[OwnOrigin]
     origins: list[OriginRule]
     https: dict[str, str]

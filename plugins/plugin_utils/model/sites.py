@@ -12,6 +12,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded import Hosts
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.guards import Passwords, SiteGuards
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.limits import CLIENT, Zones
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.locations import LIVE, Locations, extra_config
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Location,
@@ -103,6 +104,7 @@ class Sites:
         self.hosts = Hosts()
         self.origins = OriginRules(self.hosts)
         self.passwords = Passwords()
+        self.zones = Zones()
         self.proxy_params = CommonParams()
         self.used: set[str] = set()
         self.certificates = Certificates(host)
@@ -205,7 +207,7 @@ class Sites:
         # A balancer that speaks the PROXY protocol hands a client's own headers on.
         forwarded = self._forwarded([] if True in protocols else networks)
         site_guards = SiteGuards(self.passwords)
-        compiled = self._locations(given, forwarded, tls, site_guards)
+        compiled = self._locations(given, forwarded, tls, site_guards, name)
         self._warn_of_origins(given, compiled, tls)
         locations = self.proxy_params.take(compiled, bool(tls and tls.values["http2"]))
         return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
@@ -299,7 +301,8 @@ class Sites:
         hosts = told.intersection(self.hosts.all.values())
         live = [LIVE] if any(one.is_live == LIVE for one in locations) else []
         origins = sorted({one.origin for one in locations if one.origin})
-        return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts), *live, *origins]
+        client = [CLIENT] if any(one.scope for one in locations) else []
+        return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts), *live, *origins, *client]
 
     @staticmethod
     def _warn_of_origins(given: _Given, locations: list[Location], tls: SiteTls | None) -> None:
@@ -314,7 +317,7 @@ class Sites:
                 return
 
     def _locations(self, given: _Given, forwarded: Mapping[str, str | None], tls: SiteTls | None,
-                   site_guards: SiteGuards) -> list[Location]:
+                   site_guards: SiteGuards, name: str) -> list[Location]:
         """Compile what is behind the paths of a site."""
         listed = given.values.get("locations")
         exact = [item.get("path") for item in (listed if isinstance(listed, list) else [])
@@ -323,7 +326,7 @@ class Sites:
         if self._identities:
             identity = IDENTITY if tls and tls.values["client_certificate"] else dict.fromkeys(IDENTITY)
         compiler = Locations(self._upstreams, given.values, given.layers, forwarded, exact, self.hosts, self.origins,
-                             site_guards, self._places_of_texts(given),
+                             site_guards, name, self.zones, self._places_of_texts(given),
                              (identity, hsts_header(tls) if tls else {}), self._underscores,
                              self._drop_in or "proxy_buffer" in self._texts(given.values))
         compiled = []

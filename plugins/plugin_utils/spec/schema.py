@@ -242,6 +242,17 @@ AUTH_REQUEST = _level("auth_request", {
     "timeout": time_values.duration,
 })
 
+LIMITS = _level("limits", {
+    "max_connections": number_values.whole(1, 1000000),
+    "max_connections_total": number_values.whole(1, 10000000),
+    "handshakes_per_second": number_values.whole(1, 100000),
+    "burst": number_values.whole(0, 1000000),
+    "requests_per_second": number_values.whole(1, 100000),
+    "requests_burst": number_values.whole(0, 1000000),
+    "key": header_values.hash_key,
+    "trusted": auth_values.networks,
+})
+
 PROBE = _level("probe", {
     "path": header_values.probe_path,
     "origin": text_values.text,
@@ -330,4 +341,5 @@ LEVELS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("an upstream's load_balancing", METHODS), ("a site's listen", LISTEN), ("a site's tls", TLS),
     ("acme in a site's tls", ACME), ("hsts in a site's tls", HSTS),
     ("client_certificate in a site's tls", CLIENT_CERTIFICATE), ("a location's probe", PROBE),
-    ("a location's fastcgi", FASTCGI), ("auth", AUTH), ("auth's basic", AUTH_BASIC), ("auth's request", AUTH_REQUEST))
+    ("a location's fastcgi", FASTCGI), ("auth", AUTH), ("auth's basic", AUTH_BASIC), ("auth's request", AUTH_REQUEST),
+    ("limits", LIMITS))

@@ -8,7 +8,7 @@ import ssl
 import sys
 import threading
 
-import named  # noqa: F401
+import named  # noqa: F401  # pylint: disable=unused-import
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 

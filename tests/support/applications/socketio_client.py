@@ -8,7 +8,7 @@ import json
 import sys
 
 import aiohttp
-import named  # noqa: F401
+import named  # noqa: F401  # pylint: disable=unused-import
 import socketio
 
 name, port, query, count = sys.argv[1:]

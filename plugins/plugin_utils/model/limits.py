@@ -1,0 +1,122 @@
+# Copyright: wsedge contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How much of an edge one client may have, and all together.
+
+What is counted lies in zones of nginx's common memory. All sites share them, because a key begins with the place that
+sets the limit. nginx refuses a zone that keeps its name and changes its key or its rate, without a word: so the name
+is a checksum of both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Exemption, LimitKey
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import LIMITS, read_keys
+
+# The client's address; of IPv6, the network of 64 bits that a subscriber has.
+CLIENT = "$websocket_proxy_client"
+SCOPE = "$websocket_proxy_scope"
+# 16 MiB hold some 130,000 clients; what all share is one entry for each place.
+_OF_CLIENTS, _OF_ALL = "16m", "1m"
+# A page asks for many things at once.
+_REQUESTS_AT_ONCE = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Complete directives for live connections and for plain requests, and the SCOPE in which they count."""
+
+    scope: str = ""
+    live: list[list[str]] = field(default_factory=list)
+    plain: list[list[str]] = field(default_factory=list)
+
+
+class Zones:
+    """The zones of all sites, with their keys."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, list[str]] = {}
+        self.keys: list[LimitKey] = []
+        self.exempt: list[Exemption] = []
+
+    def read(self, place: Place, raw: object, scope: str) -> Limits:
+        """Read what ``limits`` says at a PLACE; all that it limits counts together, in a SCOPE of this name."""
+        if raw in (None, {}) or raw is False:
+            return Limits()
+        given = read_keys(place, LIMITS, raw)
+        if given is None:
+            return Limits()
+        said = place.said(raw, LIMITS)
+        if not said & {"max_connections", "max_connections_total", "handshakes_per_second", "requests_per_second"}:
+            place.refuse("nothing is limited; expected max_connections, max_connections_total, handshakes_per_second "
+                         "or requests_per_second")
+        for burst, rate in (("burst", "handshakes_per_second"), ("requests_burst", "requests_per_second")):
+            if burst in given and rate not in said:
+                place[burst].refuse(f"this goes with {rate}")
+        of_client, of_all = self._keyed(given)
+        rates = {rate: self._rate(of_client, given[rate], given.get(burst, given[rate] * times))
+                 for rate, burst, times in (("handshakes_per_second", "burst", 1),
+                                            ("requests_per_second", "requests_burst", _REQUESTS_AT_ONCE))
+                 if rate in given}
+        connections = [["limit_conn", self._zone("conn", key, size), str(given[name])] for name, key, size in (
+            ("max_connections", of_client, _OF_CLIENTS), ("max_connections_total", of_all, _OF_ALL)) if name in given]
+        # An Accept header makes a live connection of any request: it must not be a way around.
+        opened = rates.get("handshakes_per_second") or rates.get("requests_per_second")
+        requests = rates.get("requests_per_second")
+        dry = given.get("dry_run", False)
+        live = [*connections, *([opened] if opened else [])]
+        return Limits(scope, _complete(live, dry), _complete([requests] if requests else [], dry))
+
+    def _keyed(self, given: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the keys of a client, and of all; who is trusted has none, and is not counted."""
+        client = self._own_key(given["key"]) if "key" in given else CLIENT
+        keys = f"{SCOPE} {client}", SCOPE
+        networks = given.get("trusted")
+        if not networks:
+            return keys
+        exemption = next((one for one in self.exempt if one.networks == networks), None)
+        if not exemption:
+            exemption = Exemption(f"$websocket_proxy_exempt_{len(self.exempt) + 1}", networks)
+            self.exempt.append(exemption)
+        first, second = (self._key(exemption.variable, {"1": ""}, key) for key in keys)
+        return first, second
+
+    def _own_key(self, key: str) -> str:
+        """Return the variable of a KEY of the inventory's; who has none is known by the address."""
+        return self._key(key, {"": CLIENT}, f"key {key}")
+
+    def _key(self, source: str, values: dict[str, str], default: str) -> str:
+        found = next((one for one in self.keys if (one.source, one.values, one.default) == (source, values, default)),
+                     None)
+        if not found:
+            found = LimitKey(f"$websocket_proxy_limit_key_{len(self.keys) + 1}", source, values, default)
+            self.keys.append(found)
+        return found.variable
+
+    def _rate(self, key: str, rate: int, burst: int) -> list[str]:
+        zone = self._zone("req", key, _OF_CLIENTS, f"rate={rate}r/s")
+        return ["limit_req", f"zone={zone}", *([f"burst={burst}"] if burst else []), "nodelay"]
+
+    def _zone(self, kind: str, key: str, size: str, *more: str) -> str:
+        # The keys of variables of ours say what is in them: the variables have numbers, which may change.
+        meant = [key, *(f"{one.source}{one.values}{one.default}" for one in self.keys if one.variable in key),
+                 *(str(one.networks) for one in self.exempt)]
+        digest = hashlib.sha256("\n".join([kind, *meant, *more]).encode()).hexdigest()[:12]
+        name = f"websocket_proxy_{kind}_{digest}"
+        self.all[name] = [f"limit_{kind}_zone", key, f"zone={name}:{size}", *more]
+        return name
+
+
+def _complete(directives: Sequence[list[str]], dry: bool) -> list[list[str]]:
+    """Return DIRECTIVES with those that say what becomes of a request that is one too many."""
+    found = list(directives)
+    for kind in ("conn", "req"):
+        if any(words[0] == f"limit_{kind}" for words in directives):
+            found += [[f"limit_{kind}_status", "429"], [f"limit_{kind}_log_level", "notice"],
+                      *([[f"limit_{kind}_dry_run", "on"]] if dry else [])]
+    return found
