@@ -221,12 +221,15 @@ def test_an_if_in_free_text_shows_no_program(setup: Setup) -> None:
 
 @EVERY
 def test_a_path_that_comes_from_nginx_itself_runs_no_upload(setup: Setup) -> None:
-    setup.start(site={"extra_config": "error_page 410 /uploads/x.php;\nrewrite ^/jump$ /uploads/x.php last;\n"
+    setup.start(site={"accel_redirect": True,
+                      "extra_config": "error_page 410 /uploads/x.php;\nrewrite ^/jump$ /uploads/x.php last;\n"
                                       "location = /gone { return 410; }"})
     for path in ("/gone", "/jump", "/?accel=/uploads/x.php", "/?accel=/uploads/x.php74", "/?accel=/uploads/x.phtml"):
         assert b"owned" not in setup.get(path).body, path
-    # The same way leads to files.
+    # The same way leads to files, where that is allowed.
     assert setup.get("/?accel=/app.css").body == b"a style"
+    setup.start()
+    assert setup.told("/?accel=/app.css")["get"] == {"accel": "/app.css"}
 
 
 @EVERY

@@ -169,7 +169,8 @@ def test_a_request_that_comes_back_to_its_location_is_served_there(setup: Setup,
         connection.sendall(b"HTTP/1.1 200 OK\r\n%sContent-Length: 0\r\nConnection: close\r\n\r\n" % elsewhere)
 
     sending = Backend(serve)
-    setup.serve({"server_names": ["a"], "upstream": None, "event_streams": events, "locations": [
+    setup.serve({"server_names": ["a"], "upstream": None, "event_streams": events, "accel_redirect": True,
+                 "locations": [
         {"path": "/", "upstream": "both", "extra_config": "rewrite ^/v1/(.*)$ /v2/$1 last;"},
         {"path": "/store/", "upstream": "sending"}, {"path": "/sending/", "upstream": "sending"}]},
         upstreams=[{"name": "both", "servers": [setup.both.address]},
@@ -177,6 +178,15 @@ def test_a_request_that_comes_back_to_its_location_is_served_there(setup: Setup,
     assert [setup.ask(way, "/v1/x").status for way in WAYS] == [200, 200, 101]
     assert [setup.ask(way, "/sending/x").status for way in WAYS] == [200, 200, 200]
     assert [head.split()[1] for head in sending.heads] == [b"/sending/x", b"/store/x"] * 3
+    # Unless that is allowed, a backend reaches no other location, and no client hears of it.
+    for text in ("", "proxy_ignore_headers X-Accel-Redirect Vary;"):
+        sending.forget()
+        setup.serve({"server_names": ["a"], "upstream": "sending", "locations": [
+            {"path": "/sending/", "upstream": "sending", "extra_config": text}]},
+            upstreams=[{"name": "sending", "servers": [sending.address]}])
+        answers = [setup.ask(way, "/sending/x") for way in WAYS]
+        assert [head.split()[1] for head in sending.heads] == [b"/sending/x"] * 3
+        assert not any("x-accel-redirect" in answer.headers for answer in answers)
     sending.close()
 
 

@@ -292,7 +292,8 @@ def test_the_proxy_protocol_of_a_trusted_proxy_is_believed(setup: Setup, header:
 
 # In maintenance, a site says nothing of its backends any more.
 DEFAULTS = [{"maintenance": True}, {"separate_live": False}, {
-    "allow": ["10.0.0.0/8"], "deny": ["10.0.0.1"], "allowed_origins": "same_host", "limits": {"max_connections": 5},
+    "allow": ["10.0.0.0/8"], "deny": ["10.0.0.1"], "allowed_origins": "same_host", "client_header_timeout": "9s",
+    "accel_redirect": True, "limits": {"max_connections": 5},
     "auth": {"basic": {"users": {"alice": HASH}}}}, {
     "upstream": "tell", "other_upgrades": "reject", "dot_segments": "pass", "trusted_proxies": ["127.0.8.1"],
     "request_headers": {"X-Edge": "1"}, "response_headers": {"X-Site": "1"},

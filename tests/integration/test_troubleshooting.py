@@ -363,7 +363,7 @@ def test_large_cookies_and_addresses_need_room(setup: Setup) -> None:
     setup.start()
     assert setup.get("/", ("Cookie", "x" * 9000)).status == 400
     assert setup.get("/?" + "x" * 9000).status == 414
-    setup.start(extra_config="large_client_header_buffers 8 32k;")
+    setup.start(large_client_header_buffers="8 32k")
     assert setup.get("/", ("Cookie", "x" * 9000)).status == setup.get("/?" + "x" * 9000).status == 200
 
 

@@ -50,6 +50,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "websocket_proxy_worker_connections": 1024, "websocket_proxy_worker_rlimit_nofile": 65536,
         "websocket_proxy_worker_shutdown_timeout": "1h", "websocket_proxy_keep_generations": 7,
         "websocket_proxy_max_draining_generations": 3, "websocket_proxy_allow_restart": True,
+        "websocket_proxy_large_client_header_buffers": "8 32k",
         "websocket_proxy_verify": True, "websocket_proxy_seamless_upgrades": False,
         "websocket_proxy_other_upgrades": "reject", "websocket_proxy_certificate_warn_days": 7,
         "websocket_proxy_resolver": ({"websocket_proxy_upstreams": [
@@ -87,12 +88,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "tls": CERTIFICATE, "upstream": "v", "locations": [{"path": "/x", "upstream": "v"}], "other_upgrades": "reject",
         "dot_segments": ({"locations": [{"path": "/x", "upstream": "v"}]},
                          {"locations": [{"path": "/x", "upstream": "v"}], "dot_segments": "pass"}),
-        "trusted_proxies": ["10.0.0.0/8"], "extra_config": "gzip_vary on;"},
+        "client_header_timeout": "9s", "trusted_proxies": ["10.0.0.0/8"], "extra_config": "gzip_vary on;"},
     "inherited": {
         "read_timeout": "5m", "live_read_timeout": "5m", "live_buffer_size": "2k",
         "live_access_log": "/var/log/nginx/a.log", "live_access_log_format": "websocket", "event_streams": False,
         "separate_live": False, "send_timeout": "5m", "connect_timeout": "9s", "next_upstream": ["error"],
         "next_upstream_tries": 2, "next_upstream_timeout": "9s", "host": "$host", "buffering": False,
+        "accel_redirect": True,
         "buffer_size": "8k", "buffers": ({"buffer_size": "8k"}, {"buffer_size": "8k", "buffers": 16}),
         "proxy_redirect": "off", "client_max_body_size": "9m", "client_body_timeout": "9s",
         "client_send_timeout": "9s", "keepalive_timeout": "9s", "gzip": False, "access_log": "/var/log/nginx/a.log",
@@ -111,7 +113,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "replace_prefix": ({"path": "/x/"}, {"path": "/x/", "replace_prefix": "/y/"}),
         "try_files": ({"upstream": None, "root": "/srv"},
                       {"upstream": None, "root": "/srv", "try_files": ["$uri", "=404"]}),
-        "expires": "1h", "extra_config": "proxy_cache off;", "probe": False, "health_check": True},
+        "expires": "1h", "disable_symlinks": (
+            {"upstream": None, "root": "/srv"}, {"upstream": None, "root": "/srv", "disable_symlinks": True}),
+        "extra_config": "proxy_cache off;", "probe": False, "health_check": True},
     "probe": {"path": "/y", "origin": "https://a.example", "subprotocols": ["chat"], "expect": "echo",
               "send": "hello", "text": ({"expect": "text"}, {"expect": "text", "text": "ready"}), "timeout": 5},
     "fastcgi": {"server": "127.0.0.1:9001", "root": "/srv/other", "script": "app.php"},

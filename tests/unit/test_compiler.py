@@ -70,7 +70,7 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
         listen=[["80", KEEPALIVE], ["[::]:80", KEEPALIVE]], trusted_proxies=[],
         real_ip_header="X-Forwarded-For", extra_config=None, reject_other_upgrades=False, refused=None,
         early="$websocket_proxy_host$websocket_proxy_live", client_max_body_size="256m", tls=None, redirect=None,
-        auth_requests=[],
+        client_header_timeout="20s", auth_requests=[],
         locations=[replace(plain, probe=probe, is_live="$websocket_proxy_live", live=replace(
             plain, probe=probe, match=["@websocket_proxy_live_1"],
             proxy=replace(proxy, params="live_params", directives=[])))])]
@@ -80,7 +80,7 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
                          *(Header(name, "") for name in FORWARDED)],
         hidden_headers=[], headers_hash_bucket_size=256, headers_hash_max_size=None, http2=False, directives=[
             ["proxy_send_timeout", "60s"], ["proxy_connect_timeout", "5s"],
-            ["proxy_next_upstream", "error", "timeout"]])]
+            ["proxy_next_upstream", "error", "timeout"], ["proxy_ignore_headers", "X-Accel-Redirect"]])]
     assert model.live_params == [LiveParams("live_params", model.proxy_params[0], [
         ["proxy_read_timeout", "86400s"], ["proxy_buffering", "off"], ["proxy_buffer_size", "4k"],
         ["proxy_buffers", "8", "4k"], ["proxy_busy_buffers_size", "8k"], ["gzip", "off"]])]

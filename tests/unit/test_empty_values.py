@@ -98,7 +98,7 @@ OF_KIND: dict[str, list[Any]] = {
     "boolean": [False, True], "duration": [1], "seconds": [1], "duration_or_never": [0, 1], "seconds_or_none": [0, 1],
     "body_size": [0, 1], "worker_processes": [1], "free_text": [""], "body": [""], "log_file": [False],
     "expires": [1, False], "proxy_redirect": [False], "redirect_status": [False], "so_keepalive": [False, True],
-    "networks": [[]], "verify": [True], "verification": [False, True], "some_of": [[]],
+    "networks": [[]], "buffers": [""], "verify": [True], "verification": [False, True], "some_of": [[]],
 }
 # Of keys that the compiler goes through itself, and of those that need or exclude others.
 OF_KEY: dict[tuple[str, str], list[Any]] = {
@@ -113,6 +113,7 @@ OF_KEY: dict[tuple[str, str], list[Any]] = {
     ("site", "limits"): [False, {}], ("location", "limits"): [False, {}],
     ("site", "auth"): [False, {}], ("location", "auth"): [False, {}], ("auth_basic", "file"): [],
     ("auth_request", "response_headers"): [[]], ("auth_request", "request_headers"): [{}],
+    ("location", "disable_symlinks"): [],
     ("upstream", "port"): [], ("location", "probe"): [False, True, {}], ("probe", "subprotocols"): [[]],
 }
 

@@ -80,6 +80,13 @@ def test_visitors_who_are_known_want_an_origin(site: dict[str, Any]) -> None:
         assert not any("allowed_origins" in one for one in model({**site, "allowed_origins": origins}).warnings)
 
 
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
+def test_trusting_everybody_is_warned_of(network: str) -> None:
+    (warning,) = [one for one in model({"trusted_proxies": [network]}).warnings if "trusted_proxies" in one]
+    assert "every client is trusted to tell its own address" in warning
+    assert not any("trusted_proxies" in one for one in model({"trusted_proxies": ["10.0.0.0/8"]}).warnings)
+
+
 def test_a_slow_hash_is_warned_of() -> None:
     for hashed, slow in ((HASH, False), (HASH.replace("$6$", "$6$rounds=90000$"), True), ("$2y$12$" + "x" * 53, True),
                          ("$2y$10$" + "x" * 53, False)):

@@ -388,7 +388,7 @@ def test_what_is_said_of_a_socket_is_said_once() -> None:
     assert [site.listen for site in model.sites] == [
         [["80", "default_server", "backlog=1024", "so_keepalive=30m::10"]], [["80"]]]
     assert model.refusing == []
-    assert compiled(SITE).refusing == [Refusal([["80"]], None, None)]
+    assert compiled(SITE).refusing == [Refusal([["80"]], None, None, "20s")]
 
 
 def test_a_unix_socket_is_one_socket_however_it_is_written() -> None:
@@ -397,7 +397,7 @@ def test_a_unix_socket_is_one_socket_however_it_is_written() -> None:
     model = compiled(first, second)
     assert [site.listen for site in model.sites] == [[["unix:/run/edge.sock"], ["81", KEEPALIVE]],
                                                      [["unix:/run/edge.sock", "backlog=7"]]]
-    assert model.refusing == [Refusal([["unix:/run/edge.sock"], ["81"]], None, None)]
+    assert model.refusing == [Refusal([["unix:/run/edge.sock"], ["81"]], None, None, "20s")]
     assert problems(first, {**SITE, "name": "x", "listen": ["unix:/run/edge.sock"]}) == [
         '[1].server_names[0]: "a.b" on unix:/run/edge.sock is already websocket_proxy_sites[0].server_names[0]']
 
@@ -432,7 +432,7 @@ def test_the_proxy_protocol_needs_somebody_who_is_believed() -> None:
         "[0]: the site listens with proxy_protocol and without, and a client's address comes from one of both; make it "
         "two sites"]
     assert compiled({**SITE, "listen": listen, "trusted_proxies": ["10.0.0.1"]}).refusing == [
-        Refusal([["80", "proxy_protocol"]], None, None)]
+        Refusal([["80", "proxy_protocol"]], None, None, "20s")]
 
 
 @pytest.mark.parametrize(("network", "told"), [

@@ -18,8 +18,8 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Fa
 
 # Keys for backends that FastCGI has as well, by nginx's name of their directives without its module's.
 KEYS = {"read_timeout", "send_timeout", "connect_timeout", "buffering", "buffer_size", "buffers", "request_headers",
-        "host"}
-_DIRECTIVES = KEYS | {"busy_buffers_size"}
+        "host", "accel_redirect"}
+_DIRECTIVES = KEYS | {"busy_buffers_size", "ignore_headers"}
 # The path of the file that is asked for, and nothing where that looks like a program's text.
 FILE = "$websocket_proxy_file"
 # nginx's hash of these names has buckets of 64 bytes, whatever the configuration says.

@@ -57,12 +57,13 @@ _OWN_ADDRESS = "websocket_proxy_own_address"
 _NO_DOT = r"(?![^?]*(?:/|%2[fF])(?:\.|%2[eE])(?:/|%2[fF]|\?|$))"
 # Keys for any answer, and those that name one.
 _FOR_ANY = {field.name for field in fields(Location)} - {"websocket_only", "probe"} | {
-    "path", "access_log_format", "upstream", "root", "fastcgi", "redirect", "respond", "try_files", *guards.KEYS}
+    "path", "access_log_format", "upstream", "root", "fastcgi", "redirect", "respond", "try_files",
+    "disable_symlinks", *guards.KEYS}
 # What a location can be, and the keys that do not go with everything.
 PURPOSES: dict[str, set[str]] = {
     "upstream": set(LOCATION) - _FOR_ANY,
-    "root": {"try_files"},
-    "fastcgi": fastcgi.KEYS,
+    "root": {"try_files", "disable_symlinks"},
+    "fastcgi": fastcgi.KEYS | {"disable_symlinks"},
     "redirect": set(),
     "respond": set(),
 }
@@ -289,6 +290,8 @@ class Locations:
     def _compile(self, place: Place, given: Mapping[str, Any], match: list[str],
                  prefix: _Prefix | None = None) -> list[Location]:
         values = {name: given.get(name, self._inherited[name]) for name in INHERITED}
+        if "_ignore_headers" in (given.get("extra_config") or ""):
+            values["accel_redirect"] = True
         upstream = place["upstream"].read(self._upstream, given["upstream"]) if "upstream" in given else None
         if upstream:
             self.used.add(upstream.label)
@@ -302,7 +305,7 @@ class Locations:
             proxy = self._proxy(place, upstream, given, values, prefix, list(response), auth)
             origin = self._origin(values, proxy)
         elif "root" in given:
-            files = Files(given["root"].rstrip("/"), given.get("try_files"))
+            files = Files(given["root"].rstrip("/"), given.get("try_files"), self._symlinks(given))
         elif "fastcgi" in given:
             program = self._program(place, given, values, list(response), auth)
         else:
@@ -324,7 +327,7 @@ class Locations:
         if program:
             self._named += 1
             name = f"@websocket_proxy_program_{self._named}"
-            return [replace(location, files=Files(program.root, [fastcgi.FILE, name]),
+            return [replace(location, files=Files(program.root, [fastcgi.FILE, name], self._symlinks(given)),
                             program=replace(location, match=[name], fastcgi=program, expires=None))]
         if not proxy or not upstream or websocket_only or values["maintenance"] or not values["separate_live"]:
             return [location]
@@ -390,6 +393,10 @@ class Locations:
             said |= _BUFFERS
         said -= {words[0] for words in _directives(values)}
         return [words for words in [*_directives(_live(values, {})), ["gzip", "off"]] if words[0] not in said]
+
+    @staticmethod
+    def _symlinks(given: Mapping[str, Any]) -> str:
+        return str(given.get("disable_symlinks", LOCATION["disable_symlinks"].default))
 
     @staticmethod
     def _answer(place: Place, given: Mapping[str, Any]) -> Answer:
@@ -546,6 +553,8 @@ def _directives(values: Mapping[str, Any]) -> list[list[str]]:
     found = [["proxy_read_timeout", values["read_timeout"]], ["proxy_send_timeout", values["send_timeout"]],
              ["proxy_connect_timeout", values["connect_timeout"]],
              ["proxy_next_upstream", *(values["next_upstream"] or ["off"])]]
+    if not values["accel_redirect"]:
+        found.append(["proxy_ignore_headers", "X-Accel-Redirect"])
     if values["next_upstream_tries"]:
         found.append(["proxy_next_upstream_tries", str(values["next_upstream_tries"])])
     if values["next_upstream_timeout"] != "0":

@@ -145,6 +145,7 @@ class Files:
 
     root: str
     try_files: list[str] | None
+    disable_symlinks: str = "if_not_owner"
 
 
 @dataclass(frozen=True)
@@ -403,6 +404,7 @@ class Refusal:
     listen: list[list[str]]
     profile: Profile | None
     certificate: Certificate | None
+    client_header_timeout: str | None = None
 
 
 @dataclass(frozen=True)
@@ -423,6 +425,7 @@ class Site:
     real_ip_header: str
     early: str
     client_max_body_size: str | None
+    client_header_timeout: str | None
     reject_other_upgrades: bool
     refused: str | None
     extra_config: ExtraConfig | None
@@ -473,6 +476,7 @@ class Model(Settings):
     worker_connections: int
     worker_rlimit_nofile: int
     worker_shutdown_timeout: str
+    large_client_header_buffers: list[str]
     server_names_hash_bucket_size: int | None
     server_names_hash_max_size: int | None
     variables_hash_max_size: int | None

@@ -115,6 +115,7 @@ class Sites:
         self._drop_in = drop_in
         self._free_text = free_text
         self._names: dict[str, Place] = {}
+        self._timeouts: set[str | None] = set()
         self._served: dict[str, Place] = {}
         self._sockets: dict[str, _Socket] = {}
 
@@ -187,8 +188,11 @@ class Sites:
                          *(listen_words(socket.tls.values["http2"], self._host) if socket.tls else [])]
                 kinds_of.setdefault(socket.tls.values["profile"] if socket.tls else "", []).append(words)
         needs_one = self._host.has(*REJECT_HANDSHAKE) is False
+        # What all sites have, or else the defaults.
+        timeout = next(iter(self._timeouts)) if len(self._timeouts) == 1 else self._header_timeout(self._defaults[1])
         return [Refusal(listen, self.certificates.profile(profile) if profile else None,
-                        self.certificates.unknown() if profile and needs_one else None)
+                        self.certificates.unknown() if profile and needs_one else None,
+                        timeout)
                 for profile, listen in kinds_of.items()]
 
     def _site(self, place: Place, raw: object) -> Site | None:
@@ -209,6 +213,8 @@ class Sites:
         site_guards = SiteGuards(self.passwords)
         compiled = self._locations(given, forwarded, tls, site_guards, name)
         self._warn_of_origins(given, compiled, tls)
+        timeout = self._header_timeout(given.values)
+        self._timeouts.add(timeout)
         locations = self.proxy_params.take(compiled, bool(tls and tls.values["http2"]))
         return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
                     tls=self.certificates.compile(tls, name, list(server_names), is_default) if tls else None,
@@ -218,6 +224,7 @@ class Sites:
                     reject_other_upgrades=given.values.get("other_upgrades", self._other_upgrades) == "reject",
                     refused=self._refused(given.values, locations),
                     client_max_body_size=self._body_size(given.values),
+                    client_header_timeout=timeout,
                     early="".join(self._early(forwarded["X-Forwarded-Proto"], compiled)),
                     auth_requests=site_guards.requests, locations=locations)
 
@@ -281,6 +288,12 @@ class Sites:
         """Return the largest body where nobody sets one; nginx.conf of others may well do."""
         said = "client_max_body_size" in given or "client_max_body_size" in self._texts(given)
         return None if self._drop_in or said else _BODY
+
+    def _header_timeout(self, given: Mapping[str, Any]) -> str | None:
+        """Return the time for the head of a request, unless a free text sets it."""
+        if "client_header_timeout" not in given and "client_header_timeout" in self._texts(given):
+            return None
+        return str(given.get("client_header_timeout", SITE["client_header_timeout"].default))
 
     def _texts(self, given: Mapping[str, Any]) -> str:
         """Return the free texts of the http context and of a site."""
@@ -493,6 +506,9 @@ class Sites:
             if network:
                 where.once(first, network, f"{shown(item)} is already")
                 networks.append(network)
+                if network.endswith("/0"):
+                    where.warn("every client is trusted to tell its own address, so it can tell any; name the proxies "
+                               "in front only")
         return networks
 
     def _forwarded(self, networks: list[str]) -> Mapping[str, str | None]:

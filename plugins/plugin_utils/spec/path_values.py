@@ -33,6 +33,15 @@ def folder(value: object) -> str:
     return checked
 
 
+def disable_symlinks(value: object) -> str:
+    """Accept ``if_not_owner``, or ``on`` and ``off``, which YAML reads as true and false."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value not in ("if_not_owner", "on", "off"):
+        raise Refused(f"{shown(value)} is neither if_not_owner nor true nor false")
+    return str(value)
+
+
 def try_files(value: object) -> list[str]:
     """Accept what to look for, in order: ``$uri``, ``$uri/`` and paths; the last one is a path or ``=404``.
 

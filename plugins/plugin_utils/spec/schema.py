@@ -108,6 +108,7 @@ ROLE = _level("main", {
     "worker_shutdown_timeout": time_values.duration_or_never,
     "keep_generations": number_values.whole(1, 1000),
     "max_draining_generations": number_values.whole(1, 1000),
+    "large_client_header_buffers": time_values.buffers,
     "certificate_warn_days": number_values.whole(0, 1000),
     "extra_config": config_values.free_text,
     "verify": text_values.verification,
@@ -224,6 +225,7 @@ LOCATION = _level("location", {
     "replace_prefix": path_values.path,
     "rewrite_to": path_values.path,
     "try_files": path_values.try_files,
+    "disable_symlinks": path_values.disable_symlinks,
     "expires": time_values.expires,
     "extra_config": config_values.free_text,
 }) | _SHARED
@@ -312,6 +314,7 @@ CLIENT_CERTIFICATE = _level("client_certificate", {
 
 SITE = _level("site", {
     "name": text_values.name,
+    "client_header_timeout": time_values.duration,
     "extra_config": config_values.free_text,
 }) | _SHARED
 

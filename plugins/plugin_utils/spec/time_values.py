@@ -79,6 +79,16 @@ def buffer_size(value: object) -> str:
     return _size(value, "km", 1 << 10, 16 << 20)
 
 
+def buffers(value: object) -> list[str]:
+    """Accept a number of buffers and their size, such as ``8 32k``; none where the text is empty."""
+    if value == "":
+        return []
+    found = re.fullmatch(r"([1-9][0-9]{0,3}) +(\S+)", value, re.ASCII) if isinstance(value, str) else None
+    if not found:
+        raise Refused(f"{shown(value)} is not a number of buffers and their size, such as 8 32k")
+    return [found[1], buffer_size(found[2])]
+
+
 def body_size(value: object) -> str:
     """Accept the largest size of a body, up to 1 TiB; 0 for any."""
     return _size(value, "kmg", 0, 1 << 40)
