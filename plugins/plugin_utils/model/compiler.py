@@ -31,6 +31,8 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.sites import Sites
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.upstreams import Inventory, Upstreams
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, package_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import knowing
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.own_variables import defined
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, listed, nearest
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     APT_REPOSITORY,
@@ -70,7 +72,11 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
 
     :raises InventoryError: with every problem found, each with its full path in the inventory
     """
-    variables = marked(variables)
+    with knowing(defined(variables)):
+        return _compiled(marked(variables), host, inventory or Inventory(), before)
+
+
+def _compiled(variables: Mapping[str, Any], host: Host, inventory: Inventory, before: Collection[str]) -> Model:
     secrets = vaulted(variables)
     problems: list[str] = []
     warnings: list[str] = []
@@ -85,7 +91,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
     # A proxy makes no use of its own; another host's run would be the first to find a mistake in it.
     read_keys(at(PREFIX + "server"), SERVER, role[PREFIX + "server"])
     repository = _apt_repository(at(PREFIX + "apt_repository"), role[PREFIX + "apt_repository"])
-    upstreams = Upstreams(at(PREFIX + "upstreams"), host, inventory or Inventory(),
+    upstreams = Upstreams(at(PREFIX + "upstreams"), host, inventory,
                           _resolver(at(PREFIX + "resolver"), role[PREFIX + "resolver"]))
     groups = upstreams.compile(role[PREFIX + "upstreams"])
     sites = Sites(at(PREFIX + "sites"), {group.label: group for group in groups if group.label},

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import LONGEST_WORD
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.address_values import is_host_name, server_name
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import check_variables
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import check_variables, unsendable
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.number_values import port
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values import check_lines, text
@@ -143,9 +143,7 @@ def header_value(value: object) -> str:
 
 def _without_breaks(checked: str, value: object) -> str:
     """Refuse variables in which nginx has decoded what a client sent, and which can hold a line break therefore."""
-    broken = (r"\$\{?(uri|document_uri|request_filename|request_body|remote_user|ssl_server_name|ssl_client_raw_cert)"
-              r"(?![A-Za-z0-9_])")
-    found = re.search(broken, checked, re.IGNORECASE)
+    found = re.search(rf"\$\{{?({'|'.join(unsendable())})(?![A-Za-z0-9_])", checked, re.IGNORECASE)
     if found:
         raise Refused(f"{shown(value)}: ${found[1]} can hold a line break, with which a client would add headers of "
                       "its own; use $request_uri for the path as the client sent it")

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The variables that a value may name: those of every nginx since 1.18 as Debian builds it, and our own.
+"""The variables that a value may name: those of every nginx since 1.18 as Debian builds it, ours, and the inventory's.
 
 Source: https://nginx.org/en/docs/varindex.html, http modules that Debian's ``nginx`` package has built in.
 """
@@ -8,7 +8,11 @@ Source: https://nginx.org/en/docs/varindex.html, http modules that Debian's ``ng
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.own_variables import DECODED
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, nearest, shown
 
 NAMES = frozenset(
@@ -34,13 +38,34 @@ PREFIXES = ("arg_", "cookie_", "http_", "sent_http_", "sent_trailer_", "upstream
 _DOLLAR = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+)|)", re.ASCII)
 
 
+# The variables that the inventory defines, each with whether it can be sent.
+_DEFINED: ContextVar[Mapping[str, bool]] = ContextVar("defined")
+
+
+@contextmanager
+def knowing(defined: Mapping[str, bool]) -> Iterator[None]:
+    """Have values name variables that the inventory has DEFINED, as long as this lasts."""
+    token = _DEFINED.set(defined)
+    try:
+        yield
+    finally:
+        _DEFINED.reset(token)
+
+
+def unsendable() -> list[str]:
+    """Return the variables in which a client could put a line break into a header."""
+    return [*DECODED, *(name for name, sendable in _DEFINED.get({}).items() if not sendable)]
+
+
 def check_variables(text: str) -> None:
-    """Refuse TEXT when a ``$`` in it does not begin the name of a variable that nginx or this role defines."""
+    """Refuse TEXT when a ``$`` in it begins no name of a variable: of nginx's, of the role, or of the inventory."""
+    defined = _DEFINED.get({})
     for found in _DOLLAR.finditer(text):
         name = (found[1] or found[2] or "").lower()
         if not name:
             raise Refused(f'{shown(text)} has a "$" that begins no variable; nginx cannot send a bare "$"')
-        if name not in NAMES and not any(name.startswith(prefix) and name != prefix for prefix in PREFIXES):
-            meant = nearest(name, NAMES)
+        known = {*NAMES, *defined}
+        if name not in known and not any(name.startswith(prefix) and name != prefix for prefix in PREFIXES):
+            meant = nearest(name, known)
             hint = f"; {meant}" if meant.startswith("did") else ""
             raise Refused(f'{shown(text)}: "${name}" is not a variable of nginx{hint}')
