@@ -161,6 +161,18 @@ def test_an_application_with_tls(ask: Ask) -> None:
     assert answers[2]["headers"]["location"] == f"https://{host}/a?b=c"
 
 
+@EVERY
+def test_an_application_for_known_users(ask: Ask) -> None:
+    host, alice = "app.example.com", "Authorization: Basic YWxpY2U6YWxpY2U=\r\n"
+    answers = ask("an-application-for-known-users", [
+        {"host": host, "path": "/", "upgrade": True}, {"host": host, "path": "/", "upgrade": True, "headers": alice},
+        {"host": host, "path": "/", "upgrade": True, "headers": f"{alice}Origin: https://evil.example\r\n"},
+        {"host": host, "path": "/", "source": CLIENT}, {"host": host, "path": "/admin/", "headers": alice},
+        {"host": host, "path": "/admin/", "source": "10.0.0.12"}])
+    assert statuses(answers) == [401, 101, 403, 200, 403, 200]
+    assert "Remote-User" not in answers[3]["body"]
+
+
 def test_every_recipe_is_asked() -> None:
     asked = {name.removeprefix("test_").replace("_", "-") for name in globals()}
     assert all(asked & {name, f"a-{name}"} for name in recipes())

@@ -334,7 +334,7 @@ class Locations:
         self._named += 1
         way = replace(proxy, prefix=None, directives=[*_connections(upstream), *self._live_directives(values, given)])
         guard = location.guard and replace(location.guard, login=None)
-        live = replace(location, guard=guard, limits=limits.live, gzip=None,
+        live = replace(location, guard=guard, limits=limits.live, origin=None, gzip=None,
                        match=[f"@websocket_proxy_live_{self._named}"], access_log=_log(_live(values, {})), proxy=way)
         return [replace(location, is_live=LIVE if values["event_streams"] else WEBSOCKET, live=live)]
 
