@@ -61,6 +61,25 @@ def test_a_client_leads_django_past_no_location(site: Published, programs: Path)
         assert site.get("/x/form", **{"Daphne-Root-Path": "/x"})[0] == 404
 
 
+@NEWEST
+def test_an_edge_asks_django_who_somebody_is(site: Published, programs: Path) -> None:
+    site.serve(allowed_origins="same_host", auth={"request": {
+        "upstream": "app", "path": "/who", "response_headers": ["Remote-User"], "login": "/login"}}, locations=[
+            {"path": "/", "upstream": "app"}, {"path": "/login", "upstream": "app", "auth": False}])
+    with site.running(programs / "daphne", "--port", site.backend, "django_app:application"):
+        assert site.get("/told")[0] == 302
+        assert site.refused("/ws", [site.origin]) == {401}
+        _status, _body, cookie = site.ask("/login?user=alice")
+        how = {"Cookie": cookie.split(";")[0]}
+        assert site.get("/told", **how, **{"Remote-User": "mallory"}) == (200, "alice")
+        forged = {"Cookie": f"{how['Cookie']}x"}
+        assert site.get("/told", **forged)[0] == 302
+        with site.open("/ws", additional_headers=how) as connection:
+            connection.send("x")
+            assert connection.recv(10) == "x"
+        assert site.refused("/ws", site.foreign, additional_headers=how) == {403}
+
+
 @pytest.fixture(name="socketio")
 def socketio_(programs: Path) -> Iterator[list[str]]:
     """Run two servers that do not know of each other; give their addresses."""
