@@ -4,7 +4,8 @@ Input is JSON: {"rounds": 15, "kinds": [KIND, …], "proxies": {NAME: {"plain": 
 [WORD, …], "port": 80}, "tls": {…}}, …}}. Output is {NAME: {KIND: [NUMBER, …], …}, …}, a number for each round. "echo"
 is the CPU time in ns of one 128-byte echo, "mib" of a MiB there and back in messages of 64 KiB, "handshake" of a
 WebSocket that is opened and closed; "idle" and "idle_tls" are the bytes of memory of one idle socket, over TLS of
-nginx's workers only.
+nginx's workers only. "wait" and "wait_tls" are the milliseconds of a handshake, the median of many, "wait_heads" beside
+clients that have sent half a head, and "wait_handshakes" beside clients that have begun a handshake of TLS.
 
 Debian 11 has Python 3.9.
 """
@@ -24,6 +25,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 PROXIES = {"nginx", "haproxy", "caddy"}
 BACKEND = ["node", "/websocket_echo/websocket_echo.js", "127.0.0.1", "3000"]
@@ -35,6 +37,9 @@ LARGE_ECHOES = 1_024
 HANDSHAKES = 1_000
 IDLE_SOCKETS = 3_000
 TLS_SOCKETS = 2_000
+WAITS = 300
+HALF_HEADS = 10_000
+HALF_HANDSHAKES = 2_000
 SECONDS = 3_000  # for everything
 
 BROWSER = """GET / HTTP/1.1
@@ -198,8 +203,7 @@ def memory_per_socket() -> float:
 def memory_per_tls_socket() -> float:
     """Return the memory in bytes for one socket over TLS 1.3 that echoed once and now is idle; nginx's is the workers'.
     """
-    tls = ssl.create_default_context()
-    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    tls = unverified()
     tls.minimum_version = ssl.TLSVersion.TLSv1_3
     title = "worker process" if any("nginx" in (one / "comm").read_text() for one in proxy_processes()) else ""
     # A worker has its master's title until it sets its own.
@@ -211,8 +215,39 @@ def memory_per_tls_socket() -> float:
         return (memory(title) - before) / TLS_SOCKETS
 
 
-MEASURES = {"echo": ("plain", cpu_per_echo), "mib": ("plain", cpu_per_mib), "handshake": ("plain", cpu_per_handshake),
-            "idle": ("plain", memory_per_socket), "idle_tls": ("tls", memory_per_tls_socket)}
+def unverified() -> ssl.SSLContext:
+    """Return what takes any certificate."""
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    return tls
+
+
+def wait(tls: ssl.SSLContext | None = None) -> float:
+    """Return the milliseconds of a handshake."""
+    found = []
+    for _each in range(WAITS):
+        began = time.perf_counter()
+        websocket(tls).close()
+        found.append(time.perf_counter() - began)
+    return median(found) * 1000
+
+
+def wait_beside(count: int, port: int, begun: bytes, tls: ssl.SSLContext | None = None) -> float:
+    """Return the same beside COUNT clients that have BEGUN something and do not go on."""
+    with contextlib.ExitStack() as stack:
+        for _each in range(count):
+            half = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            half.sendall(begun)
+        return wait(tls)
+
+
+MEASURES = {
+    "wait": ("plain", wait), "wait_tls": ("tls", lambda: wait(unverified())),
+    "wait_heads": ("plain", lambda: wait_beside(HALF_HEADS, 80, b"GET / HTTP/1.1\r\nHost: example.com\r\nX-")),
+    # A record of TLS of which nothing but its head comes.
+    "wait_handshakes": ("tls", lambda: wait_beside(HALF_HANDSHAKES, 443, b"\x16\x03\x01\x02\x00", unverified())),
+    "echo": ("plain", cpu_per_echo), "mib": ("plain", cpu_per_mib), "handshake": ("plain", cpu_per_handshake),
+    "idle": ("plain", memory_per_socket), "idle_tls": ("tls", memory_per_tls_socket)}
 
 
 @contextlib.contextmanager
