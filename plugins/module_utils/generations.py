@@ -374,8 +374,21 @@ class Generations:
         """Return the name of the next generation, whose content has this DIGEST."""
         return f"{max((number(name) for name in self.all()), default=0) + 1:06}-{digest[:12]}"
 
-    def stage(self, generation: str, files: dict[str, bytes], main: bytes) -> str:
-        """Write a complete generation and its candidate main file; return the candidate's path."""
+    def wrong_groups(self) -> list[str]:
+        """Return what nginx's workers have to read, and is another group's."""
+        current = self.current()
+        folder = self.path(current) if current else ""
+        if not current or not self._shared(folder):
+            return []
+        paths = [self.folder, folder, *(os.path.join(folder, name) for name in os.listdir(folder)
+                                        if name.startswith(USERS))]
+        return [path for path in paths if os.lstat(path).st_gid != self.group]
+
+    def stage(self, generation: str, files: dict[str, bytes], main: bytes, share: bool = True) -> str:
+        """Write a complete generation and its candidate main file; return the candidate's path.
+
+        Without SHARE, nginx's workers do not get to it.
+        """
         partial = os.path.join(self.folder, f".{generation}.partial")
         if not os.path.isdir(self.folder):
             os.mkdir(self.folder, FOLDER_MODE)
@@ -387,7 +400,8 @@ class Generations:
                 self._share(os.path.join(partial, name), SHARED)
         if self._shared(partial):
             self._share(partial, SHARED_FOLDER)
-            self._share(self.folder, SHARED_FOLDER)
+            if share:
+                self._share(self.folder, SHARED_FOLDER)
         sync(partial)
         # The candidate first: as long as it is there, its generation never was in force.
         candidate = self.candidate(generation)

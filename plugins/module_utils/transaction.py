@@ -84,10 +84,13 @@ class Transaction:
 
     def _shut(self) -> None:
         """Have only root read what the inventory says, in place: no text differs, so nginx has nothing to reload."""
-        wrong = self.generations.wrong_modes()
+        self.generations.group = self._group((self.generations.main_text() or b"").decode(errors="replace"))
+        wrong, unreadable = self.generations.wrong_modes(), self.generations.wrong_groups()
         for path, mode in wrong.items() if not self.check else ():
             os.chmod(path, mode)
-        self.shut = bool(wrong)
+        for path in unreadable if not self.check else ():
+            os.chown(path, -1, self.generations.group)
+        self.shut = bool(wrong or unreadable)
 
     # --- state: present
 
@@ -159,7 +162,6 @@ class Transaction:
             self.generations.prune(self.params["keep"], self.running)
         if self.tester.possible() or not self.check:
             self.tester.test(self.entry, self.entry, "and it is the one on disk")
-            self.generations.group = self._group((self.generations.main_text() or b"").decode(errors="replace"))
             self._check_readable()
         # With two masters, either may have answered.
         behind = self.params["socket"] is not None and (
@@ -184,7 +186,8 @@ class Transaction:
             if lines is not None:
                 named[MASKED] = json.dumps(lines).encode()
             self.generations.group = self._group(main.decode(errors="replace"))
-            candidate = self.generations.stage(generation, named, main.replace(MARKER.encode(), generation.encode()))
+            candidate = self.generations.stage(
+                generation, named, main.replace(MARKER.encode(), generation.encode()), share=not self.check)
             self._test(candidate, links)
             self._check_readable()
             if not self.check:
@@ -219,7 +222,8 @@ class Transaction:
                 found = os.stat(path)
             except OSError as error:
                 raise Failure(f"{path}: {error.strerror}; {UNCHANGED}") from None
-            if not (found.st_mode & 0o004 or (found.st_mode & 0o040 and found.st_gid == self.generations.group)):
+            if found.st_uid == 0 and not (found.st_mode & 0o004 or (
+                    found.st_mode & 0o040 and found.st_gid == self.generations.group)):
                 raise Failure(f"{path} cannot be read by nginx's workers: chgrp {self.generations.group} {path} and "
                               f"chmod 640 {path}; {UNCHANGED}")
 

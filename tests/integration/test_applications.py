@@ -64,7 +64,8 @@ def test_a_client_leads_django_past_no_location(site: Published, programs: Path)
 @NEWEST
 def test_an_edge_asks_django_who_somebody_is(site: Published, programs: Path) -> None:
     site.serve(allowed_origins="same_host", auth={"request": {
-        "upstream": "app", "path": "/who", "response_headers": ["Remote-User"], "login": "/login"}}, locations=[
+        "upstream": "app", "path": "/who", "response_headers": ["Remote-User"],
+        "login": "https://$http_host/login"}}, locations=[
             {"path": "/", "upstream": "app"}, {"path": "/login", "upstream": "app", "auth": False}])
     with site.running(programs / "daphne", "--port", site.backend, "django_app:application"):
         assert site.get("/told")[0] == 302

@@ -13,13 +13,15 @@ from tests.support.host import FOLDER, SOCKET, Host, site
 from tests.support.pki import Authority
 from tests.support.served import UPGRADE
 
+LIMITS = {"max_connections": 50}
 LOCATIONS = [{"path": "/", "upstream": "echo"},
              {"path": "/healthz", "match": "exact", "respond": {"body": "well\n"}, "health_check": True}]
 
 
 def edge(**more: Any) -> dict[str, Any]:
     """Return variables with a site that has a health check."""
-    return site({"port": 8091, "default_server": True}, upstream=None, locations=LOCATIONS, **more)
+    return site({"port": 8091, "default_server": True}, upstream=None, locations=LOCATIONS, limits=LIMITS,
+                **more)
 
 
 def at(host: Host, stage: str, **more: Any) -> None:

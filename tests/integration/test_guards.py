@@ -119,7 +119,11 @@ def test_the_address_is_what_a_trusted_proxy_tells(setup: Setup) -> None:
 
 def test_a_location_has_its_own_networks_or_its_sites(setup: Setup) -> None:
     setup.start({"deny": ["127.0.0.1"]}, allow=["127.0.0.1"])
+    assert setup.ways() == [403] * 4
+    setup.start({"deny": ["127.0.0.1"]}, deny=[])
     assert setup.ways() == [200, 200, 200, 101]
+    setup.start({"allow": ["10.0.0.0/8"]}, deny=["10.0.0.1"])
+    assert setup.ways() == [403] * 4
     setup.start({"deny": ["127.0.0.1"], "maintenance": True})
     assert setup.ways() == [503] * 4
 
@@ -201,6 +205,44 @@ def test_pages_are_sent_to_log_in_and_live_connections_are_not(setup: Setup) -> 
         assert setup.ways() == [302, 302, 401, 401]
         assert setup.page().headers["location"] == to
         assert setup.ways(("Cookie", "session=stranger")) == [403] * 4
+
+
+def test_nothing_around_makes_another_answer_of_a_refusal(setup: Setup) -> None:
+    setup.edge.container.write({"/srv/page/login": "log in"})
+    setup.serve({"server_names": ["a"], "upstream": "taking", "auth": ask(), "allowed_origins": "any",
+                 "extra_config": "proxy_intercept_errors on;\nerror_page 401 403 500 502 =200 /login;\n"
+                                 "location = /login { root /srv/page; }\nproxy_cache tests; proxy_cache_valid any 1m;\n"
+                                 "proxy_ignore_headers Cache-Control Set-Cookie;"},
+                upstreams=[{"name": "taking", "servers": [setup.taking.address]},
+                           {"name": "asked", "servers": [setup.asked.address]}],
+                extra_config="proxy_cache_path /tmp/cache keys_zone=tests:1m;")
+    setup.taking.forget()
+    assert setup.page(("Cookie", "session=alice")).status == 200
+    seen = len(setup.taking.heads)
+    for cookie in ([], [("Cookie", "session=stranger")], [("Cookie", "session=broken")], [("Cookie", "session=slow")]):
+        assert setup.page(*cookie).body == b"log in"
+    assert len(setup.taking.heads) == seen
+
+
+def test_who_somebody_is_cannot_be_forged_where_nobody_is_asked(setup: Setup) -> None:
+    setup.serve({"server_names": ["a"], "upstream": "taking", "auth": ask(), "allowed_origins": "any", "locations": [
+        {"path": "/x", "upstream": "taking", "auth": False}]}, {"server_names": ["b"], "upstream": "taking"},
+        upstreams=[{"name": "taking", "servers": [setup.taking.address]},
+                   {"name": "asked", "servers": [setup.asked.address]}])
+    setup.taking.forget()
+    for host in ("a", "b"):
+        assert get(setup.address, host, "/x", FORGED).status == 200
+    assert not any(b"X-Own-User" in head or b"Remote-User" in head for head in setup.taking.heads)
+    setup.start({"trusted_proxies": ["127.0.0.1"]}, allow=["127.0.0.1"],
+                auth={"basic": {"users": setup.users}, "satisfy": "any"})
+    assert setup.page(("Remote-User", "forged")).status == 200 and setup.told("Remote-User") == set()
+
+
+def test_a_path_that_the_backend_may_resolve_is_refused_before_a_server_decides_by_it(setup: Setup) -> None:
+    setup.serve({"server_names": ["a"], "upstream": "taking", "auth": ask(), "allowed_origins": "any"},
+                upstreams=[{"name": "taking", "servers": [setup.taking.address]},
+                           {"name": "asked", "servers": [setup.asked.address]}])
+    assert get(setup.address, "a", "/public/../admin", [("Cookie", "session=alice")]).status == 400
 
 
 def test_nobody_asks_that_server_from_outside_and_its_location_is_no_way_in(setup: Setup) -> None:

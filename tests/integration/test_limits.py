@@ -118,13 +118,23 @@ def test_networks_that_are_trusted_and_a_dry_run_are_not_limited(setup: Setup) -
         assert setup.open(stack, MANY).count(429) == MANY - 1
 
 
+@pytest.mark.parametrize(("site", "status"), [
+    ({"maintenance": True}, 503), ({"upstream": None, "locations": [{"path": "/", "respond": {}}]}, 200),
+    ({"upstream": None, "locations": [{"path": "/", "root": "/srv"}]}, 404)])
+def test_limits_of_what_is_not_served_are_no_hindrance(setup: Setup, site: dict[str, Any], status: int) -> None:
+    setup.serve({"server_names": ["a"], "upstream": "taking", "limits": {"max_connections": 1}, **site},
+                upstreams=[{"name": "taking", "servers": [setup.taking.address]}])
+    assert get(setup.address, "a", "/x").status == status
+
+
 def test_a_key_is_a_clients_own_and_who_has_none_is_known_by_the_address(setup: Setup) -> None:
     setup.start({"max_connections": 2, "key": "$cookie_session"})
     with ExitStack() as stack:
         for session in ("one", "two", "127.0.0.1"):
             assert setup.open(stack, 3, ("Cookie", f"session={session}")) == [101, 101, 429]
         assert setup.open(stack, 3) == [101, 101, 429]
-        assert setup.open(stack, 3, ("Cookie", "session=")) == [429] * 3
+        for long in ("", "x" * 100, "y" * 300):
+            assert setup.open(stack, 1, ("Cookie", f"session={long}")) == [429]
 
 
 def test_behind_a_trusted_proxy_its_clients_are_counted(setup: Setup) -> None:

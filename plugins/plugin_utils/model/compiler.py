@@ -47,7 +47,7 @@ PREFIX = "websocket_proxy_"
 
 # Of http.conf, where a site has TLS or limits, where one trusts proxies, and where one logs in the role's format.
 _TLS_VARIABLES = 7
-_LIMIT_VARIABLES = 5
+_LIMIT_VARIABLES = 6
 _TRUSTED_VARIABLES = 3
 _LOG_VARIABLES = 4
 

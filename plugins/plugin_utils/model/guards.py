@@ -7,7 +7,7 @@ nginx answers ``return`` before it looks at any of these, so they guard what it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,8 +50,7 @@ class Auth:
         if self.realm:
             # A backend would take the edge's password for one of its own.
             found["Authorization"] = None
-            if not self.any:
-                found["Remote-User"] = "$remote_user"
+            found["Remote-User"] = None if self.any else "$remote_user"
         if self.request:
             found.update(self.request.identity)
         return found
@@ -71,7 +70,7 @@ class Auth:
     @property
     def cookie(self) -> str | None:
         """The variable with a cookie that the server that is asked has set."""
-        return next((name for name in self.request.answers if name.endswith("_cookie")), None) if self.request else None
+        return self.request.cookie if self.request else None
 
 
 @dataclass
@@ -102,6 +101,9 @@ class SiteGuards:
             return Auth()
         if not place.said(raw, AUTH) & {"basic", "request"}:
             place.refuse('one of "basic" and "request" is missing')
+        if "basic" in given and given.get("satisfy") != "any" and isinstance(given.get("request"), Mapping) \
+                and given["request"].get("login"):
+            place["request"]["login"].refuse("with basic, 401 asks for the password; login goes with satisfy: any")
         basic = self._basic(place["basic"], given["basic"]) if "basic" in given else Auth()
         asked = read_keys(place["request"], AUTH_REQUEST, given["request"]) if "request" in given else None
         request = ask(place["request"], asked) if asked and {"upstream", "path"} <= asked.keys() else None
@@ -144,8 +146,11 @@ class SiteGuards:
         variable = f"$websocket_proxy_auth_{len(self.requests) + 1}"
         names = [name for where, item in place["response_headers"].items(given.get("response_headers"), "headers")
                  if (name := where.read(header_values.header_name, item))]
-        identity: dict[str, str | None] = {name: f"{variable}_{_word(name)}" for name in names}
-        answers = {f"{variable}_{_word(name)}": f"$upstream_http_{_word(name)}" for name in names}
+        for index, name in enumerate(names):
+            if name.lower() in headers.REQUEST:
+                place["response_headers"][index].refuse(headers.REQUEST[name.lower()])
+        identity: dict[str, str | None] = {name: f"{variable}_header_{_word(name)}" for name in names}
+        answers = {f"{variable}_header_{_word(name)}": f"$upstream_http_{_word(name)}" for name in names}
         answers[f"{variable}_cookie"] = "$upstream_http_set_cookie"
         login = values["login"]
         if login == auth_values.ANSWER:
@@ -159,15 +164,30 @@ class SiteGuards:
         found = AuthRequest(
             f"/websocket_proxy_auth_{len(self.requests) + 1}", f"{upstream}{values['path']}",
             [Header(name, value or "") for name, value in request.items()], [*connections, *times], answers, identity,
-            login)
+            f"{variable}_cookie", login)
         self.requests.append(found)
         return found
 
 
-def networks(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[list[str]]:
-    """Return nginx's directives for ``allow`` and ``deny``; a location that sets either has none of its site's."""
-    own = given if {"allow", "deny"} & given.keys() else values
-    allow, deny = own.get("allow") or [], own.get("deny") or []
+def identities(given: Iterable[object]) -> list[str]:
+    """Return the headers in which servers that are asked tell who somebody is, of sites and their locations."""
+    found: dict[str, str] = {}
+    for one in given:
+        if not isinstance(one, Mapping):
+            continue
+        auth = one.get("auth")
+        request = auth.get("request") if isinstance(auth, Mapping) else None
+        names = request.get("response_headers") if isinstance(request, Mapping) else None
+        found.update((name.lower(), name) for name in (names if isinstance(names, list) else ())
+                     if isinstance(name, str) and header_values.is_header_name(name))
+        inside = one.get("locations")
+        found.update((name.lower(), name) for name in identities(inside if isinstance(inside, list) else ()))
+    return list(found.values())
+
+
+def networks(values: Mapping[str, Any]) -> list[list[str]]:
+    """Return nginx's directives for ``allow`` and ``deny``."""
+    allow, deny = values["allow"] or [], values["deny"] or []
     # What is denied stays denied though a network around it is allowed, and who is not allowed is denied.
     found = [["deny", one] for one in deny] + [["allow", one] for one in allow]
     return found + ([["deny", "all"]] if allow and "all" not in allow + deny else [])

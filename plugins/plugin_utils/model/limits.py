@@ -43,6 +43,8 @@ class Zones:
         self.all: dict[str, list[str]] = {}
         self.keys: list[LimitKey] = []
         self.exempt: list[Exemption] = []
+        # Variables whose maps have regular expressions that match what passes.
+        self.matched: list[str] = []
 
     def read(self, place: Place, raw: object, scope: str) -> Limits:
         """Read what ``limits`` says at a PLACE; all that it limits counts together, in a SCOPE of this name."""
@@ -87,8 +89,14 @@ class Zones:
         return first, second
 
     def _own_key(self, key: str) -> str:
-        """Return the variable of a KEY of the inventory's; who has none is known by the address."""
-        return self._key(key, {"": CLIENT}, f"key {key}")
+        """Return the variable of a KEY of the inventory's; who has none, or a long one, is known by the address.
+
+        nginx counts no connection whose key is longer than 255 bytes (ngx_http_limit_conn_handler).
+        """
+        found = self._key(key, {"": CLIENT, "~^.{100}": CLIENT}, f"key {key}")
+        if found not in self.matched:
+            self.matched.append(found)
+        return found
 
     def _key(self, source: str, values: dict[str, str], default: str) -> str:
         found = next((one for one in self.keys if (one.source, one.values, one.default) == (source, values, default)),

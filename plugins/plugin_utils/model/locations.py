@@ -181,6 +181,9 @@ class Locations:
         self._own_buffers = own_buffers
         self._guards = site_guards
         self._texts = texts
+        # A location's own would take the place of these.
+        self._ignored = sorted({word for text in texts.values() for words in config_values.outer_directives(text)
+                                if words[0] == "proxy_ignore_headers" for word in words[1:]} - {"X-Accel-Redirect"})
         at = next((where for where, given in reversed(layers) if "auth" in given), layers[-1][0])
         self._name, self._zones = name, zones
         limited = next((where for where, given in reversed(layers) if "limits" in given), layers[-1][0])
@@ -290,8 +293,7 @@ class Locations:
     def _compile(self, place: Place, given: Mapping[str, Any], match: list[str],
                  prefix: _Prefix | None = None) -> list[Location]:
         values = {name: given.get(name, self._inherited[name]) for name in INHERITED}
-        if "_ignore_headers" in (given.get("extra_config") or ""):
-            values["accel_redirect"] = True
+        values["ignored"] = [] if values["accel_redirect"] else ["X-Accel-Redirect", *self._ignored]
         upstream = place["upstream"].read(self._upstream, given["upstream"]) if "upstream" in given else None
         if upstream:
             self.used.add(upstream.label)
@@ -342,6 +344,9 @@ class Locations:
         """Read what ``limits`` of a location says, or else that of its site."""
         scope = f"{self._name} {given.get('path', '/')}"
         found = self._zones.read(place["limits"], given["limits"], scope) if "limits" in given else self._site_limits
+        for key in ("max_connections", "max_connections_total", "handshakes_per_second"):
+            if isinstance(given.get("limits"), Mapping) and key in given["limits"] and "upstream" not in given:
+                place["limits"][key].refuse("this is for WebSockets and event streams, which need an upstream")
         if found.scope:
             guards.check_limits(place, self._texts)
             if "upstream" in given and not given.get("websocket_only") and not values["separate_live"]:
@@ -368,7 +373,8 @@ class Locations:
 
     def _guard(self, place: Place, given: Mapping[str, Any], auth: guards.Auth, websocket_only: bool) -> Guard | None:
         """Return who may use a location; None where everybody may."""
-        directives = [*guards.networks(self._inherited, given), *auth.directives()]
+        directives = [*guards.networks({name: given.get(name, self._inherited[name]) for name in ("allow", "deny")}),
+                      *auth.directives()]
         if not directives:
             return None
         login = auth.request.login if auth.request and not websocket_only else None
@@ -553,8 +559,8 @@ def _directives(values: Mapping[str, Any]) -> list[list[str]]:
     found = [["proxy_read_timeout", values["read_timeout"]], ["proxy_send_timeout", values["send_timeout"]],
              ["proxy_connect_timeout", values["connect_timeout"]],
              ["proxy_next_upstream", *(values["next_upstream"] or ["off"])]]
-    if not values["accel_redirect"]:
-        found.append(["proxy_ignore_headers", "X-Accel-Redirect"])
+    if values["ignored"]:
+        found.append(["proxy_ignore_headers", *values["ignored"]])
     if values["next_upstream_tries"]:
         found.append(["proxy_next_upstream_tries", str(values["next_upstream_tries"])])
     if values["next_upstream_timeout"] != "0":

@@ -196,7 +196,8 @@ class AuthRequest:
     """A location of nginx's at ``path`` that asks a server whether a request may pass.
 
     ``directives`` are complete ones. ``answers`` has variables by which its answer is known, each with that of nginx,
-    and ``identity`` the headers that a backend gets of them. ``login`` is where pages are redirected to.
+    and ``identity`` the headers that a backend gets of them. ``cookie`` is the variable of a cookie, and ``login`` is
+    where pages are redirected to.
     """
 
     path: str
@@ -205,6 +206,7 @@ class AuthRequest:
     directives: list[list[str]]
     answers: dict[str, str]
     identity: dict[str, str | None]
+    cookie: str
     login: str | None
 
 

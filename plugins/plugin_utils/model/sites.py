@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import guards, headers
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded import Hosts
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.guards import Passwords, SiteGuards
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
@@ -141,6 +141,7 @@ class Sites:
                                and one["tls"].get("client_certificate")
                                for one in [given, *(raw if isinstance(raw, list) else [])])
         self.certificates.resumed = not self._identities
+        self._named = guards.identities([given, *(raw if isinstance(raw, list) else [])])
         sites = [self._site(where, item) for where, item in self._place.items(raw, "sites")]
         for name, socket in self._sockets.items():
             self._complete_options(name, socket)
@@ -213,6 +214,7 @@ class Sites:
         site_guards = SiteGuards(self.passwords)
         compiled = self._locations(given, forwarded, tls, site_guards, name)
         self._warn_of_origins(given, compiled, tls)
+        self._warn_of_text(given, compiled)
         timeout = self._header_timeout(given.values)
         self._timeouts.add(timeout)
         locations = self.proxy_params.take(compiled, bool(tls and tls.values["http2"]))
@@ -222,7 +224,7 @@ class Sites:
                     trusted_proxies=networks, extra_config=extra_config(place, given.own),
                     real_ip_header="proxy_protocol" if True in protocols else "X-Forwarded-For",
                     reject_other_upgrades=given.values.get("other_upgrades", self._other_upgrades) == "reject",
-                    refused=self._refused(given.values, locations),
+                    refused=self._refused(given.values, locations, bool(site_guards.requests)),
                     client_max_body_size=self._body_size(given.values),
                     client_header_timeout=timeout,
                     early="".join(self._early(forwarded["X-Forwarded-Proto"], compiled)),
@@ -270,16 +272,17 @@ class Sites:
             given.place.refuse("the site listens with proxy_protocol and without, and a client's address comes from "
                                "one of both; make it two sites")
 
-    def _refused(self, given: Mapping[str, Any], locations: list[Location]) -> str | None:
+    def _refused(self, given: Mapping[str, Any], locations: list[Location], asked: bool) -> str | None:
         """Return the variable that tells of a request on which nginx and a backend may not agree.
 
-        Where all paths go to one place, there is nothing to disagree on but where the request line ends.
+        Where all paths go to one place, and no server is ASKED, there is nothing to disagree on but where the request
+        line ends.
         """
         texts = [self._free_text, given.get("extra_config"), *(one.extra_config for one in locations)]
         free_text = any(texts)
         if not free_text and not any(one.proxy or one.program for one in locations):
             return None
-        rules = free_text or [one.match for one in locations] != [["/"]]
+        rules = free_text or asked or [one.match for one in locations] != [["/"]]
         if rules and given.get("dot_segments") != "pass":
             return "$websocket_proxy_ambiguous_path"
         return None if self._host.has(*_CLEAN_TARGETS) else "$websocket_proxy_broken_line"
@@ -314,7 +317,7 @@ class Sites:
         hosts = told.intersection(self.hosts.all.values())
         live = [LIVE] if any(one.is_live == LIVE for one in locations) else []
         origins = sorted({one.origin for one in locations if one.origin})
-        client = [CLIENT] if any(one.scope for one in locations) else []
+        client = [CLIENT, *self.zones.matched] if any(one.scope for one in locations) else []
         return [*([scheme] if scheme and scheme != "$scheme" else []), *sorted(hosts), *live, *origins, *client]
 
     @staticmethod
@@ -329,15 +332,25 @@ class Sites:
                                  "that is meant")
                 return
 
+    @staticmethod
+    def _warn_of_text(given: _Given, locations: list[Location]) -> None:
+        """Warn of locations in free text, which have no guard and no limit of their site."""
+        text = given.own.get("extra_config") or ""
+        if any(one.guard or one.scope for one in locations) and any(
+                words[0] == "location" for words in config_values.outer_blocks(text)):
+            given.place["extra_config"].warn("a location in it has none of the site's allow, deny, auth and limits; "
+                                             "say there who may come in, or make it one of locations")
+
     def _locations(self, given: _Given, forwarded: Mapping[str, str | None], tls: SiteTls | None,
                    site_guards: SiteGuards, name: str) -> list[Location]:
         """Compile what is behind the paths of a site."""
         listed = given.values.get("locations")
         exact = [item.get("path") for item in (listed if isinstance(listed, list) else [])
                  if isinstance(item, Mapping) and item.get("match") == "exact"]
-        identity: Mapping[str, str | None] = {}
+        # No site passes on what a client itself says in these.
+        identity: dict[str, str | None] = dict.fromkeys(self._named)
         if self._identities:
-            identity = IDENTITY if tls and tls.values["client_certificate"] else dict.fromkeys(IDENTITY)
+            identity |= IDENTITY if tls and tls.values["client_certificate"] else dict.fromkeys(IDENTITY)
         compiler = Locations(self._upstreams, given.values, given.layers, forwarded, exact, self.hosts, self.origins,
                              site_guards, name, self.zones, self._places_of_texts(given),
                              (identity, hsts_header(tls) if tls else {}), self._underscores,

@@ -16,7 +16,7 @@ _SALT = "[./A-Za-z0-9]"
 _HASH = re.compile(
     rf"\$(?:6\$(?:rounds=(?P<six>[0-9]{{4,9}})\$)?{_SALT}{{1,16}}\${_SALT}{{86}}"
     rf"|5\$(?:rounds=(?P<five>[0-9]{{4,9}})\$)?{_SALT}{{1,16}}\${_SALT}{{43}}"
-    rf"|2[aby]\$(?P<bcrypt>[0-9]{{2}})\${_SALT}{{53}}|y\${_SALT}+\${_SALT}{{1,86}}\${_SALT}{{43}}"
+    rf"|2[aby]\$(?P<bcrypt>[0-9]{{2}})\${_SALT}{{53}}|y\$j(?P<yescrypt>{_SALT}){_SALT}+\${_SALT}{{1,86}}\${_SALT}{{43}}"
     rf"|apr1\${_SALT}{{1,8}}\${_SALT}{{22}})", re.ASCII)
 _MOST_ROUNDS, _MOST_BCRYPT = 20000, 10
 
@@ -33,6 +33,15 @@ def networks(value: object) -> list[str]:
     if twice:
         raise Refused(f"{shown(twice)} is there twice")
     return found
+
+
+def trusted_networks(value: object) -> list[str]:
+    """Accept a list of addresses and networks, as nginx's geo has them; what comes by a unix socket has no address."""
+    found = networks(value)
+    if "all" in found:
+        raise Refused("nobody would be limited; leave limits out, or set it to false")
+    # ngx_http_geo_module.c: INADDR_NONE
+    return ["255.255.255.255" if one == "unix:" else one for one in found]
 
 
 def user(value: object) -> str:
@@ -56,6 +65,8 @@ def password_hash(value: object) -> str:
 def is_slow(checked: str) -> bool:
     """Tell whether a hash takes a worker so long that others wait; nginx computes it anew for each request."""
     found = _HASH.fullmatch(checked)
+    if found and found["yescrypt"] and found["yescrypt"] not in "./0123456789A":
+        return True
     rounds = int((found and (found["six"] or found["five"])) or 0)
     return rounds > _MOST_ROUNDS or int((found and found["bcrypt"]) or 0) > _MOST_BCRYPT
 
@@ -74,10 +85,13 @@ ANSWER = "answer"
 
 
 def login(value: object) -> str:
-    """Accept ``answer``, or the address of a page to log in at, in which ``$name`` is a variable of nginx."""
+    """Accept ``answer``, or the URL of a page to log in at, in which ``$name`` is a variable of nginx.
+
+    Of a path, nginx would send the page itself.
+    """
     if value == ANSWER:
         return ANSWER
     checked = header_values.sent_header(value)
-    if not re.match(r"/(?![/$\\])|https?://[^/]", checked) or "#" in checked:
-        raise Refused(f'{shown(value)} is neither "answer" nor a path nor a URL that begins with http:// or https://')
+    if not re.match(r"https?://[^/]", checked) or "#" in checked:
+        raise Refused(f'{shown(value)} is neither "answer" nor a URL, such as https://$host/login')
     return checked

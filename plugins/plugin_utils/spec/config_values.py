@@ -49,6 +49,11 @@ def outer_directives(text: str) -> Iterator[list[str]]:
     return (directive.words for directive in directives(text) if not directive.depth and not directive.block)
 
 
+def outer_blocks(text: str) -> Iterator[list[str]]:
+    """Give the directives of a free_text that open a block outside of any other, each as its words."""
+    return (directive.words for directive in directives(text) if not directive.depth and directive.block)
+
+
 def regular_expression(value: object) -> str:
     """Accept text that nginx is to read as a regular expression; whether it is one, nginx itself tests."""
     checked = text(value)

@@ -122,6 +122,14 @@ def header_name(value: object) -> str:
     return checked
 
 
+def is_header_name(value: str) -> bool:
+    """Tell whether a text is the name of a header."""
+    try:
+        return bool(header_name(value))
+    except Refused:
+        return False
+
+
 def header_value(value: object) -> str:
     """Accept the value of a header: printable ASCII (RFC 9110 5.5), in which ``$name`` is a variable of nginx."""
     if isinstance(value, int) and not isinstance(value, bool):

@@ -252,7 +252,7 @@ LIMITS = _level("limits", {
     "requests_per_second": number_values.whole(1, 100000),
     "requests_burst": number_values.whole(0, 1000000),
     "key": header_values.hash_key,
-    "trusted": auth_values.networks,
+    "trusted": auth_values.trusted_networks,
 })
 
 PROBE = _level("probe", {
