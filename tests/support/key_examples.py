@@ -51,6 +51,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "websocket_proxy_worker_shutdown_timeout": "1h", "websocket_proxy_keep_generations": 7,
         "websocket_proxy_max_draining_generations": 3, "websocket_proxy_allow_restart": True,
         "websocket_proxy_large_client_header_buffers": "8 32k",
+        "websocket_proxy_masked_arguments": ["access_token"],
         "websocket_proxy_verify": True, "websocket_proxy_seamless_upgrades": False,
         "websocket_proxy_other_upgrades": "reject", "websocket_proxy_certificate_warn_days": 7,
         "websocket_proxy_resolver": ({"websocket_proxy_upstreams": [

@@ -98,7 +98,7 @@ OF_KIND: dict[str, list[Any]] = {
     "boolean": [False, True], "duration": [1], "seconds": [1], "duration_or_never": [0, 1], "seconds_or_none": [0, 1],
     "body_size": [0, 1], "worker_processes": [1], "free_text": [""], "body": [""], "log_file": [False],
     "expires": [1, False], "proxy_redirect": [False], "redirect_status": [False], "so_keepalive": [False, True],
-    "networks": [[]], "trusted_networks": [[]],
+    "networks": [[]], "trusted_networks": [[]], "argument_names": [[]],
     "buffers": [""], "verify": [True], "verification": [False, True], "some_of": [[]],
 }
 # Of keys that the compiler goes through itself, and of those that need or exclude others.

@@ -17,7 +17,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.hash_sizes impo
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.locations import LOG_FORMAT
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.logs import to_rotate
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.logs import masked, masking, to_rotate
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     AptRepository,
     ExtraConfig,
@@ -48,6 +48,7 @@ PREFIX = "websocket_proxy_"
 # Of http.conf, where a site has TLS or limits, where one trusts proxies, and where one logs in the role's format.
 _TLS_VARIABLES = 7
 _LIMIT_VARIABLES = 6
+_MASKED_VARIABLES = 5
 _TRUSTED_VARIABLES = 3
 _LOG_VARIABLES = 4
 
@@ -117,10 +118,13 @@ def _compiled(variables: Mapping[str, Any], host: Host, inventory: Inventory, be
         if way)
     if host.drained and role[PREFIX + "state"] == "present":
         warnings.append(_DRAINED.format(host.drained))
+    mask = masking(scalars.pop("masked_arguments"), extra or "")
+    if mask:
+        compiled = masked(compiled, mask.usual)
     rotated_logs = to_rotate(compiled, free_text, host.rotated_logs)
     fastcgi_params, compiled = fastcgi.shared(compiled)
     references, packages = _references(groups, compiled, refusing), _packages(groups, sites)
-    variables_size = variables_max_size(_variables(upstreams, sites, compiled, logs))
+    variables_size = variables_max_size(_variables(upstreams, sites, compiled, logs, mask is not None))
     tls = any(site.tls for site in compiled)
     compiled, refusing = drained(host.drained, compiled, refusing)
     del scalars["other_upgrades"], scalars["allow_no_sites"]
@@ -135,7 +139,7 @@ def _compiled(variables: Mapping[str, Any], host: Host, inventory: Inventory, be
                  https=sites.hosts.https, fastcgi_params=fastcgi_params,
                  proxy_params=sites.proxy_params.all, live_params=sites.proxy_params.live, refusing=refusing,
                  sites=compiled,
-                 certificates=sites.certificates.all, secrets=secrets, rotated_logs=rotated_logs,
+                 certificates=sites.certificates.all, secrets=secrets, rotated_logs=rotated_logs, masking=mask,
                  user_files={name: text for text, name in sites.passwords.names.items()},
                  readable=sorted(sites.passwords.of_the_host),
                  references=references, drained=host.drained,
@@ -171,13 +175,14 @@ def _check_for_sites(place: Place, role: Mapping[str, Any], variables: Mapping[s
                      f"and {PREFIX}allow_no_sites: true says that an edge without sites is meant")
 
 
-def _variables(upstreams: Upstreams, sites: Sites, compiled: list[Site], logs: bool) -> int:
+def _variables(upstreams: Upstreams, sites: Sites, compiled: list[Site], logs: bool,
+               masks: bool) -> int:
     """Return how many variables of our own http.conf and upstreams.conf define, besides those of every model."""
     return (2 * len(upstreams.routes) + len(upstreams.sources) + upstreams.looked_up
             + len(sites.hosts.all) - 1 + len(sites.hosts.https)
             + len(sites.zones.exempt) + len(sites.zones.keys) + (_LIMIT_VARIABLES if sites.zones.all else 0)
             + 2 * len(sites.origins.all) + len(sites.origins.own)
-            + any(one.program for site in compiled for one in site.locations)
+            + (_MASKED_VARIABLES if masks else 0) + any(one.program for site in compiled for one in site.locations)
             + sum(2 + len(one.forwarded) for one in sites.trusted) + (_TRUSTED_VARIABLES if sites.trusted else 0)
             + (_TLS_VARIABLES if any(site.tls for site in compiled) else 0) + (_LOG_VARIABLES if logs else 0))
 

@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import directives
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Site
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Location, Masking, Site
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import path_values
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
 
+USUAL = "/var/log/nginx/access.log"
+COMBINED = "websocket_proxy_combined"
 # Of the rule that Debian's package brings, also where it is not installed yet.
 _PACKAGED = "/var/log/nginx/*.log"
 
@@ -27,6 +31,31 @@ def to_rotate(sites: Sequence[Site], free_text: str, rotated: Collection[str]) -
               and one.words[1:]}
     return sorted(path for path in named if _is_file(path) and not path.startswith("/dev/")
                   and not any(PurePosixPath(path).match(pattern) for pattern in {_PACKAGED, *rotated}))
+
+
+def masking(names: Sequence[str], free_text: str) -> Masking | None:
+    """Return how arguments with these NAMES are kept out of logs, by the FREE_TEXT of http; None without any."""
+    if not names:
+        return None
+    # Up to the first of them. A target may hold spaces before nginx 1.21.1.
+    before = f"[^?]*[?](?:.*?&)?(?:{'|'.join(map(re.escape, names))})="
+    return Masking(f"~*^(?<websocket_proxy_shown>{before}).*?(?<websocket_proxy_version>(?: HTTP/[0-9.]+)?)$",
+                   f"~*^(?<websocket_proxy_shown_referer>{before})", "access_log" not in free_text)
+
+
+def masked(sites: Sequence[Site], usual: bool) -> list[Site]:
+    """Return the SITES with the format of logs that shows no masked arguments; with USUAL, where none is set, too."""
+
+    def way(location: Location) -> Location:
+        log = location.access_log
+        if log is None and usual:
+            log = [USUAL, COMBINED]
+        elif log and log[1:] == ["combined"]:
+            log = [log[0], COMBINED]
+        return replace(location, access_log=log, live=location.live and way(location.live),
+                       program=location.program and way(location.program))
+
+    return [replace(site, locations=[way(one) for one in site.locations]) for site in sites]
 
 
 def _is_file(path: str) -> bool:

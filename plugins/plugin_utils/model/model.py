@@ -264,6 +264,18 @@ class Location:
 
 
 @dataclass(frozen=True)
+class Masking:
+    """How arguments are kept out of logs: regular expressions of the part of a request and a referer that is shown.
+
+    With ``usual``, each server writes nginx's usual log so.
+    """
+
+    request: str
+    referer: str
+    usual: bool
+
+
+@dataclass(frozen=True)
 class Trusted:
     """Proxies that are believed; ``variable`` is 1 for them, and ``scheme`` is how their clients came.
 
@@ -479,6 +491,7 @@ class Model(Settings):
     worker_rlimit_nofile: int
     worker_shutdown_timeout: str
     large_client_header_buffers: list[str]
+    masking: Masking | None
     server_names_hash_bucket_size: int | None
     server_names_hash_max_size: int | None
     variables_hash_max_size: int | None

@@ -108,6 +108,7 @@ ROLE = _level("main", {
     "worker_shutdown_timeout": time_values.duration_or_never,
     "keep_generations": number_values.whole(1, 1000),
     "max_draining_generations": number_values.whole(1, 1000),
+    "masked_arguments": text_values.argument_names,
     "large_client_header_buffers": time_values.buffers,
     "certificate_warn_days": number_values.whole(0, 1000),
     "extra_config": config_values.free_text,

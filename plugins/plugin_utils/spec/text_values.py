@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, nearest, shown
@@ -97,3 +97,13 @@ def some_of(*choices: str) -> Callable[[object], list[str]]:
         return [str(item) for item in value]
 
     return kind
+
+
+def argument_names(value: object) -> list[str]:
+    """Accept a list of names of arguments, as they stand in addresses."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+        raise Refused(f"{shown(value)} is not a list of names, such as [access_token]")
+    for one in value:
+        if not isinstance(one, str) or not re.fullmatch(r"[A-Za-z0-9._~-]{1,100}", one, re.ASCII):
+            raise Refused(f"{shown(one)} is not the name of an argument: letters, digits and any of ._~-")
+    return list(dict.fromkeys(value))
