@@ -8,6 +8,7 @@ import grp
 import json
 import os
 import pwd
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,6 +56,7 @@ class Transaction:
         self.running: str | None = None
         self.previous: str | None = None
         self.shut = False
+        self.user = "root"
 
     def run(self) -> dict[str, Any]:
         """Do what the module promises; return its result."""
@@ -84,7 +86,7 @@ class Transaction:
 
     def _shut(self) -> None:
         """Have only root read what the inventory says, in place: no text differs, so nginx has nothing to reload."""
-        self.generations.group = self._group((self.generations.main_text() or b"").decode(errors="replace"))
+        self.user, self.generations.group = self._workers((self.generations.main_text() or b"").decode(errors="replace"))
         wrong, unreadable = self.generations.wrong_modes(), self.generations.wrong_groups()
         for path, mode in wrong.items() if not self.check else ():
             os.chmod(path, mode)
@@ -185,7 +187,7 @@ class Transaction:
                 named[INTERIM] = b""
             if lines is not None:
                 named[MASKED] = json.dumps(lines).encode()
-            self.generations.group = self._group(main.decode(errors="replace"))
+            self.user, self.generations.group = self._workers(main.decode(errors="replace"))
             candidate = self.generations.stage(
                 generation, named, main.replace(MARKER.encode(), generation.encode()), share=not self.check)
             self._test(candidate, links)
@@ -203,29 +205,28 @@ class Transaction:
             self.generations.prune(self.params["keep"], self.running)
         return generation
 
-    def _group(self, main: str) -> int:
-        """Return the group of nginx's workers, by the directive user of the main file or of what includes it."""
+    def _workers(self, main: str) -> tuple[str, int]:
+        """Return the user and the group of nginx's workers, by the directive user of the main file or its includer."""
         text = main if self.entry == self.main else (read(self.entry) or b"").decode(errors="replace")
         try:
             words = next((one.words[1:] for one in directives(text) if one.words[0] == "user"), [])
-            if words:
-                return grp.getgrnam(words[1]).gr_gid if len(words) > 1 else pwd.getpwnam(words[0]).pw_gid
-            # What nginx is built with.
-            return grp.getgrnam("nogroup").gr_gid
+            # nginx is built with nobody and nogroup.
+            user, group = words[0] if words else "nobody", [*words[1:], *(() if words else ("nogroup",))]
+            return user, grp.getgrnam(group[0]).gr_gid if group else pwd.getpwnam(user).pw_gid
         except (KeyError, Unreadable):
-            return 0
+            return "root", 0
 
     def _check_readable(self) -> None:
         """Refuse files that nginx's workers cannot read, of which nginx's test says nothing."""
+        group = self.generations.group
         for path in self.params["readable"] if self.tester.possible() else ():
-            try:
-                found = os.stat(path)
-            except OSError as error:
-                raise Failure(f"{path}: {error.strerror}; {UNCHANGED}") from None
-            if found.st_uid == 0 and not (found.st_mode & 0o004 or (
-                    found.st_mode & 0o040 and found.st_gid == self.generations.group)):
-                raise Failure(f"{path} cannot be read by nginx's workers: chgrp {self.generations.group} {path} and "
-                              f"chmod 640 {path}; {UNCHANGED}")
+            if not os.path.exists(path):
+                raise Failure(f"{path}: No such file or directory; {UNCHANGED}")
+            # Asked of the kernel as a worker would: folders on the way, the user's other groups and ACLs count as well.
+            if subprocess.run(["test", "-r", path], user=self.user, group=group,
+                              extra_groups=os.getgrouplist(self.user, group), check=False).returncode:
+                raise Failure(f"{path} cannot be read by nginx's workers, which run as {self.user}: chgrp {group} {path} "
+                              f"and chmod 640 {path}, and let them enter the folders on the way; {UNCHANGED}")
 
     def _clear(self) -> None:
         """Remove what a run left behind that was cut off."""

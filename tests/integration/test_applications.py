@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.edge import Edge
 from tests.support.ports import free_port
-from tests.support.published import Published, installed
+from tests.support.published import NAME, Published, installed
 from tests.support.releases import NEWEST
 from tests.support.soak import SOAK
 
@@ -79,6 +80,43 @@ def test_an_edge_asks_django_who_somebody_is(site: Published, programs: Path) ->
             connection.send("x")
             assert connection.recv(10) == "x"
         assert site.refused("/ws", site.foreign, additional_headers=how) == {403}
+
+
+@NEWEST
+def test_a_session_proxy_logs_a_visitor_in_for_pages_and_websockets(
+        site: Published, programs: Path, tmp_path: Path) -> None:
+    proxy = free_port()
+    ask = {"upstream": "proxy", "path": "/auth/verify", "login": "https://$http_host/auth/login?rd=$request_uri",
+           "request_headers": {"X-Forwarded-Uri": None}}
+
+    def serve(**more: Any) -> None:
+        site.serve(others=[{"name": "proxy", "servers": [f"127.0.0.1:{proxy}"]}], allowed_origins="same_host",
+                   auth={"request": {**ask, **more}}, locations=[
+                       {"path": "/", "upstream": "app"}, {"path": "/auth/", "upstream": "proxy", "auth": False}])
+
+    serve()
+    users = tmp_path / "users.json"
+    users.write_text(json.dumps({"alice": {"password": "open"}}))
+    with (site.running(programs / "daphne", "--port", site.backend, "django_app:application"),
+          site.running_on(proxy, programs / "python", programs / "authwert", "--port", proxy, "--domain", NAME,
+                          "--rootpath", "/auth", "--cookieid", "session", "--userinf", users)):
+        assert site.get("/told")[0] == 302
+        assert site.refused("/ws", [site.origin]) == {401}
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert site.get("/auth/login?rd=/told", b"username=alice&password=wrong", **form)[0] == 403
+        status, _body, cookie = site.ask("/auth/login?rd=/told", b"username=alice&password=open", **form)
+        how = {"Cookie": cookie}
+        assert status == 303 and site.get("/told", **how) == (200, "nobody")
+        with site.open("/ws", additional_headers=how) as connection:
+            connection.send("x")
+            assert connection.recv(10) == "x"
+        assert site.refused("/ws", site.foreign, additional_headers=how) == {403}
+        # It answers a redirect of its own to those who tell it X-Forwarded-Uri, and nginx takes that for a fault.
+        serve(request_headers={})
+        assert site.get("/told")[0] == 500 and site.get("/told", **how)[0] == 200
+        serve()
+        assert site.get("/auth/login?logout=1", **how)[0] == 200
+        assert site.get("/told", **how)[0] == 302 and site.refused("/ws", [site.origin], additional_headers=how) == {401}
 
 
 @pytest.fixture(name="socketio")

@@ -251,6 +251,15 @@ def test_rewrite_to_gives_the_backend_one_path_with_the_clients_arguments(setup:
     assert setup.heard("/v7") == "/v"
 
 
+def test_rewrite_to_takes_variables_of_nginx_and_of_the_inventory(setup: Setup) -> None:
+    setup.start({"path": "/ws", "upstream": "tell", "rewrite_to": "/rooms/$arg_room/${scheme}"},
+                {"path": "/chosen", "upstream": "tell", "rewrite_to": "/$chosen"},
+                extra_config="set $chosen lobby; if ($arg_room = a%2Fb) { set $chosen special; }")
+    assert setup.heard("/ws/x?room=a%2Fb") == "/rooms/a%2Fb/http?room=a%2Fb"
+    assert setup.heard("/chosen/x?room=../etc") == "/lobby?room=../etc"
+    assert setup.heard("/chosen?room=a%2Fb") == "/special?room=a%2Fb"
+
+
 @WHERE
 def test_proxy_redirect_replaces_the_beginning_of_location(setup: Setup, where: str) -> None:
     setup.serve_one(where, {"proxy_redirect": {"/login": "https://$host/login"}}, setup.redirecting.address)

@@ -63,3 +63,15 @@ def test_a_file_that_the_workers_cannot_read_is_refused_before_it_is_in_force(ho
     host.shell("chgrp www-data /etc/nginx/own_users; chmod 640 /etc/nginx/own_users")
     host.serve(guarded)
     assert status(host) == "401"
+
+
+def test_folders_on_the_way_and_other_groups_of_the_workers_count(host: Host, real: str) -> None:
+    host.serve(site(EVERY_NAME))
+    guarded = site(EVERY_NAME, auth={"basic": {"file": "/etc/shut/own_users"}})
+    host.shell("install -d -m 700 /etc/shut && install -m 644 /dev/null /etc/shut/own_users")
+    host.write({"/etc/shut/own_users": f"alice:{real}\n"})
+    assert "/etc/shut/own_users cannot be read by nginx's workers, which run as www-data" in host.refuses(guarded)
+    host.shell("groupadd tests-users; usermod -aG tests-users www-data; chgrp -R tests-users /etc/shut; "
+               "chmod 750 /etc/shut; chmod 640 /etc/shut/own_users")
+    host.serve(guarded)
+    assert status(host) == "401" and status(host, "-u alice:alice") == "502"

@@ -78,12 +78,13 @@ class Published:
         self.origin = f"https://{NAME}:{self.named}"
         self.foreign = ["https://evil.example.com", f"https://{NAME}", f"https://{NAME}:{self.named + 1}"]
 
-    def serve(self, *servers: str, upstream: Mapping[str, Any] | None = None, **keys: Any) -> None:
-        """Serve it on a port of 127.0.0.1."""
+    def serve(self, *servers: str, upstream: Mapping[str, Any] | None = None,
+              others: Sequence[Mapping[str, Any]] = (), **keys: Any) -> None:
+        """Serve it on a port of 127.0.0.1, with OTHERS as further upstreams."""
         self.edge.stop()
         self.edge.start({
             "upstreams": [{"name": "app", "servers": list(servers) or [f"127.0.0.1:{self.backend}"],
-                           **(upstream or {})}],
+                           **(upstream or {})}, *others],
             "sites": [{"server_names": [NAME], "listen": [f"127.0.0.1:{self.port}"],
                        "tls": {"self_signed": True, "redirect": False},
                        **(keys if "locations" in keys else {"upstream": "app", **keys})}]})

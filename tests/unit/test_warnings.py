@@ -142,3 +142,20 @@ def test_a_play_fails_with_all_problems_of_the_inventory(tmp_path: Path) -> None
     assert 'The inventory cannot be used:\n' in told.replace("\\n", "\n")
     assert "websocket_proxy_site: not a variable of this role" in told
     assert "is not an upstream; there is none" in told
+
+
+def hidden(text: str, **more: Any) -> list[str]:
+    """Return the warnings of a site with a free text."""
+    return [one for one in warnings({**SITE, "extra_config": text, **more}) if "does not hold" in one]
+
+
+def test_what_a_sites_text_sets_in_vain_is_warned_of_with_the_key_for_it() -> None:
+    login = {"request": {"upstream": "chat", "path": "/who", "login": "https://a/"}}
+    header, page = "add_header X-Frame-Options DENY;", "error_page 404 /missing;"
+    assert hidden(header) == [] and hidden(page, limits={"max_connections": 5}) == []
+    for more in ({"response_headers": {"X-Own": "1"}}, {"limits": {"requests_per_second": 5}},
+                 {"limits": {"max_connections": 5}}, {"auth": login, "allowed_origins": "any"}):
+        (found,) = hidden(header, **more)
+        assert found.startswith("websocket_proxy_sites[0].extra_config: add_header") and "response_headers" in found
+    (found,) = hidden(page, auth=login, allowed_origins="any")
+    assert "error_page does not hold in locations with auth and login" in found

@@ -11,6 +11,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.language import LONGE
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.address_values import is_host_name, server_name
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import check_variables, unsendable
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.number_values import port
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.path_values import path
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values import check_lines, text
 
@@ -77,6 +78,22 @@ def redirect_to(value: object) -> str:
                       "with http:// or https://, without a fragment")
     has_arguments = re.search(r"[?]|\$\{?(request_uri|args|is_args|query_string)\b", checked)
     return checked if has_arguments else f"{checked}$is_args$args"
+
+
+def rewrite_to(value: object) -> str:
+    """Accept the path that a backend gets, in which ``$name`` is a variable of nginx.
+
+    nginx sends the values of variables as they are, so one that can hold a space or a line break is refused.
+    """
+    checked = _without_breaks(header_value(value), value)
+    spaced = re.search(r"\$\{?((?:cookie|http|sent_http|upstream_http|upstream_cookie)_\w+)", checked, re.IGNORECASE)
+    if spaced:
+        raise Refused(f"{shown(value)}: ${spaced[1]} can hold a space, which ends the path in a request; choose from known "
+                      "values with a map in websocket_proxy_extra_config, and name its variable here")
+    if not checked.startswith("/"):
+        raise Refused(f'{shown(value)} does not begin with "/"')
+    path(re.sub(r"\$(?:\{\w+\}|\w+)", "x", checked))
+    return checked
 
 
 def body(value: object) -> str:

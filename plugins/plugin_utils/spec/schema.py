@@ -224,7 +224,7 @@ INHERITED = {name: key for name, key in _SHARED.items() if key.type != "dict"}
 LOCATION = _level("location", {
     "root": path_values.folder,
     "replace_prefix": path_values.path,
-    "rewrite_to": path_values.path,
+    "rewrite_to": header_values.rewrite_to,
     "try_files": path_values.try_files,
     "disable_symlinks": path_values.disable_symlinks,
     "expires": time_values.expires,
