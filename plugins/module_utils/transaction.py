@@ -86,7 +86,8 @@ class Transaction:
 
     def _shut(self) -> None:
         """Have only root read what the inventory says, in place: no text differs, so nginx has nothing to reload."""
-        self.user, self.generations.group = self._workers((self.generations.main_text() or b"").decode(errors="replace"))
+        main = (self.generations.main_text() or b"").decode(errors="replace")
+        self.user, self.generations.group = self._workers(main)
         wrong, unreadable = self.generations.wrong_modes(), self.generations.wrong_groups()
         for path, mode in wrong.items() if not self.check else ():
             os.chmod(path, mode)
@@ -225,8 +226,8 @@ class Transaction:
             # Asked of the kernel as a worker would: folders on the way, the user's other groups and ACLs count as well.
             if subprocess.run(["test", "-r", path], user=self.user, group=group,
                               extra_groups=os.getgrouplist(self.user, group), check=False).returncode:
-                raise Failure(f"{path} cannot be read by nginx's workers, which run as {self.user}: chgrp {group} {path} "
-                              f"and chmod 640 {path}, and let them enter the folders on the way; {UNCHANGED}")
+                raise Failure(f"{path} cannot be read by nginx's workers, which run as {self.user}: chgrp {group} "
+                              f"{path} and chmod 640 {path}, and let them enter the folders on the way; {UNCHANGED}")
 
     def _clear(self) -> None:
         """Remove what a run left behind that was cut off."""

@@ -334,21 +334,21 @@ class Sites:
 
     @staticmethod
     def _warn_of_text(given: _Given, locations: list[Location]) -> None:
-        """Warn of free text that has no guard of its site, or is hidden by what the site's locations set themselves."""
+        """Warn of free text that has no guard of its site, or that the site's locations hide."""
         text, place = given.own.get("extra_config") or "", given.place["extra_config"]
         if any(one.guard or one.scope for one in locations) and any(
                 words[0] == "location" for words in config_values.outer_blocks(text)):
-            place.warn("a location in it has none of the site's allow, deny, auth and limits; set there who may come in, "
-                       "or move it to the key locations")
+            place.warn("a location in it has none of the site's allow, deny, auth and limits; set there who may come "
+                       "in, or move it to the key locations")
         names = {words[0] for words in config_values.outer_directives(text)}
         every = [way for one in locations for way in (one, one.live, one.program) if way]
-        if "add_header" in names and any(
-                one.response_headers or one.new_cookie or one.limits or (one.guard and one.guard.cookie) for one in every):
+        if "add_header" in names and any(one.response_headers or one.new_cookie or one.limits
+                                         or (one.guard and one.guard.cookie) for one in every):
             place.warn("add_header does not hold in locations that have headers of their own, and some here have; set "
                        "response_headers instead")
         if "error_page" in names and any(one.guard and one.guard.login for one in every):
-            place.warn("error_page does not hold in locations with auth and login, which have one of their own; set it in "
-                       "their extra_config")
+            place.warn("error_page does not hold in locations with auth and login, which have one of their own; set it "
+                       "in their extra_config")
 
     def _locations(self, given: _Given, forwarded: Mapping[str, str | None], tls: SiteTls | None,
                    site_guards: SiteGuards, name: str) -> list[Location]:

@@ -88,8 +88,8 @@ def rewrite_to(value: object) -> str:
     checked = _without_breaks(header_value(value), value)
     spaced = re.search(r"\$\{?((?:cookie|http|sent_http|upstream_http|upstream_cookie)_\w+)", checked, re.IGNORECASE)
     if spaced:
-        raise Refused(f"{shown(value)}: ${spaced[1]} can hold a space, which ends the path in a request; choose from known "
-                      "values with a map in websocket_proxy_extra_config, and name its variable here")
+        raise Refused(f"{shown(value)}: ${spaced[1]} can hold a space, which ends the path in a request; choose from "
+                      "known values with a map in websocket_proxy_extra_config, and name its variable here")
     if not checked.startswith("/"):
         raise Refused(f'{shown(value)} does not begin with "/"')
     path(re.sub(r"\$(?:\{\w+\}|\w+)", "x", checked))
