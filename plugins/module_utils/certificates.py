@@ -294,10 +294,10 @@ class Certificates:
         return [(new_key, key), (new_certificate, certificate)]
 
     def _judge(self, one: dict[str, Any], found: list[str]) -> None:
-        self.problems += [f"{one['place']}: {text}" for text in found]
+        self.problems += [f"{one['inventory_path']}: {text}" for text in found]
         warning = None if found else warning_of(one["certificate"], self.params["warn_days"])
         if warning:
-            self.warnings.append(f"{one['place']}: {warning}")
+            self.warnings.append(f"{one['inventory_path']}: {warning}")
 
     def _judge_lineage(self, one: dict[str, Any]) -> None:
         """Have another certificate issued where this one is not what is wanted; what that would not cure is refused."""
@@ -327,7 +327,8 @@ class Certificates:
 
     @staticmethod
     def _shown(one: dict[str, Any]) -> dict[str, Any]:
-        return {key: one[key] for key in ("place", "site", "names", "key_type", "lineage", "email", "directory_url")}
+        return {key: one[key] for key in ("inventory_path", "site", "names", "key_type", "lineage", "email",
+                                          "directory_url")}
 
     def _remove(self, wanted: set[str]) -> None:
         """Remove what is in our folder, is not wanted, and is named by no generation; tell the same of lineages."""

@@ -9,7 +9,7 @@ import os
 import time
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.module_utils import memory, running
+from ansible_collections.wsedge.nginx.plugins.module_utils import memory, processes
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import read
 
 
@@ -22,12 +22,12 @@ class Draining:
 
     def workers(self) -> dict[int, bool]:
         """Return the workers of every master, and of none, each with whether it is shutting down."""
-        return {**running.workers(*running.masters(self._pid_file)), **running.orphans(self._pid_file)}
+        return {**processes.workers(*processes.masters(self._pid_file)), **processes.orphans(self._pid_file)}
 
     def remember(self, workers: dict[int, str], generation: str | None) -> None:
         """Note which GENERATION some WORKERS run, each with when it started; their titles do not tell."""
         known = {key: noted for key, noted in self._remembered().items()
-                 if running.started(int(key.split("@")[0])) == key.split("@")[1]}
+                 if processes.started(int(key.split("@")[0])) == key.split("@")[1]}
         known.update((f"{pid}@{start}", generation or "unknown") for pid, start in workers.items())
         with open(self._record + ".new", "w", encoding="ascii") as file:
             json.dump(known, file)
@@ -37,7 +37,7 @@ class Draining:
         """Return the workers that shut down, by generation, with their sockets and their memory."""
         known = self._remembered()
         found: dict[str, dict[str, Any]] = {}
-        for worker, sockets in (self._ending() if running.master(self._pid_file) else {}).items():
+        for worker, sockets in (self._ending() if processes.master(self._pid_file) else {}).items():
             generation = known.get(worker, "unknown")
             one = found.setdefault(generation, {"generation": generation, "workers": 0, "sockets": 0, "memory": 0})
             one["workers"] += 1
@@ -55,8 +55,8 @@ class Draining:
         """Return the workers that shut down with their sockets; one that holds none is given a moment to end."""
         deadline = time.monotonic() + 1
         while True:
-            found = {pid: running.open_sockets(pid) for pid, ending in self.workers().items() if ending}
+            found = {pid: processes.open_sockets(pid) for pid, ending in self.workers().items() if ending}
             if 0 not in found.values() or time.monotonic() > deadline:
-                return {f"{pid}@{running.started(pid)}": sockets for pid, sockets in found.items()
-                        if running.started(pid)}
+                return {f"{pid}@{processes.started(pid)}": sockets for pid, sockets in found.items()
+                        if processes.started(pid)}
             time.sleep(0.05)

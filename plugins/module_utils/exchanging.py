@@ -13,7 +13,7 @@ import signal
 import time
 from typing import Any, Callable
 
-from ansible_collections.wsedge.nginx.plugins.module_utils import running
+from ansible_collections.wsedge.nginx.plugins.module_utils import processes
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, lock
 from ansible_collections.wsedge.nginx.plugins.module_utils.reloading import ErrorLog, Reload
 
@@ -32,20 +32,20 @@ class Exchange(Reload):
         lock(os.path.dirname(self.params["folder"]))
         pid_file = self.params["pid_file"]
         self.wanted = self.generations.current()
-        master = running.master(pid_file)
+        master = processes.master(pid_file)
         if master is None:
             return self.result("stopped", changed=False)
         # Of an exchange that was not finished.
-        other = running.exchanged(pid_file)
+        other = processes.exchanged(pid_file)
         if other:
             self._end(other)
-        if not running.replaced(master, _CODE):
+        if not processes.replaced(master, _CODE):
             return self.result("kept", changed=False)
-        if not running.title(master).startswith(f"{running.MASTER} /"):
+        if not processes.title(master).startswith(f"{processes.MASTER} /"):
             raise Failure(f"nginx (pid {master}) was started by a relative path, and cannot start another binary; "
                           "it serves on with the old one until it is restarted")
-        self.ran = running.running_generation(self.params["socket"])
-        self.tester.test(self.entry, self.entry, "the old binary serves on")
+        self.ran = processes.running_generation(self.params["socket"])
+        self.config_test.test(self.entry, self.entry, "the old binary serves on")
         self._exchange(master)
         return self.result("exchanged")
 
@@ -57,41 +57,41 @@ class Exchange(Reload):
         self.draining.remember(before, self.ran)
         children = self._children(old)
         os.kill(old, signal.SIGUSR2)
-        new = self._until(lambda: next((pid for pid in running.masters(pid_file)[:1] if pid != old), 0))
-        if not new or not self._until(lambda: self._serves(new) or not running.is_master(new)) \
-                or not running.is_master(new):
+        new = self._until(lambda: next((pid for pid in processes.masters(pid_file)[:1] if pid != old), 0))
+        if not new or not self._until(lambda: self._serves(new) or not processes.is_master(new)) \
+                or not processes.is_master(new):
             # One that hangs would keep the old one from the next exchange.
             for pid in self._children(old) - children:
-                if not running.title(pid).startswith(running.WORKER):
+                if not processes.title(pid).startswith(processes.WORKER):
                     os.kill(pid, signal.SIGKILL)
-            self._until(lambda: running.master(pid_file) == old)
+            self._until(lambda: processes.master(pid_file) == old)
             raise Failure("\n".join(["nginx's binary on disk does not start; the old one serves on:",
                                      *(self._errors() or ["it wrote no error"])]))
         self._end(old)
-        if not self._until(lambda: running.running_generation(self.params["socket"]) in (self.wanted, self.ran)):
+        if not self._until(lambda: processes.running_generation(self.params["socket"]) in (self.wanted, self.ran)):
             raise Failure(f"nginx's binary was exchanged, and does not answer at {self.params['socket']}")
 
     @staticmethod
     def _children(master: int) -> set[int]:
-        return {pid for pid, parent in running.processes().items() if parent == master}
+        return {pid for pid, parent in processes.parent_pids().items() if parent == master}
 
     @staticmethod
     def _serves(master: int) -> bool:
         """Tell whether a master has a worker that serves; one has its master's title until it is ready."""
-        return any(running.title(pid).startswith(running.WORKER) and not ending
-                   for pid, ending in running.workers(master).items())
+        return any(processes.title(pid).startswith(processes.WORKER) and not ending
+                   for pid, ending in processes.workers(master).items())
 
     def _end(self, old: int) -> None:
         """End a master that another one has taken over from; its workers live on for their WebSockets.
 
         As long as it is there, nginx starts no other binary. A QUIT would have it wait for its last worker.
         """
-        start = running.started(old)
+        start = processes.started(old)
         os.kill(old, signal.SIGQUIT)
-        self._until(lambda: running.started(old) != start or all(running.workers(old).values()))
-        if running.started(old) == start and running.is_master(old) and all(running.workers(old).values()):
+        self._until(lambda: processes.started(old) != start or all(processes.workers(old).values()))
+        if processes.started(old) == start and processes.is_master(old) and all(processes.workers(old).values()):
             os.kill(old, signal.SIGKILL)
-            self._until(lambda: running.started(old) != start)
+            self._until(lambda: processes.started(old) != start)
 
     def _until(self, true: Callable[[], Any]) -> Any:
         """Wait for something to become true; return it, or the last that it was."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND
+from ansible_collections.wsedge.nginx.plugins.module_utils.config_test import COMMAND
 
 # Where a configuration lives.
 PLACE: dict[str, Any] = {

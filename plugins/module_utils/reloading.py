@@ -13,13 +13,13 @@ import signal
 import time
 from typing import Any
 
-from ansible_collections.wsedge.nginx.plugins.module_utils import memory, running
+from ansible_collections.wsedge.nginx.plugins.module_utils import memory, processes
+from ansible_collections.wsedge.nginx.plugins.module_utils.config_test import ConfigTest
 from ansible_collections.wsedge.nginx.plugins.module_utils.draining import Draining
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations, lock, number
 from ansible_collections.wsedge.nginx.plugins.module_utils.options import called
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Done, Run
 from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover
-from ansible_collections.wsedge.nginx.plugins.module_utils.testing import Tester
 
 # What keeps a configuration from running is an emergency of no connection's; those have a number, such as *17.
 _REASON = re.compile(r"[0-9/]+ [0-9:]+ \[emerg\] ([0-9]+)#[0-9]+: (?!\*)(.*\S)")
@@ -56,7 +56,7 @@ class Reload:
         self._run = run
         self.generations = Generations(params["path"], params["folder"])
         self.takeover = Takeover(self.generations, params, run)
-        self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations, run)
+        self.config_test = ConfigTest(params["validate"], params["pid_file"], params["socket"], self.generations, run)
         self.entry = params["entry"] or params["path"]
         self.draining = Draining(params["socket"], params["pid_file"])
         self.warnings: list[str] = []
@@ -65,13 +65,13 @@ class Reload:
         """Do what the module promises; return its result."""
         lock(os.path.dirname(self.params["folder"]))
         self.wanted = self.generations.current()
-        if self.wanted is None and not self.tester.possible():
+        if self.wanted is None and not self.config_test.possible():
             # It was taken back on a host where nginx is gone.
             return self.result("tested", changed=False)
         self.log = ErrorLog(self.params["error_log"])
-        self.ran = running.running_generation(self.params["socket"])
+        self.ran = processes.running_generation(self.params["socket"])
         try:
-            self.tester.test(self.entry, self.entry, "it is the one on disk")
+            self.config_test.test(self.entry, self.entry, "it is the one on disk")
         except Failure as failure:
             raise Failure(f"{failure}\n{self.restore()}") from None
         if not self.params["reload"]:
@@ -83,15 +83,15 @@ class Reload:
 
     def _bring_into_force(self) -> dict[str, Any]:
         os.makedirs(os.path.dirname(self.params["socket"]), mode=0o700, exist_ok=True)
-        self.tester.clear()
-        master = running.master(self.params["pid_file"])
+        self.config_test.clear()
+        master = processes.master(self.params["pid_file"])
         if master is None and (self.wanted is None or not self.params["start"]):
             return self.result("tested", changed=False)
         if master is None:
             self.start()
             return self.result("started")
         for path in [self.params["socket"], *self.generations.sockets()]:
-            if running.lost_socket(path, master):
+            if processes.lost_socket(path, master):
                 return self._without_socket(path, master)
         self.log.master = master
         before = self._workers()
@@ -101,7 +101,7 @@ class Reload:
         self._signal(master)
         if self._proved(before):
             return self.result("reloaded")
-        self.tester.clear()
+        self.config_test.clear()
         return self._instead_of_reload(master)
 
     # --- ways to bring it into force
@@ -168,17 +168,17 @@ class Reload:
     def _restart(self, master: int) -> None:
         """Stop nginx and start it; where the new configuration does not start, what ran before has to."""
         self._systemctl("stop")
-        if running.is_master(master):
+        if processes.is_master(master):
             # It is not the service's.
             os.kill(master, signal.SIGTERM)
         deadline = time.monotonic() + self.params["timeout"]
-        while running.is_master(master) and time.monotonic() < deadline:
+        while processes.is_master(master) and time.monotonic() < deadline:
             time.sleep(0.05)
-        self.tester.clear()
+        self.config_test.clear()
         try:
             self.start()
         except Failure as failure:
-            self.tester.clear()
+            self.config_test.clear()
             self._systemctl("reset-failed")
             again = self._systemctl("start").code == 0
             raise Failure(f"{failure}\n{'It was started again' if again else 'It does not start either'}") from None
@@ -190,15 +190,15 @@ class Reload:
 
         Those of every master count, and of none: they share all sockets while a binary is exchanged.
         """
-        return {pid: running.started(pid) for pid, ending in self.draining.workers().items() if not ending}
+        return {pid: processes.started(pid) for pid, ending in self.draining.workers().items() if not ending}
 
     def _proved(self, before: dict[int, str]) -> bool:
         """Wait until no worker of BEFORE serves and nginx answers with the generation on disk."""
         deadline = time.monotonic() + self.params["timeout"]
         while time.monotonic() < deadline:
-            serving = [pid for pid, start in before.items() if running.started(pid) == start
-                       and not running.title(pid).startswith(running.SHUTTING_DOWN)]
-            if not serving and running.running_generation(self.params["socket"]) == self.wanted:
+            serving = [pid for pid, start in before.items() if processes.started(pid) == start
+                       and not processes.title(pid).startswith(processes.SHUTTING_DOWN)]
+            if not serving and processes.running_generation(self.params["socket"]) == self.wanted:
                 if self.wanted:
                     self.generations.prove(self.wanted)
                 return True
@@ -217,14 +217,14 @@ class Reload:
 
     def _restart_would_do(self, master: int) -> bool:
         errors = self.log.errors()
-        ours = {pid for pid, parent in running.processes().items() if master in (pid, parent)}
+        ours = {pid for pid, parent in processes.parent_pids().items() if master in (pid, parent)}
         ports = self._ports_in_use(errors)
         return any("while previously" in error or "conflicts with" in error for error in errors) or (
-            bool(ports) and all(set() < running.holders(port) <= ours for port in ports))
+            bool(ports) and all(set() < processes.holders(port) <= ours for port in ports))
 
     def _errors(self) -> list[str]:
         """Return nginx's errors as they are shown."""
-        return [self.tester.shown(error) for error in self.log.errors()]
+        return [self.config_test.shown(error) for error in self.log.errors()]
 
     @staticmethod
     def _ports_in_use(errors: list[str]) -> list[int]:
@@ -235,11 +235,11 @@ class Reload:
         errors = self.log.errors()
         if master is not None and self._restart_would_do(master):
             return [f"{self._restart_needed()}, or change the configuration"]
-        told = [f"{'Another master' if running.is_master(pid) else 'A worker without a master'} of nginx serves on the "
-                f"same sockets, pid {pid}: an exchange of its binary was begun (kill -USR2) and not finished. Finish "
-                f"it: kill -QUIT {pid}" for pid in running.beside(self.params["pid_file"])]
+        told = [f"{'Another master' if processes.is_master(pid) else 'A worker without a master'} of nginx serves on "
+                f"the same sockets, pid {pid}: an exchange of its binary was begun (kill -USR2) and not finished. "
+                f"Finish it: kill -QUIT {pid}" for pid in processes.beside(self.params["pid_file"])]
         for port in self._ports_in_use(errors):
-            names = ", ".join(f"{running.title(pid)} (pid {pid})" for pid in sorted(running.holders(port)))
+            names = ", ".join(f"{processes.title(pid)} (pid {pid})" for pid in sorted(processes.holders(port)))
             told.append(f"Port {port} is held by {names or 'another process'}: stop that, or listen elsewhere")
         if any("(99:" in error for error in errors):
             told.append("The host does not have that address: add it to an interface, or listen elsewhere")

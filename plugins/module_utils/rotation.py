@@ -12,7 +12,7 @@ import signal
 import time
 from contextlib import suppress
 
-from ansible_collections.wsedge.nginx.plugins.module_utils import running
+from ansible_collections.wsedge.nginx.plugins.module_utils import processes
 
 # A master opens its logs at once, unless it is in the middle of a reload.
 _SECONDS = 2
@@ -23,16 +23,16 @@ def reopen_logs(pid_file: str) -> None:
 
     A master makes a log that is missing, and gives it to the user of its workers, who could not make it themselves.
     """
-    orphans = running.orphans(pid_file)
-    for master in running.masters(pid_file):
-        before = running.open_files(master)
+    orphans = processes.orphans(pid_file)
+    for master in processes.masters(pid_file):
+        before = processes.open_files(master)
         _signal(master)
         deadline = time.monotonic() + (_SECONDS if orphans else 0)
-        last, now = before, running.open_files(master)
+        last, now = before, processes.open_files(master)
         # It opens one after the other, and is done when nothing more changes between two looks.
         while (now == before or now != last) and time.monotonic() < deadline:
             time.sleep(0.1)
-            last, now = now, running.open_files(master)
+            last, now = now, processes.open_files(master)
     for orphan in orphans:
         _signal(orphan)
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Callable
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.candidates import mirrored
-from ansible_collections.wsedge.nginx.plugins.module_utils.conffiles import Conffiles, diversion, divert, undivert
+from ansible_collections.wsedge.nginx.plugins.module_utils.dpkg import Dpkg, diversion, divert, undivert
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
     FOLDER_MODE,
     LINKS,
@@ -61,17 +61,17 @@ class Takeover:
             return text is not None and not ours
         beside = diversion(self.run, self.main)
         if beside == self.distrib:
-            if not ours and not os.path.lexists(self.distrib) and Conffiles(self.run).pristine(self.main):
+            if not ours and not os.path.lexists(self.distrib) and Dpkg(self.run).pristine(self.main):
                 return True
             if ours or text is None or self.generations.all() or read(beside) in (text, None):
                 return False
         elif beside is None:
-            conffiles = Conffiles(self.run)
-            if conffiles.known(self.main) and os.path.lexists(self.distrib) \
-                    and not conffiles.pristine(self.main, self.distrib):
+            dpkg = Dpkg(self.run)
+            if dpkg.known(self.main) and os.path.lexists(self.distrib) \
+                    and not dpkg.pristine(self.main, self.distrib):
                 raise Failure(f"{self.distrib} is in the way: that is where the package's own file goes; move it away")
-            if ours or text is None or conffiles.pristine(self.main) or self.params.get("replace"):
-                return conffiles.known(self.main) or not ours
+            if ours or text is None or dpkg.pristine(self.main) or self.params.get("replace"):
+                return dpkg.known(self.main) or not ours
             raise Failure(
                 f"{self.main} has been edited since its package brought it, or is not a package's, so it is not taken "
                 f"over. Two ways on: leave it and be included by it ({self.drop_in}), or have it replaced and kept "
@@ -81,11 +81,11 @@ class Takeover:
 
     def take(self, undo: Undo) -> None:
         """Take the main file over; the commit itself replaces it. What UNDO gets takes each step back."""
-        conffiles = Conffiles(self.run)
-        if not (self.use_dpkg and conffiles.known(self.main)):
+        dpkg = Dpkg(self.run)
+        if not (self.use_dpkg and dpkg.known(self.main)):
             self._save_main(undo)
             return
-        pristine = conffiles.pristine(self.main)
+        pristine = dpkg.pristine(self.main)
         if not pristine:
             self._save_main(undo)
         if not os.path.lexists(self.distrib):
@@ -94,7 +94,7 @@ class Takeover:
                 os.link(self.main, self.distrib)
             else:
                 self._folder(undo)
-                replace(self.distrib, conffiles.package_text(self.main), self.saved_main + ".new", PUBLIC)
+                replace(self.distrib, dpkg.package_text(self.main), self.saved_main + ".new", PUBLIC)
         if diversion(self.run, self.main) is None:
             undo.append(partial(undivert, self.run, self.main))
             divert(self.run, self.main, self.distrib)
@@ -113,8 +113,8 @@ class Takeover:
     def links(self, wanted: list[str]) -> list[str]:
         """Return those of the WANTED paths that are links to a conffile just as its package brought it."""
         found = [link for link in wanted if os.path.islink(link)]
-        conffiles = Conffiles(self.run) if found else None
-        return [link for link in found if conffiles and conffiles.pristine(os.path.realpath(link))]
+        dpkg = Dpkg(self.run) if found else None
+        return [link for link in found if dpkg and dpkg.pristine(os.path.realpath(link))]
 
     def unlink(self, links: list[str], undo: Undo) -> None:
         """Remove links, and remember where they led."""
@@ -181,7 +181,7 @@ class Takeover:
         if self.use_dpkg and diversion(self.run, self.main) == self.distrib:
             undivert(self.run, self.main)
         if self.use_dpkg and diversion(self.run, self.main) is None \
-                and Conffiles(self.run).pristine(self.main, self.distrib):
+                and Dpkg(self.run).pristine(self.main, self.distrib):
             remove_file(self.distrib)
         if os.path.isdir(self.generations.before):
             shutil.rmtree(self.generations.before)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.candidates import mirrored, swapped
+from ansible_collections.wsedge.nginx.plugins.module_utils.config_test import ConfigTest
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
     INTERIM,
     MARKER,
@@ -29,10 +30,9 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.generations import (
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives
 from ansible_collections.wsedge.nginx.plugins.module_utils.masking import masked
 from ansible_collections.wsedge.nginx.plugins.module_utils.options import called
+from ansible_collections.wsedge.nginx.plugins.module_utils.processes import beside, running_generation
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
-from ansible_collections.wsedge.nginx.plugins.module_utils.running import beside, running_generation
 from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover, Undo, take_back
-from ansible_collections.wsedge.nginx.plugins.module_utils.testing import Tester
 
 UNCHANGED = "what is in force was not changed"
 
@@ -52,7 +52,8 @@ class Transaction:
         self.entry: str = params["entry"] or self.main
         self.generations = Generations(self.main, params["folder"])
         self.takeover = Takeover(self.generations, params, run)
-        self.tester = Tester(params["validate"], params["pid_file"], params["socket"], self.generations, run, check)
+        self.config_test = ConfigTest(params["validate"], params["pid_file"], params["socket"], self.generations, run,
+                                      check)
         self.running: str | None = None
         self.previous: str | None = None
         self.shut = False
@@ -163,8 +164,8 @@ class Transaction:
         if not self.check:
             self._clear()
             self.generations.prune(self.params["keep"], self.running)
-        if self.tester.possible() or not self.check:
-            self.tester.test(self.entry, self.entry, "and it is the one on disk")
+        if self.config_test.possible() or not self.check:
+            self.config_test.test(self.entry, self.entry, "and it is the one on disk")
             self._check_readable()
         # With two masters, either may have answered.
         behind = self.params["socket"] is not None and (
@@ -220,7 +221,7 @@ class Transaction:
     def _check_readable(self) -> None:
         """Refuse files that nginx's workers cannot read, of which nginx's test says nothing."""
         group = self.generations.group
-        for path in self.params["readable"] if self.tester.possible() else ():
+        for path in self.params["readable"] if self.config_test.possible() else ():
             if not os.path.exists(path):
                 raise Failure(f"{path}: No such file or directory; {UNCHANGED}")
             # Asked of the kernel as a worker would: folders on the way, the user's other groups and ACLs count as well.
@@ -232,7 +233,7 @@ class Transaction:
     def _clear(self) -> None:
         """Remove what a run left behind that was cut off."""
         self.generations.clear_leftovers()
-        self.tester.clear()
+        self.config_test.clear()
         remove_file(self._entry_candidate())
 
     def _entry_candidate(self) -> str:
@@ -241,10 +242,10 @@ class Transaction:
 
     def _test(self, candidate: str, links: list[str]) -> None:
         """Test the candidate as it will run: from within the main file that includes it, and without the LINKS."""
-        if self.check and not (self.params["test"] and self.tester.possible()):
+        if self.check and not (self.params["test"] and self.config_test.possible()):
             return
         if self.entry == self.main and not links:
-            self.tester.test(candidate, self.main, UNCHANGED)
+            self.config_test.test(candidate, self.main, UNCHANGED)
             return
         path = self._entry_candidate()
         if self.entry == self.main:
@@ -254,7 +255,7 @@ class Transaction:
         text = mirrored(text, os.path.dirname(self.entry), dict.fromkeys(links))
         try:
             write(path, text.encode(errors="surrogateescape"))
-            self.tester.test(path, self.entry, UNCHANGED)
+            self.config_test.test(path, self.entry, UNCHANGED)
         finally:
             remove_file(path)
 
@@ -296,11 +297,11 @@ class Transaction:
             return self.result(True, "", [self.main])
         self._clear()
         original = self.takeover.original_text()
-        if self.entry == self.main and original is not None and self.tester.possible():
+        if self.entry == self.main and original is not None and self.config_test.possible():
             candidate = self.generations.candidate("000000-000000000000")
             try:
                 write(candidate, original)
-                self.tester.test(candidate, self.main, f"it is what was there before the role; {UNCHANGED}")
+                self.config_test.test(candidate, self.main, f"it is what was there before the role; {UNCHANGED}")
             finally:
                 remove_file(candidate)
         self.takeover.give_main_back()

@@ -23,7 +23,7 @@ def tried(wanted: Mapping[str, Any]) -> dict[str, str]:
         # A page of the backend's shows that it is reached.
         if not wanted["required"] and not failure.own and 200 <= failure.status < 500:
             return _outcome(PAGE, f"{url}: {failure.status}")
-        return _outcome(FAILED, f"{failure} ({wanted['place']})")
+        return _outcome(FAILED, f"{failure} ({wanted['inventory_path']})")
     secured = [found.tls_version, f"certificate until {found.certificate_expires}"] if found.tls_version else []
     return _outcome(OPEN, ", ".join([f"{url}: 101 after {found.seconds:.3f} s", *secured]))
 

@@ -36,7 +36,7 @@ options:
     elements: dict
     required: true
     suboptions:
-      place:
+      inventory_path:
         description: Where the inventory says this, for messages.
         type: str
         required: true
@@ -112,7 +112,7 @@ EXAMPLES = r"""
     folder: /etc/nginx/edge_certificates
     generations: /etc/nginx/edge
     certificates:
-      - place: my_certificate
+      - inventory_path: my_certificate
         source: certificate
         certificate: /etc/ssl/certs/example.com.pem
         certificate_key: /etc/ssl/private/example.com.key
@@ -148,7 +148,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "certificates": {"type": "list", "elements": "dict", "required": True, "options": {
-                "place": {"type": "str", "required": True},
+                "inventory_path": {"type": "str", "required": True},
                 "site": {"type": "str", "default": ""},
                 "source": {"type": "str", "required": True,
                            "choices": ["certificate", "certificate_content", "self_signed", "acme"]},

@@ -284,7 +284,7 @@ def main() -> None:
     for stray in result.get("strays", []):
         module.warn(f"{stray} is nothing of this module's; it is left alone")
     # The controller knows what of nginx's warnings is secret.
-    module.exit_json(**result, told=transaction.tester.warnings)
+    module.exit_json(**result, told=transaction.config_test.warnings)
 
 
 if __name__ == "__main__":

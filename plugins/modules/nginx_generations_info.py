@@ -77,7 +77,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wsedge.nginx.plugins.module_utils.draining import Draining
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Generations
 from ansible_collections.wsedge.nginx.plugins.module_utils.options import PLACE
-from ansible_collections.wsedge.nginx.plugins.module_utils.running import running_generation
+from ansible_collections.wsedge.nginx.plugins.module_utils.processes import running_generation
 
 
 def main() -> None:

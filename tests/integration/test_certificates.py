@@ -66,20 +66,20 @@ def box_(sealed: Container) -> Iterator[Box]:
 
 def theirs(*names: str) -> dict[str, Any]:
     """Return a certificate that is on the host."""
-    return {"place": "sites[0]", "site": "a", "source": "certificate", "certificate": f"{THEIRS}/a.pem",
+    return {"inventory_path": "sites[0]", "site": "a", "source": "certificate", "certificate": f"{THEIRS}/a.pem",
             "certificate_key": f"{THEIRS}/a.key", "names": list(names) or ["a.test"]}
 
 
 def content(pair: Pair, stem: str = "a-1", *names: str) -> dict[str, Any]:
     """Return a certificate that comes from the controller."""
-    return {"place": "sites[0]", "site": "a", "source": "certificate_content", "certificate": f"{FOLDER}/{stem}.pem",
-            "certificate_key": f"{FOLDER}/{stem}.key", "names": list(names) or ["a.test"],
+    return {"inventory_path": "sites[0]", "site": "a", "source": "certificate_content",
+            "certificate": f"{FOLDER}/{stem}.pem", "certificate_key": f"{FOLDER}/{stem}.key", "names": list(names) or ["a.test"],
             "certificate_content": pair.certificate, "certificate_key_content": pair.key}
 
 
 def made(stem: str, *names: str, kind: str = "ecdsa") -> dict[str, Any]:
     """Return a certificate that the host makes."""
-    return {"place": "sites[0]", "site": "a", "source": "self_signed", "certificate": f"{FOLDER}/{stem}.pem",
+    return {"inventory_path": "sites[0]", "site": "a", "source": "self_signed", "certificate": f"{FOLDER}/{stem}.pem",
             "certificate_key": f"{FOLDER}/{stem}.key", "names": list(names), "key_type": kind}
 
 
@@ -147,7 +147,8 @@ def test_a_key_that_anybody_can_read_is_refused_with_the_remedy(box: Box, mode: 
 
 
 def test_all_that_is_wrong_is_told_at_once(box: Box) -> None:
-    told = box.refuses(theirs(), {**content(BELOW.issue("x.test")), "place": "sites[1]"}, made("a-2", "a.test"))
+    told = box.refuses(
+        theirs(), {**content(BELOW.issue("x.test")), "inventory_path": "sites[1]"}, made("a-2", "a.test"))
     assert [line.partition(":")[0] for line in told.splitlines()] == ["sites[0]", "sites[0]", "sites[1]"]
 
 

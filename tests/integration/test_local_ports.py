@@ -32,7 +32,7 @@ def statuses(container: Container, port: int, **upstream: object) -> dict[str, i
     edge.start({"upstreams": [{"name": "u", "servers": [{"address": backend, "max_fails": 0}], **upstream}],
                 "sites": [{"server_names": ["a"], "listen": [ADDRESS], "upstream": "u"}]})
     try:
-        return dict(json.loads(container.shell(f"python3 /inside/many.py {backend} {ADDRESS} {SOCKETS}")))
+        return dict(json.loads(container.shell(f"python3 /inside/many_websockets.py {backend} {ADDRESS} {SOCKETS}")))
     finally:
         edge.stop()
 

@@ -337,7 +337,7 @@ def test_extra_config_stands_at_its_three_places(setup: Setup) -> None:
 
 def told_by_nginx(setup: Setup) -> str:
     """Return what the role tells of its test of the configuration that was put there."""
-    program = ("from ansible_collections.wsedge.nginx.plugins.module_utils.testing import *; import subprocess; "
+    program = ("from ansible_collections.wsedge.nginx.plugins.module_utils.config_test import *; import subprocess; "
                'run = lambda *words: type("Done", (), {"code": 1, "output": "", "errors": '
                'subprocess.run(words, capture_output=True, text=True).stderr}); '
                'tester = Tester(COMMAND, "/run/nginx.pid", None, Generations("/x", "/x"), run); '

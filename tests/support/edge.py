@@ -115,7 +115,7 @@ class Edge:
         """
         self.container.write({"/tmp/wanted.json": json.dumps(
             {"questions": questions, "backends": backends, "certificate": certificate})})
-        return list(json.loads(self.container.shell("python3 /inside/around.py < /tmp/wanted.json")))
+        return list(json.loads(self.container.shell("python3 /inside/peers.py < /tmp/wanted.json")))
 
     def reload(self, variables: Mapping[str, Any]) -> None:
         """Serve other VARIABLES, which is so when no worker of before takes connections any more."""

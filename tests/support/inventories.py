@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import fastcgi
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.locations import PURPOSES
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import time_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import NAMES
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import INHERITED
 from tests.support.key_examples import EXAMPLES
 

@@ -85,8 +85,8 @@ class Sandbox(Container):
             step: int) -> dict[str, Any]:
         """Run nginx_config once for one of STEP calls that change files, and STRIKE there; tell what was left.
 
-        That is what cutting.py tells, and what becomes of it in each of the FUTURES: runs one after the other.
+        That is the report of fault_injection.py, and what each of the FUTURES, runs one after the other, makes of it.
         """
         self.write({"/tmp/case": json.dumps(
             {"arguments": arguments, "futures": futures, "strike": strike, "step": step})})
-        return dict(json.loads(self.shell("PYTHONHASHSEED=0 python3 -B /inside/cutting.py < /tmp/case")))
+        return dict(json.loads(self.shell("PYTHONHASHSEED=0 python3 -B /inside/fault_injection.py < /tmp/case")))

@@ -34,19 +34,19 @@ def test_each_entry_point_is_one_level_of_the_inventory() -> None:
 @pytest.mark.parametrize("level", SCHEMAS)
 def test_each_default_is_of_its_own_kind(level: str) -> None:
     for key in SCHEMAS[level].values():
-        if key.kind and key.default is not None:
-            key.kind(key.default)
+        if key.validator and key.default is not None:
+            key.validator(key.default)
 
 
 @pytest.mark.parametrize("level", SCHEMAS)
 def test_each_choice_is_accepted_and_nothing_else(level: str) -> None:
     for key in SCHEMAS[level].values():
-        if key.choices and key.kind:
+        if key.choices and key.validator:
             of_list = key.type == "list"
             for choice in key.choices:
-                assert key.kind([choice] if of_list else choice) == ([choice] if of_list else choice)
+                assert key.validator([choice] if of_list else choice) == ([choice] if of_list else choice)
             with pytest.raises(ValueError, match="is not one of"):
-                key.kind(["another"] if of_list else "another")
+                key.validator(["another"] if of_list else "another")
 
 
 def test_the_reference_and_the_defaults_are_written_from_the_specifications() -> None:

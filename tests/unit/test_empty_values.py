@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import schema
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused
 from tests.support.key_examples import HASH
 from tests.unit.test_agreement import SCHEMAS
 
@@ -121,7 +121,7 @@ OF_KEY: dict[tuple[str, str], list[Any]] = {
 
 def expected(level: str, name: str) -> list[Any]:
     """Return which of the values a key is documented to accept."""
-    kind = SCHEMAS[level][name].kind
+    kind = SCHEMAS[level][name].validator
     if (level, name) in OF_KEY or not kind:
         return OF_KEY.get((level, name), [])
     if kind.__qualname__.startswith("whole"):

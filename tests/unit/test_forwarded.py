@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded import places, schemes
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded import positions, schemes
 
 CLIENT, PROXIES = "192.0.2.1", ["10.0.0.1", "10.0.0.2", "fd00::1", "[fd00::2]:1", "10.0.0.3:80"]
 SCHEMES = {"https": "https", "wss": "https", "http": "http", "ws": "http", "HTTPS": "https", "Ws": "http"}
@@ -28,8 +28,8 @@ def first(expressions: dict[str, str], text: str) -> str:
 
 def scheme(remote: str, forwarded_for: str, proto: str) -> str:
     """Return the scheme that nginx takes."""
-    place = first(places(), f"{remote} {forwarded_for}") or "0"
-    return first(schemes(), f"{place}:{proto}")
+    position = first(positions(), f"{remote} {forwarded_for}") or "0"
+    return first(schemes(), f"{position}:{proto}")
 
 
 @given(before=st.lists(st.sampled_from(["6.6.6.6", CLIENT, "unknown", "fd00::1"]), max_size=3),

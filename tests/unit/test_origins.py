@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.origin_values import Origins, allowed_origins
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
 
 
 @pytest.mark.parametrize(("given", "meant"), [

@@ -90,7 +90,7 @@ def test_a_probe_that_makes_no_sense_is_refused(probe: Any, told: str) -> None:
 def outcome(required: bool, address: str) -> dict[str, str]:
     """Try a location that is served at an address."""
     return tried({"target": {"url": "ws://a.example/x", "connect_to": address, "expect": "handshake"},
-                  "required": required, "reason": "", "place": "websocket_proxy_sites[0]"})
+                  "required": required, "reason": "", "inventory_path": "websocket_proxy_sites[0]"})
 
 
 def test_a_page_is_as_good_as_a_websocket_only_where_none_is_required() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ansible_collections.wsedge.nginx.plugins.module_utils.masking import masked
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import Vaulted, hidden, secret_lines, unmarked
 
 # Every sort of place: text, number, time, name, reference, path, header, free text, list, mapping.

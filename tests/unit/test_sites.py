@@ -13,7 +13,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Header, Location, Model, Refusal
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import config_values
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused
 from tests.support.compiling import values
 
 KEEPALIVE = "so_keepalive=230s:30s:4"

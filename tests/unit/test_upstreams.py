@@ -197,7 +197,7 @@ def test_an_address_that_nginx_looks_up_has_its_place() -> None:
     told = {"other": {"ansible_host": "node.example"}}
     servers = ["a.example:1", {"address": "b.example:1"}, "10.0.0.1:1", "unix:/run/x"]
     found = first({"servers": servers, "group": "others", "port": 3000}, hostvars=told).servers
-    assert [server.place for server in found] == [
+    assert [server.inventory_path for server in found] == [
         "websocket_proxy_upstreams[0].servers[0]", "websocket_proxy_upstreams[0].servers[1].address", None, None,
         'hostvars["other"].ansible_host']
 

@@ -18,7 +18,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import package_v
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import path_values as paths
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import text_values as texts
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import time_values as times
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused
 
 KINDS: list[Callable[[object], Any]] = [
     texts.name, packages.package, times.duration, times.duration_or_never, numbers.worker_processes, hosts.server_name,

@@ -31,9 +31,9 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.sites import Sites
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.upstreams import Inventory, Upstreams
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, package_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import InventoryPath, listed, nearest
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import knowing
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.own_variables import defined
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, listed, nearest
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     APT_REPOSITORY,
     MAIN_CONTEXT,
@@ -82,36 +82,36 @@ def _compiled(variables: Mapping[str, Any], host: Host, inventory: Inventory, be
     problems: list[str] = []
     warnings: list[str] = []
 
-    def at(name: str) -> Place:
-        return Place(name, problems, warnings)
+    def path_of(name: str) -> InventoryPath:
+        return InventoryPath(name, problems, warnings)
 
     for name in sorted(set(variables) - set(ROLE)):
         problems.append(f"{name}: not a variable of this role; {_nearest_variable(name)}")
-    role = {name: key.read(at(name), variables.get(name)) for name, key in ROLE.items()}
-    _check_main_context(at, role)
+    role = {name: key.read(path_of(name), variables.get(name)) for name, key in ROLE.items()}
+    _check_main_context(path_of, role)
     # A proxy makes no use of its own; another host's run would be the first to find a mistake in it.
-    read_keys(at(PREFIX + "server"), SERVER, role[PREFIX + "server"])
-    repository = _apt_repository(at(PREFIX + "apt_repository"), role[PREFIX + "apt_repository"])
-    upstreams = Upstreams(at(PREFIX + "upstreams"), host, inventory,
-                          _resolver(at(PREFIX + "resolver"), role[PREFIX + "resolver"]))
+    read_keys(path_of(PREFIX + "server"), SERVER, role[PREFIX + "server"])
+    repository = _apt_repository(path_of(PREFIX + "apt_repository"), role[PREFIX + "apt_repository"])
+    upstreams = Upstreams(path_of(PREFIX + "upstreams"), host, inventory,
+                          _resolver(path_of(PREFIX + "resolver"), role[PREFIX + "resolver"]))
     groups = upstreams.compile(role[PREFIX + "upstreams"])
-    sites = Sites(at(PREFIX + "sites"), {group.label: group for group in groups if group.label},
+    sites = Sites(path_of(PREFIX + "sites"), {group.label: group for group in groups if group.label},
                   role[PREFIX + "other_upgrades"], host, role[PREFIX + "nginx_conf"] == "drop_in",
                   role[PREFIX + "extra_config"] or "")
-    compiled = sites.compile(role[PREFIX + "sites"], at(PREFIX + "site_defaults"), role[PREFIX + "site_defaults"])
+    compiled = sites.compile(role[PREFIX + "sites"], path_of(PREFIX + "site_defaults"), role[PREFIX + "site_defaults"])
     refusing = sites.refusing()
     free_text = _free_text(compiled, role[PREFIX + "extra_config"])
-    _check_looked_up(at(PREFIX + "upstreams"), groups, free_text)
+    _check_looked_up(path_of(PREFIX + "upstreams"), groups, free_text)
     if role[PREFIX + "state"] == "present":
-        _check_for_sites(at(PREFIX + "sites"), role, variables)
-        _warn_of_removed(at(PREFIX + "sites"), host.sites | set(before), before, {site.name for site in compiled})
-        _warn_of_unused(at(PREFIX + "upstreams"), groups, sites.used, free_text)
+        _check_for_sites(path_of(PREFIX + "sites"), role, variables)
+        _warn_of_removed(path_of(PREFIX + "sites"), host.sites | set(before), before, {site.name for site in compiled})
+        _warn_of_unused(path_of(PREFIX + "upstreams"), groups, sites.used, free_text)
     if problems:
         # Two upstreams of one group of hosts find the same problems.
         raise InventoryError(list(dict.fromkeys(hidden(problem, secrets) for problem in problems)))
 
     names = {name for site in compiled for name in site.server_names}
-    scalars = {name.removeprefix(PREFIX): value for name, value in role.items() if ROLE[name].kind}
+    scalars = {name.removeprefix(PREFIX): value for name, value in role.items() if ROLE[name].validator}
     extra = scalars.pop("extra_config")
     logs = LOG_FORMAT in free_text or any(
         LOG_FORMAT in (way.access_log or ()) for site in compiled for one in site.locations for way in (one, one.live)
@@ -132,7 +132,7 @@ def _compiled(variables: Mapping[str, Any], host: Host, inventory: Inventory, be
                  server_names_hash_max_size=max_size(len(names)),
                  variables_hash_max_size=variables_size,
                  routes=upstreams.routes, sources=upstreams.sources, upstreams=groups,
-                 trusted=sites.trusted, forwarded=Forwarded(forwarded.places(), forwarded.schemes()),
+                 trusted=sites.trusted, forwarded=Forwarded(forwarded.positions(), forwarded.schemes()),
                  tls=tls, logs=logs, hosts=sites.hosts.all,
                  exempt=sites.zones.exempt, limit_keys=sites.zones.keys, limit_zones=list(sites.zones.all.values()),
                  own_origins=list(sites.origins.own.values()), origins=sites.origins.all,
@@ -148,31 +148,31 @@ def _compiled(variables: Mapping[str, Any], host: Host, inventory: Inventory, be
                  warnings=list(dict.fromkeys(hidden(warning, secrets) for warning in warnings)))
 
 
-def _check_main_context(at: Callable[[str], Place], role: Mapping[str, Any]) -> None:
+def _check_main_context(path_of: Callable[[str], InventoryPath], role: Mapping[str, Any]) -> None:
     """Refuse too few file descriptors, and what only the main file could set where that is not the role's."""
     connections, files = (role[PREFIX + "worker_connections"], role[PREFIX + "worker_rlimit_nofile"])
     if connections and files and files < connections:
-        at(PREFIX + "worker_rlimit_nofile").refuse(
+        path_of(PREFIX + "worker_rlimit_nofile").refuse(
             f"{files} is less than {PREFIX}worker_connections, {connections}: each connection needs a file descriptor")
     for name in MAIN_CONTEXT if role[PREFIX + "nginx_conf"] == "drop_in" else ():
-        if role[name] not in (None, ROLE[name].read(at(name), None)):
-            at(name).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is not the role's, and this can only be "
-                            "set there")
+        if role[name] not in (None, ROLE[name].read(path_of(name), None)):
+            path_of(name).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is not the role's, and this can only "
+                                 "be set there")
 
 
-def _resolver(place: Place, raw: Any) -> list[str] | None:
+def _resolver(at: InventoryPath, raw: Any) -> list[str] | None:
     """Return the addresses of DNS servers, None where none of those given is one."""
-    found = [server for where, item in place.items(raw, "addresses")
+    found = [server for where, item in at.items(raw, "addresses")
              if (server := where.read(address_values.dns_server, item))]
     return found if found or not raw else None
 
 
-def _check_for_sites(place: Place, role: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+def _check_for_sites(at: InventoryPath, role: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
     """Refuse an inventory without sites, unless it says that this is meant."""
     if role[PREFIX + "sites"] == [] and role[PREFIX + "allow_no_sites"] is False \
-            and PREFIX + "sites" not in Place.misspelt(variables, ROLE):
-        place.refuse(f"there is none, and a run would take every site away; {PREFIX}state: absent removes the edge, "
-                     f"and {PREFIX}allow_no_sites: true says that an edge without sites is meant")
+            and PREFIX + "sites" not in InventoryPath.misspelt(variables, ROLE):
+        at.refuse(f"there is none, and a run would take every site away; {PREFIX}state: absent removes the edge, "
+                  f"and {PREFIX}allow_no_sites: true says that an edge without sites is meant")
 
 
 def _variables(upstreams: Upstreams, sites: Sites, compiled: list[Site], logs: bool,
@@ -194,19 +194,20 @@ def compile_settings(variables: Mapping[str, Any]) -> Settings:
     """
     problems: list[str] = []
     names = {name: PREFIX + name for name in Settings.__dataclass_fields__}
-    settings = Settings(**{name: ROLE[variable].read(Place(variable, problems, []), variables.get(variable))
+    settings = Settings(**{name: ROLE[variable].read(InventoryPath(variable, problems, []), variables.get(variable))
                            for name, variable in names.items()})
     if problems:
         raise InventoryError(problems)
     return settings
 
 
-def _warn_of_removed(place: Place, known: Collection[str], before: Collection[str], names: Collection[str]) -> None:
+def _warn_of_removed(at: InventoryPath, known: Collection[str], before: Collection[str],
+                     names: Collection[str]) -> None:
     removed = set(known).difference(names)
     if removed:
         again = removed.intersection(before)
-        place.warn(f"these sites are not here any more, and a run that configures the host takes them away: "
-                   f"{listed(removed)}" + (
+        at.warn(f"these sites are not here any more, and a run that configures the host takes them away: "
+                f"{listed(removed)}" + (
                        f"; the role was used before in this run with {listed(again)}, and its variables describe the "
                        "whole edge of a host: give it all sites in one use" if again else ""))
 
@@ -217,19 +218,19 @@ def _free_text(sites: list[Site], extra: str | None) -> str:
     return "\n".join([extra or "", *(line for text in texts if text for line in text.lines)])
 
 
-def _warn_of_unused(place: Place, upstreams: list[Upstream], used: Collection[str], free: str) -> None:
+def _warn_of_unused(at: InventoryPath, upstreams: list[Upstream], used: Collection[str], free: str) -> None:
     """Warn of upstreams that no site uses and no FREE text names, nor might with a variable."""
     for index, upstream in enumerate(upstreams):
         if upstream.label not in used and not re.search(
                 rf"websocket_proxy_({re.escape(upstream.label)}(?![A-Za-z0-9_.-])|\$)", free):
-            place[index].warn("no site uses this upstream")
+            at[index].warn("no site uses this upstream")
 
 
-def _check_looked_up(place: Place, upstreams: list[Upstream], free: str) -> None:
+def _check_looked_up(at: InventoryPath, upstreams: list[Upstream], free: str) -> None:
     """Refuse in FREE text the name of an upstream that nginx does not have: each request looks it up."""
     for index, upstream in enumerate(upstreams):
         if upstream.variable and re.search(rf"websocket_proxy_{re.escape(upstream.label)}(?![A-Za-z0-9_.-])", free):
-            place[index]["resolve"].refuse(
+            at[index]["resolve"].refuse(
                 f"an extra_config names {upstream.name}, which this nginx does not have with resolve; write "
                 f"{upstream.variable} there")
 
@@ -254,23 +255,23 @@ def _packages(upstreams: list[Upstream], sites: Sites) -> list[str]:
             *(["ca-certificates"] if any(upstream.tls for upstream in upstreams) else [])]
 
 
-def _apt_repository(place: Place, raw: object) -> AptRepository | None:
+def _apt_repository(at: InventoryPath, raw: object) -> AptRepository | None:
     if raw == {}:
         return None
-    given = read_keys(place, APT_REPOSITORY, raw)
+    given = read_keys(at, APT_REPOSITORY, raw)
     if given is None:
         return None
-    components = [component for where, item in place["components"].items(
+    components = [component for where, item in at["components"].items(
         given.get("components", APT_REPOSITORY["components"].default), "components")
         if (component := where.read(package_values.suite, item))]
     url, suite = given.get("url", "//"), given.get("suite", "")
     if suite.endswith("/"):
         # sources.list(5): a path in the place of a suite has no components.
         if given.get("components"):
-            place["components"].refuse("a suite that ends with a slash is a path, which has no components")
+            at["components"].refuse("a suite that ends with a slash is a path, which has no components")
         components = []
     elif given.get("components") == []:
-        place["components"].refuse("the list is empty; a suite needs at least one component")
+        at["components"].refuse("the list is empty; a suite needs at least one component")
     return AptRepository(url, url.split("/")[2].split(":")[0], suite, components, given.get("key", ""))
 
 

@@ -15,25 +15,25 @@ _WORDS = {"https": f"{_SPACE}(?:https|wss){_SPACE}", "http": f"{_SPACE}(?:http|w
 _ADDRESS = "websocket_proxy_address"
 
 
-def places() -> dict[str, str]:
+def positions() -> dict[str, str]:
     r"""Return where a client's address stands in X-Forwarded-For, counted from the end, by regular expressions.
 
     They match "$remote_addr $http_x_forwarded_for". The first match counts, because only trusted proxies follow the
     client's address. In $remote_addr, an address has no port, and one of IPv6 no brackets.
     """
-    return {rf"~^(?<{_ADDRESS}>[^ ]+) (?:.*[, ])?\[?\k<{_ADDRESS}>\]?(?::[0-9]+)?{_SPACE}(?:,[^,]*){{{place}}}$":
-            str(place) for place in range(_PROXIES)}
+    return {rf"~^(?<{_ADDRESS}>[^ ]+) (?:.*[, ])?\[?\k<{_ADDRESS}>\]?(?::[0-9]+)?{_SPACE}(?:,[^,]*){{{position}}}$":
+            str(position) for position in range(_PROXIES)}
 
 
 def schemes() -> dict[str, str]:
     """Return the scheme by regular expressions, which match a place and X-Forwarded-Proto with a colon between."""
     found = {f"~*^.:{word}(?:,{word})*$": scheme for scheme, word in _WORDS.items()}
-    for place in range(_PROXIES):
+    for position in range(_PROXIES):
         for scheme, word in _WORDS.items():
-            found[f"~*^{place}:(?:.*,)?{word}(?:,[^,]*){{{place}}}$"] = scheme
-            if place:
+            found[f"~*^{position}:(?:.*,)?{word}(?:,[^,]*){{{position}}}$"] = scheme
+            if position:
                 # Fewer elements than proxies: the last one.
-                found[f"~*^{place}:(?:[^,]*,){{0,{place - 1}}}{word}$"] = scheme
+                found[f"~*^{position}:(?:[^,]*,){{0,{position - 1}}}{word}$"] = scheme
     return found
 
 

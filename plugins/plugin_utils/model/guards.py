@@ -15,7 +15,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import AuthRequest, Guard, Header
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import auth_values, header_values
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.config_values import outer_directives
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, listed
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import InventoryPath, listed
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     AUTH,
     AUTH_BASIC,
@@ -92,42 +92,43 @@ class SiteGuards:
         self.requests: list[AuthRequest] = []
         self._passwords = passwords
 
-    def read(self, place: Place, raw: object, ask: Callable[[Place, Mapping[str, Any]], AuthRequest | None]) -> Auth:
+    def read(self, at: InventoryPath, raw: object,
+             ask: Callable[[InventoryPath, Mapping[str, Any]], AuthRequest | None]) -> Auth:
         """Read what ``auth`` says; ASK makes what asks a server of the keys of ``request``."""
         if raw in (None, {}) or raw is False:
             return Auth()
-        given = read_keys(place, AUTH, raw)
+        given = read_keys(at, AUTH, raw)
         if given is None:
             return Auth()
-        if not place.said(raw, AUTH) & {"basic", "request"}:
-            place.refuse('one of "basic" and "request" is missing')
+        if not at.intended(raw, AUTH) & {"basic", "request"}:
+            at.refuse('one of "basic" and "request" is missing')
         if "basic" in given and given.get("satisfy") != "any" and isinstance(given.get("request"), Mapping) \
                 and given["request"].get("login"):
-            place["request"]["login"].refuse("with basic, 401 asks for the password; login goes with satisfy: any")
-        basic = self._basic(place["basic"], given["basic"]) if "basic" in given else Auth()
-        asked = read_keys(place["request"], AUTH_REQUEST, given["request"]) if "request" in given else None
-        request = ask(place["request"], asked) if asked and {"upstream", "path"} <= asked.keys() else None
+            at["request"]["login"].refuse("with basic, 401 asks for the password; login goes with satisfy: any")
+        basic = self._basic(at["basic"], given["basic"]) if "basic" in given else Auth()
+        asked = read_keys(at["request"], AUTH_REQUEST, given["request"]) if "request" in given else None
+        request = ask(at["request"], asked) if asked and {"upstream", "path"} <= asked.keys() else None
         return replace(basic, request=request, any=given.get("satisfy") == "any")
 
-    def _basic(self, place: Place, raw: object) -> Auth:
-        given = read_keys(place, AUTH_BASIC, raw)
+    def _basic(self, at: InventoryPath, raw: object) -> Auth:
+        given = read_keys(at, AUTH_BASIC, raw)
         if given is None:
             return Auth()
-        said = place.said(raw, AUTH_BASIC)
-        if ("users" in said) == ("file" in said):
-            place.refuse('just one of "users" and "file" says who may come in')
+        intended = at.intended(raw, AUTH_BASIC)
+        if ("users" in intended) == ("file" in intended):
+            at.refuse('just one of "users" and "file" says who may come in')
         if given.get("file"):
             self._passwords.of_the_host.add(given["file"])
-        users = self._users(place["users"], given["users"]) if "users" in given else None
+        users = self._users(at["users"], given["users"]) if "users" in given else None
         return Auth(realm=given.get("realm", AUTH_BASIC["realm"].default), file=given.get("file"), users=users)
 
-    def _users(self, place: Place, raw: object) -> str | None:
+    def _users(self, at: InventoryPath, raw: object) -> str | None:
         if not isinstance(raw, Mapping) or not raw:
-            place.refuse("this is not a mapping of users to hashes of their passwords")
+            at.refuse("this is not a mapping of users to hashes of their passwords")
             return None
         lines = []
         for key, value in raw.items():
-            where = place[str(key)]
+            where = at[str(key)]
             name, hashed = where.read(auth_values.user, key), where.read(auth_values.password_hash, value)
             if hashed and auth_values.is_slow(hashed):
                 where.warn("nginx computes this hash for each request, and all other connections of the worker wait; "
@@ -135,7 +136,7 @@ class SiteGuards:
             lines.append(f"{name}:{hashed}\n")
         return self._passwords.name("".join(lines))
 
-    def asking(self, place: Place, given: Mapping[str, Any], upstream: str, connections: list[list[str]], own: str,
+    def asking(self, at: InventoryPath, given: Mapping[str, Any], upstream: str, connections: list[list[str]], own: str,
                told: Mapping[str, str | None]) -> AuthRequest:
         """Return what asks a server by the keys of ``request``.
 
@@ -144,11 +145,11 @@ class SiteGuards:
         """
         values = with_defaults(AUTH_REQUEST, given)
         variable = f"$websocket_proxy_auth_{len(self.requests) + 1}"
-        names = [name for where, item in place["response_headers"].items(given.get("response_headers"), "headers")
+        names = [name for where, item in at["response_headers"].items(given.get("response_headers"), "headers")
                  if (name := where.read(header_values.header_name, item))]
         for index, name in enumerate(names):
             if name.lower() in headers.REQUEST:
-                place["response_headers"][index].refuse(headers.REQUEST[name.lower()])
+                at["response_headers"][index].refuse(headers.REQUEST[name.lower()])
         identity: dict[str, str | None] = {name: f"{variable}_header_{_word(name)}" for name in names}
         answers = {f"{variable}_header_{_word(name)}": f"$upstream_http_{_word(name)}" for name in names}
         answers[f"{variable}_cookie"] = "$upstream_http_set_cookie"
@@ -158,7 +159,7 @@ class SiteGuards:
             answers[login] = "$upstream_http_location"
         request = headers.merged(
             {**told, **_TOLD, "X-Original-URL": f"{own}$request_uri", "X-Forwarded-Host": own.partition("://")[2]},
-            headers.read_headers(place["request_headers"], given.get("request_headers"), headers.REQUEST),
+            headers.read_headers(at["request_headers"], given.get("request_headers"), headers.REQUEST),
             dict.fromkeys(_CLEARED))
         times = [[f"proxy_{name}_timeout", values["timeout"]] for name in ("connect", "send", "read")]
         found = AuthRequest(
@@ -193,25 +194,25 @@ def networks(values: Mapping[str, Any]) -> list[list[str]]:
     return found + ([["deny", "all"]] if allow and "all" not in allow + deny else [])
 
 
-def check_texts(place: Place, guard: Guard, texts: Mapping[str, str]) -> None:
+def check_texts(at: InventoryPath, guard: Guard, texts: Mapping[str, str]) -> None:
     """Refuse what stands in free TEXTS, by their places, beside the directives of a GUARD, or is hidden by them."""
     names = {words[0] for words in guard.directives}
     for alike in ({"allow", "deny"}, {"auth_basic", "auth_basic_user_file", "auth_request", "satisfy"}):
         for where, text in texts.items() if names & alike else ():
             found = {words[0] for words in outer_directives(text)} & alike
             if found:
-                place.elsewhere(where).refuse(
-                    f"{listed(found)} would not hold beside the keys allow, deny and auth of {place.path}, because "
+                at.elsewhere(where).refuse(
+                    f"{listed(found)} would not hold beside the keys allow, deny and auth of {at.path}, because "
                     "nginx takes those of one level only; set all of it with the keys")
 
 
-def check_limits(place: Place, texts: Mapping[str, str]) -> None:
+def check_limits(at: InventoryPath, texts: Mapping[str, str]) -> None:
     """Refuse limits in free TEXTS of a site or of http, which nginx would not look at beside those of a location."""
     for where, text in texts.items():
         found = {words[0] for words in outer_directives(text)} & {"limit_conn", "limit_req"}
         if found:
-            place.elsewhere(where).refuse(
-                f"{listed(found)} would not hold beside the key limits of {place.path}, because nginx takes those of "
+            at.elsewhere(where).refuse(
+                f"{listed(found)} would not hold beside the key limits of {at.path}, because nginx takes those of "
                 "one level only; set all of it with the key")
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import header_values
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import InventoryPath, shown
 
 _OF_THE_ROLE = "the role itself sets this header; "
 _OF_NGINX = "nginx sets this header by the body; it cannot be set here"
@@ -41,17 +41,17 @@ RESPONSE["server"] = RESPONSE["date"] = "nginx sets this header itself, and woul
 RESPONSE["content-type"] = "nginx would send two of them; a location's respond has content_type"
 
 
-def read_headers(place: Place, raw: object, reserved: Mapping[str, str]) -> dict[str, str | None]:
+def read_headers(at: InventoryPath, raw: object, reserved: Mapping[str, str]) -> dict[str, str | None]:
     """Return the headers of one mapping of the inventory; null removes one."""
     if raw is None:
         return {}
     if not isinstance(raw, Mapping):
-        place.refuse(f"{shown(raw)} is not a mapping of header names to values")
+        at.refuse(f"{shown(raw)} is not a mapping of header names to values")
         return {}
-    first: dict[str, Place] = {}
+    first: dict[str, InventoryPath] = {}
     headers: dict[str, str | None] = {}
     for key, item in raw.items():
-        where = place[str(key)]
+        where = at[str(key)]
         name = where.read(header_values.header_name, key)
         if not name:
             continue

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Exemption, LimitKey
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import InventoryPath
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import LIMITS, read_keys
 
 # The client's address; of IPv6, the network of 64 bits that a subscriber has.
@@ -46,20 +46,20 @@ class Zones:
         # Variables whose maps have regular expressions that match what passes.
         self.matched: list[str] = []
 
-    def read(self, place: Place, raw: object, scope: str) -> Limits:
+    def read(self, at: InventoryPath, raw: object, scope: str) -> Limits:
         """Read what ``limits`` says at a PLACE; all that it limits counts together, in a SCOPE of this name."""
         if raw in (None, {}) or raw is False:
             return Limits()
-        given = read_keys(place, LIMITS, raw)
+        given = read_keys(at, LIMITS, raw)
         if given is None:
             return Limits()
-        said = place.said(raw, LIMITS)
-        if not said & {"max_connections", "max_connections_total", "handshakes_per_second", "requests_per_second"}:
-            place.refuse("nothing is limited; expected max_connections, max_connections_total, handshakes_per_second "
-                         "or requests_per_second")
+        intended = at.intended(raw, LIMITS)
+        if not intended & {"max_connections", "max_connections_total", "handshakes_per_second", "requests_per_second"}:
+            at.refuse("nothing is limited; expected max_connections, max_connections_total, handshakes_per_second "
+                      "or requests_per_second")
         for burst, rate in (("burst", "handshakes_per_second"), ("requests_burst", "requests_per_second")):
-            if burst in given and rate not in said:
-                place[burst].refuse(f"this goes with {rate}")
+            if burst in given and rate not in intended:
+                at[burst].refuse(f"this goes with {rate}")
         of_client, of_all = self._keyed(given)
         rates = {rate: self._rate(of_client, given[rate], given.get(burst, given[rate] * times))
                  for rate, burst, times in (("handshakes_per_second", "burst", 1),

@@ -33,7 +33,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import (
     path_values,
     text_values,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, Refused, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import InventoryPath, Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     FASTCGI,
     INHERITED,
@@ -85,17 +85,17 @@ LOG_FORMAT = "websocket_proxy_websocket"
 _LOG_FORMATS = {"combined": "combined", "websocket": LOG_FORMAT}
 
 
-def extra_config(place: Place, given: Mapping[str, Any]) -> ExtraConfig | None:
+def extra_config(at: InventoryPath, given: Mapping[str, Any]) -> ExtraConfig | None:
     """Return the free text of a site or location, where it has one."""
     text = given.get("extra_config")
-    return ExtraConfig(place["extra_config"].path, text.split("\n")) if text else None
+    return ExtraConfig(at["extra_config"].path, text.split("\n")) if text else None
 
 
 def _upstream_of(known: Mapping[str, Upstream]) -> Callable[[object], Upstream]:
     """Make the kind of the names of upstreams; an address is told how it becomes one."""
     by_name = text_values.one_name_of(known, "an upstream")
 
-    def kind(value: object) -> Upstream:
+    def validator(value: object) -> Upstream:
         try:
             return by_name(value)
         except Refused as reason:
@@ -108,7 +108,7 @@ def _upstream_of(known: Mapping[str, Upstream]) -> Callable[[object], Upstream]:
                       f"websocket_proxy_upstreams, such as {{name: app, servers: [{shown(address)}]}}, and write "
                       "upstream: app here")
 
-    return kind
+    return validator
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class Locations:
     """
 
     def __init__(self, upstreams: Mapping[str, Upstream], site: Mapping[str, Any],
-                 layers: list[tuple[Place, Mapping[str, Any]]], forwarded: Mapping[str, str | None],
+                 layers: list[tuple[InventoryPath, Mapping[str, Any]]], forwarded: Mapping[str, str | None],
                  exact: Collection[object], hosts: Hosts, origins: OriginRules,
                  site_guards: guards.SiteGuards, name: str, zones: Zones, texts: Mapping[str, str],
                  own: tuple[Mapping[str, str | None], Mapping[str, str | None]], underscores: bool,
@@ -170,9 +170,9 @@ class Locations:
         self._inherited = with_defaults(INHERITED, {name: site[name] for name in INHERITED if name in site})
         self._layers = layers
         self._request = [{**_EDGE_HEADERS, **forwarded, **own[0]}, *(headers.read_headers(
-            place["request_headers"], given.get("request_headers"), headers.REQUEST) for place, given in layers)]
+            at["request_headers"], given.get("request_headers"), headers.REQUEST) for at, given in layers)]
         self._response = [own[1], *(headers.read_headers(
-            place["response_headers"], given.get("response_headers"), headers.RESPONSE) for place, given in layers)]
+            at["response_headers"], given.get("response_headers"), headers.RESPONSE) for at, given in layers)]
         self._plain = "" if site.get("dot_segments") == "pass" else _NO_DOT
         self._exact = exact
         self._hosts = hosts
@@ -189,143 +189,143 @@ class Locations:
         limited = next((where for where, given in reversed(layers) if "limits" in given), layers[-1][0])
         self._site_limits = zones.read(limited["limits"], site.get("limits"), name)
         self._site_auth = self._auth(at["auth"], site.get("auth"))
-        self._paths: dict[str, Place] = {}
-        self._sticky: list[tuple[Upstream, Place]] = []
+        self._paths: dict[str, InventoryPath] = {}
+        self._sticky: list[tuple[Upstream, InventoryPath]] = []
         self._named = 0
 
-    def for_all_paths(self, place: Place, upstream: object) -> list[Location]:
+    def for_all_paths(self, at: InventoryPath, upstream: object) -> list[Location]:
         """Compile the UPSTREAM of a site, which is short for a location; its place is that of the site."""
-        self._paths["prefix /"] = place["upstream"]
-        return self._compile(place, {"path": "/", "upstream": upstream}, ["/"])
+        self._paths["prefix /"] = at["upstream"]
+        return self._compile(at, {"path": "/", "upstream": upstream}, ["/"])
 
-    def for_other_paths(self, place: Place) -> list[Location]:
+    def for_other_paths(self, at: InventoryPath) -> list[Location]:
         """Compile what becomes of paths that no location has."""
         if "prefix /" in self._paths:
             return []
-        return self._compile(place, {}, ["/"])
+        return self._compile(at, {}, ["/"])
 
-    def location(self, place: Place, raw: object) -> list[Location]:
+    def location(self, at: InventoryPath, raw: object) -> list[Location]:
         """Compile one location of the inventory, which may become two."""
-        given = read_keys(place, LOCATION, raw)
+        given = read_keys(at, LOCATION, raw)
         if given is None:
             return []
-        said = place.said(raw, LOCATION)
-        match, path = self._matched(place, given, said)
-        self._check_purpose(place, given, said)
-        self._check_ways(place, given)
-        sized = given.get("buffer_size", self._inherited["buffer_size"] or "buffer_size" in said)
+        intended = at.intended(raw, LOCATION)
+        match, path = self._matched(at, given, intended)
+        self._check_purpose(at, given, intended)
+        self._check_ways(at, given)
+        sized = given.get("buffer_size", self._inherited["buffer_size"] or "buffer_size" in intended)
         if "buffers" in given and not sized and not given.get("websocket_only"):
-            place["buffers"].refuse("this is the number of buffers of buffer_size, which is not there")
+            at["buffers"].refuse("this is the number of buffers of buffer_size, which is not there")
         words = {"prefix": [path], "exact": ["=", path], "regex": ["~", path]}[match]
         key = "replace_prefix" if "replace_prefix" in given else "strip_prefix" if given.get("strip_prefix") else ""
         if not key:
-            return self._compile(place, given, words)
+            return self._compile(at, given, words)
         if match != "prefix" or (path and not path.endswith("/")):
             meant = f"{path}/" if match == "prefix" else "/app/"
-            place[key].refuse(f'this needs a prefix that ends with "/", such as {meant}')
+            at[key].refuse(f'this needs a prefix that ends with "/", such as {meant}')
             return []
-        return self._moved(place, given, path)
+        return self._moved(at, given, path)
 
-    def _matched(self, place: Place, given: Mapping[str, Any], said: Collection[str]) -> tuple[str, str]:
+    def _matched(self, at: InventoryPath, given: Mapping[str, Any], intended: Collection[str]) -> tuple[str, str]:
         """Return how a location's path is matched, and the path; that is empty where it is refused."""
         # With a match that is none, nobody knows what the path has to be.
-        match = given.get("match", "regex" if "match" in said else LOCATION["match"].default)
-        kind = config_values.regular_expression if match == "regex" else path_values.path
-        path = place["path"].read(kind, given["path"]) if "path" in given else None
+        match = given.get("match", "regex" if "match" in intended else LOCATION["match"].default)
+        validator = config_values.regular_expression if match == "regex" else path_values.path
+        path = at["path"].read(validator, given["path"]) if "path" in given else None
         if path:
-            place["path"].once(self._paths, f"{match} {path}", f"{shown(path)} is already the path of")
+            at["path"].once(self._paths, f"{match} {path}", f"{shown(path)} is already the path of")
         return match, path or ""
 
-    def _moved(self, place: Place, given: Mapping[str, Any], path: str) -> list[Location]:
+    def _moved(self, at: InventoryPath, given: Mapping[str, Any], path: str) -> list[Location]:
         """Compile a location whose prefix the backend does not get, and one for the prefix without its "/"."""
         prefix = _Prefix(path.rstrip("/"), given.get("replace_prefix", "").rstrip("/"))
         rest = f"^{re.escape(prefix.path)}(?<{_REST}>{self._plain}/.*)$"
-        compiled = self._compile(place, given, [path], replace(prefix, rest=rest))
+        compiled = self._compile(at, given, [path], replace(prefix, rest=rest))
         if not prefix.path or prefix.path in self._exact:
             return compiled
         # A page needs the "/" for its relative links; nginx would redirect a handshake too, which cannot follow.
-        (bare,) = self._compile(place, given, ["=", prefix.path], prefix)
+        (bare,) = self._compile(at, given, ["=", prefix.path], prefix)
         redirect = Answer(308, f"{prefix.path}/$is_args$args", None)
         bare = replace(bare, probe=None)
         return [*compiled, replace(bare, proxy=None, answer=redirect) if bare.live else bare]
 
     @staticmethod
-    def _check_purpose(place: Place, given: Mapping[str, Any], said: set[str]) -> None:
-        purposes = [purpose for purpose in PURPOSES if purpose in said]
+    def _check_purpose(at: InventoryPath, given: Mapping[str, Any], intended: set[str]) -> None:
+        purposes = [purpose for purpose in PURPOSES if purpose in intended]
         if len(purposes) != 1:
             listed = f"here are {' and '.join(purposes)}" if purposes else "here is none"
-            place.refuse(f"a location needs one of {', '.join(PURPOSES)}, and {listed}")
+            at.refuse(f"a location needs one of {', '.join(PURPOSES)}, and {listed}")
             return
         for key in sorted(given):
             owners = [purpose for purpose, keys in PURPOSES.items() if key in keys]
             if owners and purposes[0] not in owners:
-                place[key].refuse(f"this goes with {' or '.join(owners)}, and here is {purposes[0]}")
+                at[key].refuse(f"this goes with {' or '.join(owners)}, and here is {purposes[0]}")
         for key in (*guards.KEYS, "limits") if purposes[0] in ("redirect", "respond") else ():
             if given.get(key):
-                place[key].refuse(f"nginx answers a {purposes[0]} before it looks at this, so nobody would be kept out")
+                at[key].refuse(f"nginx answers a {purposes[0]} before it looks at this, so nobody would be kept out")
         ways = [key for key in ("strip_prefix", "replace_prefix", "rewrite_to") if given.get(key)]
         for key in ways[1:]:
-            place[key].refuse(f"{ways[0]} sets already what path the backend gets")
+            at[key].refuse(f"{ways[0]} sets already what path the backend gets")
         if not given.get("replace_prefix", "/").endswith("/"):
-            place["replace_prefix"].refuse(f'{shown(given["replace_prefix"])} does not end with "/"')
+            at["replace_prefix"].refuse(f'{shown(given["replace_prefix"])} does not end with "/"')
 
-    def _check_ways(self, place: Place, given: Mapping[str, Any]) -> None:
+    def _check_ways(self, at: InventoryPath, given: Mapping[str, Any]) -> None:
         """Refuse what is for connections that the location does not have, or not apart from others."""
         if given.get("websocket_only"):
             for key, other in _NOT_FOR_WEBSOCKETS.items():
                 if key in given:
-                    place[key].refuse("with websocket_only, all that comes here is a WebSocket" + (
+                    at[key].refuse("with websocket_only, all that comes here is a WebSocket" + (
                         f"; see {other}" if other else ""))
             return
         if "upstream" in given and not given.get("separate_live", self._inherited["separate_live"]):
             for key in _FOR_LIVE:
                 if key in given:
                     see = f"; see {key.removeprefix('live_')}" if key.startswith("live_") else ""
-                    place[key].refuse(f"with separate_live: false, live connections have what plain requests have{see}")
+                    at[key].refuse(f"with separate_live: false, live connections have what plain requests have{see}")
             return
         what = "live connections have" if "upstream" in given else "the program has" if "fastcgi" in given else ""
         for directive in config_values.all_directives(given.get("extra_config") or "") if what else ():
             if directive[0] in _NOT_IN_NAMED:
-                place["extra_config"].refuse(
+                at["extra_config"].refuse(
                     f"nginx allows {directive[0]} in no named location, and {what} one, with this text" + (
                         "; separate_live: false has one location for both" if "upstream" in given else ""))
 
-    def _compile(self, place: Place, given: Mapping[str, Any], match: list[str],
+    def _compile(self, at: InventoryPath, given: Mapping[str, Any], match: list[str],
                  prefix: _Prefix | None = None) -> list[Location]:
         values = {name: given.get(name, self._inherited[name]) for name in INHERITED}
         values["ignored"] = [] if values["accel_redirect"] else ["X-Accel-Redirect", *self._ignored]
-        upstream = place["upstream"].read(self._upstream, given["upstream"]) if "upstream" in given else None
+        upstream = at["upstream"].read(self._upstream, given["upstream"]) if "upstream" in given else None
         if upstream:
             self.used.add(upstream.label)
         if upstream and upstream.cookie:
-            self._check_cookie(upstream, place["upstream"])
-        auth = self._auth(place["auth"], given["auth"]) if "auth" in given else self._site_auth
+            self._check_cookie(upstream, at["upstream"])
+        auth = self._auth(at["auth"], given["auth"]) if "auth" in given else self._site_auth
         response = headers.merged(*self._response, headers.read_headers(
-            place["response_headers"], given.get("response_headers"), headers.RESPONSE))
+            at["response_headers"], given.get("response_headers"), headers.RESPONSE))
         proxy = files = program = answer = origin = None
         if upstream and upstream.servers:
-            proxy = self._proxy(place, upstream, given, values, prefix, list(response), auth)
+            proxy = self._proxy(at, upstream, given, values, prefix, list(response), auth)
             origin = self._origin(values, proxy)
         elif "root" in given:
             files = Files(given["root"].rstrip("/"), given.get("try_files"), self._symlinks(given))
         elif "fastcgi" in given:
-            program = self._program(place, given, values, list(response), auth)
+            program = self._program(at, given, values, list(response), auth)
         else:
-            answer = self._answer(place, given)
+            answer = self._answer(at, given)
         websocket_only = given.get("websocket_only", False)
-        limits = self._limits(place, given, values) if proxy or files or program else Limits()
+        limits = self._limits(at, given, values) if proxy or files or program else Limits()
         location = Location(**{
             **_fields_of_location(values), **({"gzip": None} if websocket_only else {}),
             "access_log": _log(_live(values, given) if websocket_only else values),
             "match": match, "websocket_only": websocket_only, "expires": given.get("expires"),
             "health_check": given.get("health_check", False), "origin": origin,
             "scope": limits.scope, "limits": limits.live if websocket_only else limits.plain,
-            "guard": self._guard(place, given, auth, bool(websocket_only)) if proxy or files or program else None,
+            "guard": self._guard(at, given, auth, bool(websocket_only)) if proxy or files or program else None,
             "origins": values["allowed_origins"],
             "proxy": proxy, "files": files, "answer": answer,
             "response_headers": [Header(name, value) for name, value in response.items() if value is not None],
-            "new_cookie": upstream.new_cookie if upstream else None, "extra_config": extra_config(place, given),
-            "probe": _probe(place, given.get("probe")) if upstream else None})
+            "new_cookie": upstream.new_cookie if upstream else None, "extra_config": extra_config(at, given),
+            "probe": _probe(at, given.get("probe")) if upstream else None})
         if program:
             self._named += 1
             name = f"@websocket_proxy_program_{self._named}"
@@ -340,38 +340,39 @@ class Locations:
                        match=[f"@websocket_proxy_live_{self._named}"], access_log=_log(_live(values, {})), proxy=way)
         return [replace(location, is_live=LIVE if values["event_streams"] else WEBSOCKET, live=live)]
 
-    def _limits(self, place: Place, given: Mapping[str, Any], values: Mapping[str, Any]) -> Limits:
+    def _limits(self, at: InventoryPath, given: Mapping[str, Any], values: Mapping[str, Any]) -> Limits:
         """Read what ``limits`` of a location says, or else that of its site."""
         scope = f"{self._name} {given.get('path', '/')}"
-        found = self._zones.read(place["limits"], given["limits"], scope) if "limits" in given else self._site_limits
+        found = self._zones.read(at["limits"], given["limits"], scope) if "limits" in given else self._site_limits
         for key in ("max_connections", "max_connections_total", "handshakes_per_second"):
             if isinstance(given.get("limits"), Mapping) and key in given["limits"] and "upstream" not in given:
-                place["limits"][key].refuse("this is for WebSockets and event streams, which need an upstream")
+                at["limits"][key].refuse("this is for WebSockets and event streams, which need an upstream")
         if found.scope:
-            guards.check_limits(place, self._texts)
+            guards.check_limits(at, self._texts)
             if "upstream" in given and not given.get("websocket_only") and not values["separate_live"]:
-                place["limits"].refuse("with separate_live: false, live connections are not known from plain requests")
+                at["limits"].refuse("with separate_live: false, live connections are not known from plain requests")
         return found
 
-    def _auth(self, place: Place, raw: object) -> guards.Auth:
+    def _auth(self, at: InventoryPath, raw: object) -> guards.Auth:
         """Read what ``auth`` of the site or of a location says."""
-        return self._guards.read(place, raw, self._asking)
+        return self._guards.read(at, raw, self._asking)
 
-    def _asking(self, place: Place, given: Mapping[str, Any]) -> AuthRequest | None:
+    def _asking(self, at: InventoryPath, given: Mapping[str, Any]) -> AuthRequest | None:
         """Return what asks a server, where there is one."""
-        upstream = place["upstream"].read(self._upstream, given["upstream"])
+        upstream = at["upstream"].read(self._upstream, given["upstream"])
         if not upstream:
             return None
         self.used.add(upstream.label)
         if not upstream.servers:
-            place["upstream"].refuse("this upstream has no servers, so nobody could come in")
+            at["upstream"].refuse("this upstream has no servers, so nobody could come in")
         told = headers.merged(*self._request)
         scheme = _scheme(told) or "$scheme"
         host = self._hosts.told(scheme)
-        return self._guards.asking(place, given, _address(upstream), _connections(upstream), f"{scheme}://{host}",
+        return self._guards.asking(at, given, _address(upstream), _connections(upstream), f"{scheme}://{host}",
                                    {"Host": host, **told})
 
-    def _guard(self, place: Place, given: Mapping[str, Any], auth: guards.Auth, websocket_only: bool) -> Guard | None:
+    def _guard(self, at: InventoryPath, given: Mapping[str, Any], auth: guards.Auth,
+               websocket_only: bool) -> Guard | None:
         """Return who may use a location; None where everybody may."""
         directives = [*guards.networks({name: given.get(name, self._inherited[name]) for name in ("allow", "deny")}),
                       *auth.directives()]
@@ -380,7 +381,7 @@ class Locations:
         login = auth.request.login if auth.request and not websocket_only else None
         guard = Guard(directives, auth.users, auth.cookie, login)
         text = given.get("extra_config") or ""
-        guards.check_texts(place, guard, {**self._texts, **({place["extra_config"].path: text} if text else {})})
+        guards.check_texts(at, guard, {**self._texts, **({at["extra_config"].path: text} if text else {})})
         return guard
 
     def _origin(self, values: Mapping[str, Any], proxy: Proxy) -> str | None:
@@ -393,43 +394,43 @@ class Locations:
 
     def _live_directives(self, values: Mapping[str, Any], given: Mapping[str, Any]) -> list[list[str]]:
         """Return nginx's directives for live connections, without those that a free text has and no key is for."""
-        said = {words[0] for words in config_values.outer_directives(given.get("extra_config") or "")}
+        written = {words[0] for words in config_values.outer_directives(given.get("extra_config") or "")}
         sized = values["live_buffer_size"] or values["buffer_size"]
-        if not sized and (said & _BUFFERS or self._own_buffers):
-            said |= _BUFFERS
-        said -= {words[0] for words in _directives(values)}
-        return [words for words in [*_directives(_live(values, {})), ["gzip", "off"]] if words[0] not in said]
+        if not sized and (written & _BUFFERS or self._own_buffers):
+            written |= _BUFFERS
+        written -= {words[0] for words in _directives(values)}
+        return [words for words in [*_directives(_live(values, {})), ["gzip", "off"]] if words[0] not in written]
 
     @staticmethod
     def _symlinks(given: Mapping[str, Any]) -> str:
         return str(given.get("disable_symlinks", LOCATION["disable_symlinks"].default))
 
     @staticmethod
-    def _answer(place: Place, given: Mapping[str, Any]) -> Answer:
+    def _answer(at: InventoryPath, given: Mapping[str, Any]) -> Answer:
         """Return what nginx itself answers."""
         if "redirect" in given:
-            said = with_defaults(REDIRECT, read_keys(place["redirect"], REDIRECT, given["redirect"]) or {})
-            return Answer(said["status"], said["to"] or "", None)
+            options = with_defaults(REDIRECT, read_keys(at["redirect"], REDIRECT, given["redirect"]) or {})
+            return Answer(options["status"], options["to"] or "", None)
         if "respond" in given:
-            said = with_defaults(RESPOND, read_keys(place["respond"], RESPOND, given["respond"]) or {})
-            return Answer(said["status"], said["body"], said["content_type"])
+            options = with_defaults(RESPOND, read_keys(at["respond"], RESPOND, given["respond"]) or {})
+            return Answer(options["status"], options["body"], options["content_type"])
         # An upstream without servers; or no location at all.
         return Answer(503 if "upstream" in given else 404, "", None)
 
-    def _check_cookie(self, upstream: Upstream, place: Place) -> None:
+    def _check_cookie(self, upstream: Upstream, at: InventoryPath) -> None:
         """Refuse the cookie of another sticky upstream of the same site; nginx reads its name in any case."""
-        for other, at in self._sticky:
+        for other, first in self._sticky:
             paths = sorted([upstream.cookie_path or "", other.cookie_path or ""], key=len)
             if other.label != upstream.label and (other.cookie or "").lower() == (upstream.cookie or "").lower() \
                     and paths[1].startswith(paths[0]):
-                place.refuse(f"{shown(upstream.label)} is sticky with the cookie {upstream.cookie}, and so is "
-                             f"{shown(other.label)} at {at.path}; a browser sends the same one to both, so give each "
-                             "its own")
+                at.refuse(f"{shown(upstream.label)} is sticky with the cookie {upstream.cookie}, and so is "
+                          f"{shown(other.label)} at {first.path}; a browser sends the same one to both, so give each "
+                          "its own")
                 return
-        self._sticky.append((upstream, place))
+        self._sticky.append((upstream, at))
 
     @staticmethod
-    def _check_sent(place: Place, text: str, request: Mapping[str, str | None]) -> None:
+    def _check_sent(at: InventoryPath, text: str, request: Mapping[str, str | None]) -> None:
         """Refuse in the free TEXT of a location what would be sent beside a header of the role's own.
 
         An empty header is never sent.
@@ -443,9 +444,9 @@ class Locations:
             sent = directive == "proxy_set_header" and words and words[1:] != [""]
             remedy = own.get(words[0].lower()) if sent else None
             if remedy:
-                place.refuse(f"proxy_set_header {words[0]} would be sent beside the role's own; {remedy}")
+                at.refuse(f"proxy_set_header {words[0]} would be sent beside the role's own; {remedy}")
 
-    def _told(self, place: Place, given: Mapping[str, Any],
+    def _told(self, at: InventoryPath, given: Mapping[str, Any],
               more: Mapping[str, str | None] | None = None) -> dict[str, str | None]:
         """Return the headers for a backend, with MORE of the role's own."""
         own, *layers = self._request
@@ -454,20 +455,20 @@ class Locations:
             # Of several lines, nginx before 1.23 judges the first.
             own = {**own, "Origin": "$http_origin"}
         return headers.merged({**own, **(more or {})}, *layers, headers.read_headers(
-            place["request_headers"], given.get("request_headers"), headers.REQUEST))
+            at["request_headers"], given.get("request_headers"), headers.REQUEST))
 
     def _host(self, values: Mapping[str, Any], request: Mapping[str, str | None]) -> str:
         """Return the Host for a backend that is told the scheme in REQUEST."""
         return self._hosts.told(_scheme(request)) if values["host"] == header_values.HOST else str(values["host"])
 
-    def _proxy(self, place: Place, upstream: Upstream, given: Mapping[str, Any], values: Mapping[str, Any],
+    def _proxy(self, at: InventoryPath, upstream: Upstream, given: Mapping[str, Any], values: Mapping[str, Any],
                prefix: _Prefix | None, hidden: list[str], auth: guards.Auth) -> Proxy:
         text = given.get("extra_config") or ""
         told = auth.told()
         if prefix and prefix.path and not prefix.instead and _PREFIX not in text.lower():
             told |= {"X-Forwarded-Prefix": f"{self._request[0]['X-Forwarded-Prefix'] or ''}{prefix.path}"}
-        request = self._told(place, given, told)
-        self._check_sent(place["extra_config"], text, request)
+        request = self._told(at, given, told)
+        self._check_sent(at["extra_config"], text, request)
         host = self._host(values, request)
         if self._underscores:
             request |= dict.fromkeys(headers.other_spellings(request))
@@ -482,16 +483,16 @@ class Locations:
             hidden_headers=hidden, redirects=redirects, cookie_path=prefix.cookie_path() if prefix else None,
             directives=[*_connections(upstream), *directives], params="")
 
-    def _program(self, place: Place, given: Mapping[str, Any], values: Mapping[str, Any],
+    def _program(self, at: InventoryPath, given: Mapping[str, Any], values: Mapping[str, Any],
                  hidden: list[str], auth: guards.Auth) -> FastCgi | None:
-        options = read_keys(place["fastcgi"], FASTCGI, given["fastcgi"])
+        options = read_keys(at["fastcgi"], FASTCGI, given["fastcgi"])
         if not options or not {"server", "root"} <= options.keys():
             return None
-        request = self._told(place, given, auth.told())
+        request = self._told(at, given, auth.told())
         for name in request:
             if len(name) > fastcgi.LONGEST_HEADER:
-                holder = next((at for at, layer in reversed([*self._layers, (place, given)])
-                               if name in (layer.get("request_headers") or {})), place)
+                holder = next((one for one, layer in reversed([*self._layers, (at, given)])
+                               if name in (layer.get("request_headers") or {})), at)
                 holder["request_headers"].refuse(
                     f"{shown(name)} is longer than {fastcgi.LONGEST_HEADER} characters, which is all that nginx's "
                     "FastCGI has room for; set it on locations with an upstream only")
@@ -499,7 +500,7 @@ class Locations:
         found = fastcgi.program(with_defaults(FASTCGI, options), (scheme, self._hosts.secure(scheme)),
                                 {"Host": self._host(values, request), **request}, hidden, _directives(values))
         for reason in fastcgi.conflicts(given.get("extra_config") or "", found):
-            place["extra_config"].refuse(reason)
+            at["extra_config"].refuse(reason)
         return found
 
 
@@ -513,14 +514,14 @@ def _scheme(request: Mapping[str, str | None]) -> str | None:
     return next(value for name, value in request.items() if name.lower() == "x-forwarded-proto")
 
 
-def _probe(place: Place, raw: object) -> ProbeSettings:
+def _probe(at: InventoryPath, raw: object) -> ProbeSettings:
     """Return how a location is tried; where nothing is said, a page is as good as a WebSocket."""
     if raw is None or isinstance(raw, bool):
-        return ProbeSettings(place.path, raw is not False, raw is True, None, {})
-    given = read_keys(place["probe"], PROBE, raw) or {}
-    subprotocols = [where.read(header_values.header_name, item) for where, item in place["probe"]["subprotocols"].items(
+        return ProbeSettings(at.path, raw is not False, raw is True, None, {})
+    given = read_keys(at["probe"], PROBE, raw) or {}
+    subprotocols = [where.read(header_values.header_name, item) for where, item in at["probe"]["subprotocols"].items(
         given.get("subprotocols"), "subprotocols")]
-    return ProbeSettings(place.path, True, True, given.get("path"), {
+    return ProbeSettings(at.path, True, True, given.get("path"), {
         **{name: value for name, value in given.items() if name != "path"},
         **({"subprotocols": subprotocols} if subprotocols else {})})
 

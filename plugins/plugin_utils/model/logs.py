@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import directives
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Location, Masking, Site
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import path_values
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused
 
 USUAL = "/var/log/nginx/access.log"
 COMBINED = "websocket_proxy_combined"

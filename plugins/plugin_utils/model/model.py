@@ -27,11 +27,11 @@ class Server:
 
     address: str
     parameters: list[str]
-    place: str | None = field(default=None, compare=False)
+    inventory_path: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
-class Route:
+class StickyRoute:
     """How a client without nginx's own ``sticky`` is kept at its server: by a cookie that holds what is hashed."""
 
     cookie: str
@@ -176,7 +176,7 @@ class Answer:
 class ExtraConfig:
     """Lines of nginx's own language with the place in the inventory that they are from."""
 
-    place: str
+    inventory_path: str
     lines: list[str]
 
 
@@ -184,7 +184,7 @@ class ExtraConfig:
 class ProbeSettings:
     """How a location is tried; with ``required`` it has to open a WebSocket. OPTIONS are those of websocket_probe."""
 
-    place: str
+    inventory_path: str
     enabled: bool
     required: bool
     path: str | None
@@ -295,7 +295,7 @@ class Forwarded:
     ``places`` are those of the client's address in X-Forwarded-For, ``schemes`` those of X-Forwarded-Proto.
     """
 
-    places: dict[str, str]
+    positions: dict[str, str]
     schemes: dict[str, str]
 
 
@@ -349,7 +349,7 @@ class Certificate:
     files where the inventory holds them.
     """
 
-    place: str
+    inventory_path: str
     site: str
     source: str
     certificate: str
@@ -495,7 +495,7 @@ class Model(Settings):
     server_names_hash_bucket_size: int | None
     server_names_hash_max_size: int | None
     variables_hash_max_size: int | None
-    routes: list[Route]
+    routes: list[StickyRoute]
     sources: list[Sources]
     upstreams: list[Upstream]
     trusted: list[Trusted]

@@ -21,7 +21,7 @@ class Probe:
     Where it is not REQUIRED, a page of the backend's is as good. With a ``reason`` it is left out.
     """
 
-    place: str
+    inventory_path: str
     target: dict[str, Any]
     required: bool
     reason: str = ""
@@ -42,9 +42,9 @@ def _probe(model: Model, site: Site, location: Location) -> Probe | None:
     required = location.websocket_only or probe.required
     reason = _reason(site, location, name, path)
     if reason:
-        return Probe(probe.place, {"url": f"{name}{path}"}, required, reason)
+        return Probe(probe.inventory_path, {"url": f"{name}{path}"}, required, reason)
     target = dict(_target(model, site, site.listen[0], name, path))
-    return Probe(probe.place, {**target, **_origin(location, target["url"]), **probe.options}, required)
+    return Probe(probe.inventory_path, {**target, **_origin(location, target["url"]), **probe.options}, required)
 
 
 def _origin(location: Location, url: str) -> dict[str, str]:

@@ -34,7 +34,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.tls import (
     read_tls,
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, config_values
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import InventoryPath, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     LISTEN,
     OWN,
@@ -61,13 +61,13 @@ class _Socket:
     ``identities`` tells that a site there asks clients for certificates. ``words`` are those of its first listen.
     """
 
-    place: Place
+    at: InventoryPath
     words: list[str]
     proxy_protocol: bool
     tls: SiteTls | None
-    default_server: Place | None = None
+    default_server: InventoryPath | None = None
     identities: bool = False
-    options: dict[str, tuple[Any, Place]] = field(default_factory=dict)
+    options: dict[str, tuple[Any, InventoryPath]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,17 @@ class _Given:
     LAYERS has each mapping with its place, the defaults' first.
     """
 
-    place: Place
+    at: InventoryPath
     own: Mapping[str, Any]
     values: Mapping[str, Any]
-    layers: list[tuple[Place, Mapping[str, Any]]]
+    layers: list[tuple[InventoryPath, Mapping[str, Any]]]
 
-    def holder(self, name: str) -> Place:
+    def holder(self, name: str) -> InventoryPath:
         """Return the place of the mapping that sets a key: the site's, unless only the defaults do."""
-        return next((place for place, values in reversed(self.layers) if name in values), self.place)
+        return next((at for at, values in reversed(self.layers) if name in values), self.at)
 
-    def at(self, name: str) -> Place:
-        """Return the place where a key is set."""
+    def path_of(self, name: str) -> InventoryPath:
+        """Return the inventory path at which a key is set."""
         return self.holder(name)[name]
 
 
@@ -98,7 +98,7 @@ class Sites:
     sites refer to, and ``used`` has the names of the upstreams behind them.
     """
 
-    def __init__(self, place: Place, upstreams: Mapping[str, Upstream], other_upgrades: str | None, host: Host,
+    def __init__(self, at: InventoryPath, upstreams: Mapping[str, Upstream], other_upgrades: str | None, host: Host,
                  drop_in: bool, free_text: str) -> None:
         self.trusted: list[Trusted] = []
         self.hosts = Hosts()
@@ -108,30 +108,30 @@ class Sites:
         self.proxy_params = CommonParams()
         self.used: set[str] = set()
         self.certificates = Certificates(host)
-        self._place = place
+        self._at = at
         self._upstreams = upstreams
         self._other_upgrades = other_upgrades
         self._host = host
         self._drop_in = drop_in
         self._free_text = free_text
-        self._names: dict[str, Place] = {}
+        self._names: dict[str, InventoryPath] = {}
         self._timeouts: set[str | None] = set()
-        self._served: dict[str, Place] = {}
+        self._served: dict[str, InventoryPath] = {}
         self._sockets: dict[str, _Socket] = {}
 
-    def compile(self, raw: object, defaults_place: Place, defaults: object) -> list[Site]:
+    def compile(self, raw: object, defaults_at: InventoryPath, defaults: object) -> list[Site]:
         """Return the sites; what the DEFAULTS say holds for each that does not say it itself."""
         keys = {name: key for name, key in SITE.items() if name not in OWN}
-        given = read_keys(defaults_place, keys, defaults) or {}
+        given = read_keys(defaults_at, keys, defaults) or {}
         for name, reserved in (("request_headers", headers.REQUEST), ("response_headers", headers.RESPONSE)):
-            headers.read_headers(defaults_place[name], given.get(name), reserved)
+            headers.read_headers(defaults_at[name], given.get(name), reserved)
         listen = given.get("listen")
-        for where, item in defaults_place["listen"].items(listen if isinstance(listen, list) else None, "sockets"):
+        for where, item in defaults_at["listen"].items(listen if isinstance(listen, list) else None, "sockets"):
             if isinstance(item, Mapping) and item.get("default_server"):
                 where["default_server"].refuse("there is one for each socket, so the site itself has to say this")
                 del given["listen"]
                 break
-        self._defaults = defaults_place, given
+        self._defaults = defaults_at, given
         # nginx may read headers by what another site on the socket sets.
         texts = [self._free_text, *(one.get("extra_config") for one in (raw if isinstance(raw, list) else [])
                                     if isinstance(one, Mapping))]
@@ -142,7 +142,7 @@ class Sites:
                                for one in [given, *(raw if isinstance(raw, list) else [])])
         self.certificates.resumed = not self._identities
         self._named = guards.identities([given, *(raw if isinstance(raw, list) else [])])
-        sites = [self._site(where, item) for where, item in self._place.items(raw, "sites")]
+        sites = [self._site(where, item) for where, item in self._at.items(raw, "sites")]
         for name, socket in self._sockets.items():
             self._complete_options(name, socket)
         return [site for site in sites if site]
@@ -158,14 +158,14 @@ class Sites:
         if theirs.startswith("/etc/nginx/nginx.conf:") and not self._drop_in:
             theirs = ""  # which the role takes over
         whole = _for_all_addresses(name)
-        options = {key: place for key, (value, place) in socket.options.items() if value != address_values.NO_OPTION}
+        options = {key: at for key, (value, at) in socket.options.items() if value != address_values.NO_OPTION}
         if theirs and options:
-            for key, place in options.items():
-                place[key].refuse(f"{theirs} gives this socket options, and nginx takes them from one place only; "
-                                  "set it there")
+            for key, at in options.items():
+                at[key].refuse(f"{theirs} gives this socket options, and nginx takes them from one place only; "
+                               "set it there")
         elif whole == name and theirs and "so_keepalive" not in theirs and "so_keepalive" not in socket.options:
-            socket.place.warn(f"{theirs} gives the socket {name} options, so the role can give it none; add {default} "
-                              "there, to find clients that vanished")
+            socket.at.warn(f"{theirs} gives the socket {name} options, so the role can give it none; add {default} "
+                           "there, to find clients that vanished")
         elif whole == name and not theirs and "so_keepalive" not in socket.options:
             socket.words.append(default)
         elif whole and whole != name and whole in self._sockets:
@@ -173,9 +173,9 @@ class Sites:
             # With reuseport on both, the kernel takes both.
             if "reuseport" in options and "reuseport" in every.options:
                 return
-            for key, place in options.items():
-                place[key].refuse(f"{every.place.path} listens on this port at every address, so this is to be set "
-                                  "there, for all of them")
+            for key, at in options.items():
+                at[key].refuse(f"{every.at.path} listens on this port at every address, so this is to be set "
+                               "there, for all of them")
 
     def refusing(self) -> list[Refusal]:
         """Return the sockets that have no site for the names that no site has, those of one kind together."""
@@ -196,18 +196,18 @@ class Sites:
                         timeout)
                 for profile, listen in kinds_of.items()]
 
-    def _site(self, place: Place, raw: object) -> Site | None:
-        given = self._given(place, raw)
+    def _site(self, at: InventoryPath, raw: object) -> Site | None:
+        given = self._given(at, raw)
         if given is None:
             return None
-        server_names = self._server_names(place["server_names"], given.values.get("server_names"))
+        server_names = self._server_names(at["server_names"], given.values.get("server_names"))
         tls = read_tls(given.layers)
-        listen, protocols = self._listen(given.at("listen"), given.values.get("listen"), tls)
+        listen, protocols = self._listen(given.path_of("listen"), given.values.get("listen"), tls)
         is_default = any("default_server" in words for words in listen)
         if tls and not is_default:
             self._check_reachable(server_names)
         name = self._take_names(given, server_names, listen)
-        networks = self._networks(given.at("trusted_proxies"), given.values.get("trusted_proxies"))
+        networks = self._networks(given.path_of("trusted_proxies"), given.values.get("trusted_proxies"))
         self._check_protocols(given, protocols)
         # A balancer that speaks the PROXY protocol hands a client's own headers on.
         forwarded = self._forwarded([] if True in protocols else networks)
@@ -221,7 +221,7 @@ class Sites:
         return Site(name=name, server_names=list(server_names), listen=listen, server_tokens_off=self._drop_in,
                     tls=self.certificates.compile(tls, name, list(server_names), is_default) if tls else None,
                     redirect=self._redirect(tls, server_names, listen) if tls else None,
-                    trusted_proxies=networks, extra_config=extra_config(place, given.own),
+                    trusted_proxies=networks, extra_config=extra_config(at, given.own),
                     real_ip_header="proxy_protocol" if True in protocols else "X-Forwarded-For",
                     reject_other_upgrades=given.values.get("other_upgrades", self._other_upgrades) == "reject",
                     refused=self._refused(given.values, locations, bool(site_guards.requests)),
@@ -230,47 +230,47 @@ class Sites:
                     early="".join(self._early(forwarded["X-Forwarded-Proto"], compiled)),
                     auth_requests=site_guards.requests, locations=locations)
 
-    def _given(self, place: Place, raw: object) -> _Given | None:
+    def _given(self, at: InventoryPath, raw: object) -> _Given | None:
         """Read the keys of a site, and of the defaults for it."""
-        own = read_keys(place, SITE, raw)
+        own = read_keys(at, SITE, raw)
         if own is None:
             return None
         elsewhere, defaults = self._defaults
         if own.get("locations"):
             # A site that says what is behind its paths does not mean all of them.
             defaults = {name: value for name, value in defaults.items() if name != "upstream"}
-        given = _Given(place, own, {**defaults, **own}, [(elsewhere, defaults), (place, own)])
+        given = _Given(at, own, {**defaults, **own}, [(elsewhere, defaults), (at, own)])
         if "upstream" not in given.values and given.values.get("locations", []) == [] \
-                and not {"upstream", "locations"} & place.misspelt(raw, SITE):
-            place.refuse('"upstream" or "locations" is missing')
+                and not {"upstream", "locations"} & at.misspelt(raw, SITE):
+            at.refuse('"upstream" or "locations" is missing')
         return given
 
     @staticmethod
-    def _check_reachable(server_names: Mapping[str, Place]) -> None:
+    def _check_reachable(server_names: Mapping[str, InventoryPath]) -> None:
         for one, at in server_names.items():
             if address_values.is_address(one):
                 at.refuse(f"{shown(one)}: no client names an address when it shakes hands, so with TLS only a site "
                           "that listens with default_server: true can be reached by one")
 
-    def _take_names(self, given: _Given, server_names: Mapping[str, Place], listen: list[list[str]]) -> str:
+    def _take_names(self, given: _Given, server_names: Mapping[str, InventoryPath], listen: list[list[str]]) -> str:
         """Return the site's name; refuse names that another site has."""
         # all() ends with the first that is taken: one mistake is told once.
         free = [all(at.once(self._served, f"{words[0]} {name}", f"{shown(name)} on {words[0]} is already")
                     for words in listen) for name, at in server_names.items()]
-        name: str = given.values.get("name") or self._default_name(given.place, list(server_names))
+        name: str = given.values.get("name") or self._default_name(given.at, list(server_names))
         if "name" in given.values or all(free):
             hint = "" if "name" in given.values else 'give the site a "name", because '
-            given.place["name"].once(self._names, name.lower(), f"{hint}{shown(name)} is already the name of")
+            given.at["name"].once(self._names, name.lower(), f"{hint}{shown(name)} is already the name of")
         return name
 
     @staticmethod
     def _check_protocols(given: _Given, protocols: set[bool]) -> None:
         if True in protocols and not given.values.get("trusted_proxies"):
-            given.place.refuse("with proxy_protocol, trusted_proxies has to name those whose word is taken for a "
-                               "client's address")
+            given.at.refuse("with proxy_protocol, trusted_proxies has to name those whose word is taken for a "
+                            "client's address")
         if len(protocols) > 1:
-            given.place.refuse("the site listens with proxy_protocol and without, and a client's address comes from "
-                               "one of both; make it two sites")
+            given.at.refuse("the site listens with proxy_protocol and without, and a client's address comes from "
+                            "one of both; make it two sites")
 
     def _refused(self, given: Mapping[str, Any], locations: list[Location], asked: bool) -> str | None:
         """Return the variable that tells of a request on which nginx and a backend may not agree.
@@ -289,8 +289,8 @@ class Sites:
 
     def _body_size(self, given: Mapping[str, Any]) -> str | None:
         """Return the largest body where nobody sets one; nginx.conf of others may well do."""
-        said = "client_max_body_size" in given or "client_max_body_size" in self._texts(given)
-        return None if self._drop_in or said else _BODY
+        is_set = "client_max_body_size" in given or "client_max_body_size" in self._texts(given)
+        return None if self._drop_in or is_set else _BODY
 
     def _header_timeout(self, given: Mapping[str, Any]) -> str | None:
         """Return the time for the head of a request, unless a free text sets it."""
@@ -306,7 +306,7 @@ class Sites:
         """Return the free texts of the http context and of a site by their places."""
         own = given.own.get("extra_config")
         return {**({"websocket_proxy_extra_config": self._free_text} if self._free_text else {}),
-                **({given.place["extra_config"].path: own} if own else {})}
+                **({given.at["extra_config"].path: own} if own else {})}
 
     def _early(self, scheme: str | None, locations: list[Location]) -> list[str]:
         """Return the variables of the LOCATIONS whose maps have regular expressions that match what passes."""
@@ -327,28 +327,28 @@ class Sites:
         for one in locations:
             asked = one.guard and any(words[0].startswith("auth") for words in one.guard.directives)
             if (asked or client) and (one.live or one.websocket_only) and one.origins is None:
-                given.place.warn("visitors are known here, and allowed_origins is not set: any page on the internet "
-                                 "can open a WebSocket in their name; set allowed_origins: same_host, or any where "
-                                 "that is meant")
+                given.at.warn("visitors are known here, and allowed_origins is not set: any page on the internet "
+                              "can open a WebSocket in their name; set allowed_origins: same_host, or any where "
+                              "that is meant")
                 return
 
     @staticmethod
     def _warn_of_text(given: _Given, locations: list[Location]) -> None:
         """Warn of free text that has no guard of its site, or that the site's locations hide."""
-        text, place = given.own.get("extra_config") or "", given.place["extra_config"]
+        text, at = given.own.get("extra_config") or "", given.at["extra_config"]
         if any(one.guard or one.scope for one in locations) and any(
                 words[0] == "location" for words in config_values.outer_blocks(text)):
-            place.warn("a location in it has none of the site's allow, deny, auth and limits; set there who may come "
-                       "in, or move it to the key locations")
+            at.warn("a location in it has none of the site's allow, deny, auth and limits; set there who may come "
+                    "in, or move it to the key locations")
         names = {words[0] for words in config_values.outer_directives(text)}
         every = [way for one in locations for way in (one, one.live, one.program) if way]
         if "add_header" in names and any(one.response_headers or one.new_cookie or one.limits
                                          or (one.guard and one.guard.cookie) for one in every):
-            place.warn("add_header does not hold in locations that have headers of their own, and some here have; set "
-                       "response_headers instead")
+            at.warn("add_header does not hold in locations that have headers of their own, and some here have; set "
+                    "response_headers instead")
         if "error_page" in names and any(one.guard and one.guard.login for one in every):
-            place.warn("error_page does not hold in locations with auth and login, which have one of their own; set it "
-                       "in their extra_config")
+            at.warn("error_page does not hold in locations with auth and login, which have one of their own; set it "
+                    "in their extra_config")
 
     def _locations(self, given: _Given, forwarded: Mapping[str, str | None], tls: SiteTls | None,
                    site_guards: SiteGuards, name: str) -> list[Location]:
@@ -367,30 +367,30 @@ class Sites:
         compiled = []
         if "upstream" in given.values:
             compiled += compiler.for_all_paths(given.holder("upstream"), given.values["upstream"])
-        for where, item in given.place["locations"].items(listed, "locations"):
+        for where, item in given.at["locations"].items(listed, "locations"):
             compiled += compiler.location(where, item)
         self.used |= compiler.used
         if self._dots and any(one.program for one in compiled):
-            given.place.refuse("with ignore_invalid_headers off in an extra_config, a client can send X.Forwarded.For, "
-                               "which PHP reads as X-Forwarded-For, so fastcgi does not go with it")
-        return compiled + compiler.for_other_paths(given.place)
+            given.at.refuse("with ignore_invalid_headers off in an extra_config, a client can send X.Forwarded.For, "
+                            "which PHP reads as X-Forwarded-For, so fastcgi does not go with it")
+        return compiled + compiler.for_other_paths(given.at)
 
     @staticmethod
-    def _default_name(place: Place, server_names: list[str]) -> str:
+    def _default_name(at: InventoryPath, server_names: list[str]) -> str:
         """Name a site after its first server name, as far as a file's name can hold that."""
         if not server_names:
-            return place.path
+            return at.path
         if server_names[0].startswith("~"):
-            place.refuse('"name" is missing, which a regular expression does not give')
-            return place.path
+            at.refuse('"name" is missing, which a regular expression does not give')
+            return at.path
         first = server_names[0].replace("*", "_").translate({ord("["): None, ord("]"): None, ord(":"): "_"})
         return first[:200]
 
     @staticmethod
-    def _server_names(place: Place, raw: object) -> dict[str, Place]:
+    def _server_names(at: InventoryPath, raw: object) -> dict[str, InventoryPath]:
         """Return each server name with the place where it stands."""
-        names: dict[str, Place] = {}
-        for where, item in place.items(raw, "server names"):
+        names: dict[str, InventoryPath] = {}
+        for where, item in at.items(raw, "server names"):
             if isinstance(item, Mapping):
                 expression = (read_keys(where, SERVER_NAME, item) or {}).get("regex")
                 name = f"~{expression}" if expression else None
@@ -399,37 +399,39 @@ class Sites:
             if name:
                 where.once(names, name, f"{shown(item)} is already")
         if raw == []:
-            place.refuse("the list is empty; a site needs at least one server name")
+            at.refuse("the list is empty; a site needs at least one server name")
         return names
 
-    def _redirect(self, tls: SiteTls, server_names: Mapping[str, Place], listen: list[list[str]]) -> Redirect | None:
+    def _redirect(self, tls: SiteTls, server_names: Mapping[str, InventoryPath],
+                  listen: list[list[str]]) -> Redirect | None:
         if not tls.values["redirect"]:
             return None
-        place = tls["redirect_listen"]
+        at = tls["redirect_listen"]
         sockets, _protocols = self._listen(
-            place, tls.values["redirect_listen"] if "redirect_listen" in tls.places else None, None)
-        for name, at in server_names.items():
+            at, tls.values["redirect_listen"] if "redirect_listen" in tls.paths else None, None)
+        for name, where in server_names.items():
             for words in sockets:
-                taken = self._served.setdefault(f"{words[0]} {name}", at.elsewhere(f"the redirect of {at.path} to TLS"))
+                redirect = f"the redirect of {where.path} to TLS"
+                taken = self._served.setdefault(f"{words[0]} {name}", where.elsewhere(redirect))
                 # What listens there with TLS has been refused.
-                if taken is not at and taken.path != f"the redirect of {at.path} to TLS":
-                    place.refuse(f"{shown(name)} on {words[0]} is already {taken.path}, and the redirect from there to "
-                                 "TLS would need it; redirect: false leaves that out")
+                if taken is not where and taken.path != redirect:
+                    at.refuse(f"{shown(name)} on {words[0]} is already {taken.path}, and the redirect from there to "
+                              "TLS would need it; redirect: false leaves that out")
                     break
         ports = [words[0].rpartition(":")[2] for words in listen if not words[0].startswith("unix:")]
         port = ports[0] if ports else "443"
         return Redirect(listen=sockets, status=tls.values["redirect"], port="" if port == "443" else f":{port}",
                         acme=tls.values["acme"] is not None)
 
-    def _listen(self, place: Place, raw: object, tls: SiteTls | None) -> tuple[list[list[str]], set[bool]]:
+    def _listen(self, at: InventoryPath, raw: object, tls: SiteTls | None) -> tuple[list[list[str]], set[bool]]:
         """Return the parameters of the listen directives, and whether they have the PROXY protocol.
 
         A bare port is every address, of IPv6 where there is any. Without RAW it is the port of http or https.
         """
-        own: dict[str, Place] = {}
+        own: dict[str, InventoryPath] = {}
         directives, protocols = [], set()
         default = 443 if tls else 80
-        for where, item in [(place, default)] if raw is None else place.items(raw, "ports and addresses"):
+        for where, item in [(at, default)] if raw is None else at.items(raw, "ports and addresses"):
             if isinstance(item, Mapping):
                 options = read_keys(where, LISTEN, item)
                 if options is None or not self._complete(where, item, options):
@@ -456,35 +458,35 @@ class Sites:
                 where.once(own, socket, f"{shown(item)} listens where already does")
             protocols.add(options.get("proxy_protocol", False))
         if raw == []:
-            place.refuse(f"the list is empty; leave it out to listen on port {default}")
+            at.refuse(f"the list is empty; leave it out to listen on port {default}")
         return directives, protocols
 
     @staticmethod
-    def _complete(place: Place, item: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
+    def _complete(at: InventoryPath, item: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
         """Tell whether the OPTIONS of a socket name one; refuse what a unix socket does not have."""
         if str(item.get("address")).startswith("unix:"):
             for key in TCP_OPTIONS:
                 if options.get(key):
-                    place[key].refuse("a unix socket has none of this, which is TCP's")
+                    at[key].refuse("a unix socket has none of this, which is TCP's")
             return "address" in options and "port" not in options
-        if "port" not in place.said(item, LISTEN):
-            place.refuse('"port" is missing')
+        if "port" not in at.intended(item, LISTEN):
+            at.refuse('"port" is missing')
         return "port" in options
 
-    def _words(self, place: Place, name: str, options: Mapping[str, Any], tls: SiteTls | None) -> list[str]:
+    def _words(self, at: InventoryPath, name: str, options: Mapping[str, Any], tls: SiteTls | None) -> list[str]:
         """Return a socket with what is said of it and was not before; refuse what goes against that."""
         protocol = options.get("proxy_protocol", False)
         words = [name]
-        socket = self._sockets.setdefault(name, _Socket(place, words, protocol, tls))
+        socket = self._sockets.setdefault(name, _Socket(at, words, protocol, tls))
         if socket.proxy_protocol != protocol:
-            place.refuse(f"all sites on a port have proxy_protocol or none has, and {socket.place.path} "
-                         f"{'has' if socket.proxy_protocol else 'has not'}")
-        self._check_tls(place, name, socket, tls)
+            at.refuse(f"all sites on a port have proxy_protocol or none has, and {socket.at.path} "
+                      f"{'has' if socket.proxy_protocol else 'has not'}")
+        self._check_tls(at, name, socket, tls)
         socket.identities |= bool(tls and tls.values["client_certificate"])
         if options.get("default_server"):
             if socket.default_server:
-                place["default_server"].refuse(f"{socket.default_server.path} is the default server there already")
-            socket.default_server = socket.default_server or place
+                at["default_server"].refuse(f"{socket.default_server.path} is the default server there already")
+            socket.default_server = socket.default_server or at
             words.append("default_server")
         if protocol:
             words.append("proxy_protocol")
@@ -495,35 +497,35 @@ class Sites:
             if value is None or value is False:
                 continue
             if value == address_values.NO_OPTION:
-                socket.options.setdefault(key, (value, place))
+                socket.options.setdefault(key, (value, at))
                 continue
-            first = socket.options.setdefault(key, (value, place))
+            first = socket.options.setdefault(key, (value, at))
             if first[0] != value:
-                place[key].refuse(f"{first[1].path} says {shown(first[0])} of the same socket")
-            elif first[1] is place:
+                at[key].refuse(f"{first[1].path} says {shown(first[0])} of the same socket")
+            elif first[1] is at:
                 words.append(key if value is True else f"{key}={value}")
         return words
 
     @staticmethod
-    def _check_tls(place: Place, name: str, socket: _Socket, tls: SiteTls | None) -> None:
+    def _check_tls(at: InventoryPath, name: str, socket: _Socket, tls: SiteTls | None) -> None:
         """Refuse what cannot differ on one socket: nginx knows a client's site after that has been settled."""
         first = socket.tls
         if (first is None) != (tls is None):
             ways = ("without", "with") if first is None else ("with", "without")
-            place.refuse(f"{socket.place.path} listens on {name} {ways[0]} TLS, and this {ways[1]}; one socket has one "
-                         "of both")
+            at.refuse(f"{socket.at.path} listens on {name} {ways[0]} TLS, and this {ways[1]}; one socket has one "
+                      "of both")
             return
         for key in ("profile", "http2"):
             if tls and first and tls.values[key] != first.values[key]:
-                tls[key].refuse(f"{shown(tls.values[key])}, and {first.place.path} has {shown(first.values[key])} on "
+                tls[key].refuse(f"{shown(tls.values[key])}, and {first.at.path} has {shown(first.values[key])} on "
                                 "the same socket, where it is settled before a client says which site it wants; say it "
                                 "in websocket_proxy_site_defaults")
 
     @staticmethod
-    def _networks(place: Place, raw: object) -> list[str]:
-        first: dict[str, Place] = {}
+    def _networks(at: InventoryPath, raw: object) -> list[str]:
+        first: dict[str, InventoryPath] = {}
         networks = []
-        for where, item in place.items(raw, "addresses"):
+        for where, item in at.items(raw, "addresses"):
             network = where.read(address_values.network, item)
             if network:
                 where.once(first, network, f"{shown(item)} is already")

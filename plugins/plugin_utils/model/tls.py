@@ -18,7 +18,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     Tls,
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, time_values
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import InventoryPath, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     ACME,
     CERTIFICATES,
@@ -62,21 +62,21 @@ class SiteTls:
     ``said`` has the keys as well whose values were refused.
     """
 
-    place: Place
-    places: Mapping[str, Place]
+    at: InventoryPath
+    paths: Mapping[str, InventoryPath]
     values: Mapping[str, Any]
-    said: frozenset[str]
+    intended: frozenset[str]
 
-    def __getitem__(self, key: str) -> Place:
+    def __getitem__(self, key: str) -> InventoryPath:
         """Return the place where a key is said."""
-        return self.places.get(key, self.place)[key]
+        return self.paths.get(key, self.at)[key]
 
 
-def read_tls(layers: list[tuple[Place, Mapping[str, Any]]]) -> SiteTls | None:
+def read_tls(layers: list[tuple[InventoryPath, Mapping[str, Any]]]) -> SiteTls | None:
     """Read ``tls`` of the LAYERS, the defaults' first: a later one's keys win; false switches it off."""
     merged: dict[str, Any] = {}
-    places: dict[str, Place] = {}
-    said: set[str] = set()
+    paths: dict[str, InventoryPath] = {}
+    intended: set[str] = set()
     found = None
     for holder, layer in layers:
         raw = layer.get("tls")
@@ -84,7 +84,7 @@ def read_tls(layers: list[tuple[Place, Mapping[str, Any]]]) -> SiteTls | None:
             continue
         where = holder["tls"]
         if raw is False:
-            found, merged, places, said = None, {}, {}, set()
+            found, merged, paths, intended = None, {}, {}, set()
             continue
         if not isinstance(raw, Mapping):
             where.refuse(f"{shown(raw)} is not a mapping, which says where the certificate comes from: "
@@ -95,16 +95,16 @@ def read_tls(layers: list[tuple[Place, Mapping[str, Any]]]) -> SiteTls | None:
         for key in _MAPPINGS:
             if isinstance(given.get(key), Mapping) and isinstance(merged.get(key), Mapping):
                 given[key] = {**merged[key], **given[key]}
-        own = {key for key in where.said(raw, TLS) if not (key == "self_signed" and given.get(key) is False)}
+        own = {key for key in where.intended(raw, TLS) if not (key == "self_signed" and given.get(key) is False)}
         if own & _SOURCES.keys():
             # A certificate of the site's own takes the place of whatever the defaults have.
             merged = {key: value for key, value in merged.items() if key not in _SOURCES}
-            places = {key: place for key, place in places.items() if key not in _SOURCES}
-            said -= _SOURCES.keys()
+            paths = {key: at for key, at in paths.items() if key not in _SOURCES}
+            intended -= _SOURCES.keys()
         merged.update(given)
-        places.update(dict.fromkeys(given, where))
-        said |= own
-    return SiteTls(found, places, with_defaults(TLS, merged), frozenset(said)) if found else None
+        paths.update(dict.fromkeys(given, where))
+        intended |= own
+    return SiteTls(found, paths, with_defaults(TLS, merged), frozenset(intended)) if found else None
 
 
 def listen_words(http2: bool, host: Host) -> list[str]:
@@ -165,15 +165,15 @@ class Certificates:
         given = {_SOURCES[key] for key in written}
         if len(given) != 1:
             # What was refused has been told of.
-            if given or not (tls.said - tls.places.keys()) & _SOURCES.keys():
+            if given or not (tls.intended - tls.paths.keys()) & _SOURCES.keys():
                 listed = f"here are {' and '.join(written)}" if given else "here is none"
-                tls.place.refuse(f"tls needs one certificate: {', '.join(CERTIFICATES)}; {listed}")
+                tls.at.refuse(f"tls needs one certificate: {', '.join(CERTIFICATES)}; {listed}")
             return None
         (source,) = given
         for key in CERTIFICATES[source]:
             if values[key] is None:
-                if key not in tls.said:
-                    tls.place.refuse(f'"{key}" is missing')
+                if key not in tls.intended:
+                    tls.at.refuse(f'"{key}" is missing')
                 return None
         names = [name.strip("[]") for name in server_names if not name.startswith("~")]
         key_type = values["key_type"]
@@ -190,18 +190,18 @@ class Certificates:
             return Certificate(at.path, site, source, *_placed(site, *sorted(names), key_type), names, key_type)
         return self._acme(at, tls, site, server_names, names)
 
-    def _acme(self, place: Place, tls: SiteTls, site: str, server_names: list[str],
+    def _acme(self, at: InventoryPath, tls: SiteTls, site: str, server_names: list[str],
               names: list[str]) -> Certificate | None:
-        given = read_keys(place, ACME, tls.values["acme"])
+        given = read_keys(at, ACME, tls.values["acme"])
         if given is None:
             return None
-        said = with_defaults(ACME, given)
+        options = with_defaults(ACME, given)
         if given.get("agree_tos") is False:
-            place["agree_tos"].refuse("no certificate is issued to who does not agree to the terms of the CA")
+            at["agree_tos"].refuse("no certificate is issued to who does not agree to the terms of the CA")
         for name in server_names:
             if name.startswith(("~", "*")) or address_values.is_address(name):
-                place.refuse(f"{shown(name)} is not a plain host name, and what proves that it is yours is a request "
-                             "for it on port 80 (RFC 8555 8.3); give that name a site and a certificate of its own")
+                at.refuse(f"{shown(name)} is not a plain host name, and what proves that it is yours is a request "
+                          "for it on port 80 (RFC 8555 8.3); give that name a site and a certificate of its own")
         if tls.values["redirect"] is False:
             tls["redirect"].refuse("the CA asks on port 80, where the redirect is what listens; leave it on, or bring "
                                    "a certificate from elsewhere")
@@ -209,37 +209,37 @@ class Certificates:
         # Until there is one, the site shows one that nobody believes.
         paths = (f"{LINEAGES}/{lineage}/fullchain.pem", f"{LINEAGES}/{lineage}/privkey.pem") \
             if lineage in self._host.lineages else _placed(site, *sorted(names), tls.values["key_type"])
-        return Certificate(place.path, site, "acme", *paths, names, tls.values["key_type"], lineage,
-                           said["email"] or "", said["directory_url"])
+        return Certificate(at.path, site, "acme", *paths, names, tls.values["key_type"], lineage,
+                           options["email"] or "", options["directory_url"])
 
-    def _client(self, place: Place, raw: object) -> ClientCertificate | None:
+    def _client(self, at: InventoryPath, raw: object) -> ClientCertificate | None:
         if raw is None or raw is False:
             return None
-        given = read_keys(place, CLIENT_CERTIFICATE, raw)
+        given = read_keys(at, CLIENT_CERTIFICATE, raw)
         if given is None:
             return None
-        said = with_defaults(CLIENT_CERTIFICATE, given)
-        return ClientCertificate(said["ca"] or "", said["verify"], said["depth"], said["crl"])
+        options = with_defaults(CLIENT_CERTIFICATE, given)
+        return ClientCertificate(options["ca"] or "", options["verify"], options["depth"], options["crl"])
 
 
 def hsts_header(tls: SiteTls) -> dict[str, str | None]:
     """Return the header of RFC 6797 as the layer of response headers that it is."""
-    place, raw = tls["hsts"], tls.values["hsts"]
-    given = None if raw is None or raw is False else read_keys(place, HSTS, raw)
+    at, raw = tls["hsts"], tls.values["hsts"]
+    given = None if raw is None or raw is False else read_keys(at, HSTS, raw)
     if given is None:
         return {}
-    said = with_defaults(HSTS, given)
-    age = time_values.in_seconds(said["max_age"])
+    options = with_defaults(HSTS, given)
+    age = time_values.in_seconds(options["max_age"])
     if tls.values["self_signed"]:
-        place.refuse("a browser that has been told this lets nobody past a certificate that it does not believe, and "
-                     "nobody believes one that is self-signed")
-    if said["preload"] and not (said["include_subdomains"] and age >= _YEAR):
-        place["preload"].refuse("the list of preloaded names wants include_subdomains: true and a max_age of at least "
-                                "365d")
-    if said["preload"] and tls.values["redirect"] is False:
-        place["preload"].refuse("the list of preloaded names wants a redirect on port 80")
-    words = [f"max-age={age}", *(["includeSubDomains"] if said["include_subdomains"] else []),
-             *(["preload"] if said["preload"] else [])]
+        at.refuse("a browser that has been told this lets nobody past a certificate that it does not believe, and "
+                  "nobody believes one that is self-signed")
+    if options["preload"] and not (options["include_subdomains"] and age >= _YEAR):
+        at["preload"].refuse("the list of preloaded names wants include_subdomains: true and a max_age of at least "
+                             "365d")
+    if options["preload"] and tls.values["redirect"] is False:
+        at["preload"].refuse("the list of preloaded names wants a redirect on port 80")
+    words = [f"max-age={age}", *(["includeSubDomains"] if options["include_subdomains"] else []),
+             *(["preload"] if options["preload"] else [])]
     return {"Strict-Transport-Security": "; ".join(words)}
 
 

@@ -13,15 +13,20 @@ from jinja2 import TemplateError
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
-    Route,
     Server,
     Share,
     Sources,
+    StickyRoute,
     Upstream,
     UpstreamTls,
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, time_values
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place, listed, nearest, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import (
+    InventoryPath,
+    listed,
+    nearest,
+    shown,
+)
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     METHODS,
     SERVER,
@@ -59,8 +64,8 @@ class Inventory:
 class _Member:
     """A server with the place that says so, its address with the place of that, and its options."""
 
-    place: Place
-    at: Place
+    at: InventoryPath
+    address_at: InventoryPath
     address: str
     options: Mapping[str, Any]
 
@@ -73,15 +78,15 @@ class Upstreams:
     is refused.
     """
 
-    def __init__(self, place: Place, host: Host, inventory: Inventory, resolver: list[str] | None) -> None:
-        self.routes: list[Route] = []
+    def __init__(self, at: InventoryPath, host: Host, inventory: Inventory, resolver: list[str] | None) -> None:
+        self.routes: list[StickyRoute] = []
         self.sources: list[Sources] = []
         self.looked_up = 0
-        self._place = place
+        self._at = at
         self._host = host
         self._inventory = inventory
         self._resolver = resolver
-        self._names: dict[str, Place] = {}
+        self._names: dict[str, InventoryPath] = {}
         self._asked: dict[tuple[str, frozenset[str]], int] = {}
 
     def compile(self, raw: object) -> list[Upstream]:
@@ -89,7 +94,7 @@ class Upstreams:
 
         One whose name is looked up by each request has no upstream of nginx's.
         """
-        compiled = [self._upstream(where, given, item) for where, item in self._place.items(raw, "upstreams")
+        compiled = [self._upstream(where, given, item) for where, item in self._at.items(raw, "upstreams")
                     if (given := read_keys(where, UPSTREAM, item)) is not None]
         zoned = [index for index, upstream in enumerate(compiled) if upstream.servers and not upstream.variable]
         servers = [server.address for index in zoned for server in compiled[index].servers]
@@ -101,19 +106,20 @@ class Upstreams:
             zone = [_ZONE]
         return compiled
 
-    def _upstream(self, place: Place, given: Mapping[str, Any], raw: object) -> Upstream:
+    def _upstream(self, at: InventoryPath, given: Mapping[str, Any], raw: object) -> Upstream:
         values = with_defaults(UPSTREAM, given)
-        said = place.said(raw, UPSTREAM)
+        intended = at.intended(raw, UPSTREAM)
         label = given.get("name", "")
         if label:
-            place["name"].once(self._names, label.lower(), f"{shown(label)} is already the name of")
-        members = list(self._members(place, given, said))
-        method, options = self._method(place["load_balancing"], values["load_balancing"])
-        bind = self._bind(place["proxy_bind"], values["proxy_bind"])
-        self._check_connections(place, given, said, members, bind)
-        looked_up = bool(given.get("resolve")) and self._check_resolve(place["resolve"], values, members)
-        self._check_backups(place, method, members)
-        route = self._route(options) if method == "sticky" and not self._host.has(*METHODS[method].since) else None
+            at["name"].once(self._names, label.lower(), f"{shown(label)} is already the name of")
+        members = list(self._members(at, given, intended))
+        method, options = self._method(at["load_balancing"], values["load_balancing"])
+        bind = self._bind(at["proxy_bind"], values["proxy_bind"])
+        self._check_connections(at, given, intended, members, bind)
+        looked_up = bool(given.get("resolve")) and self._check_resolve(at["resolve"], values, members)
+        self._check_backups(at, method, members)
+        by_hash = method == "sticky" and not self._host.has(*METHODS[method].since)
+        route = self._sticky_route(options) if by_hash else None
         directive = METHODS[method].directive(options) if method else []
         return Upstream(**{
             **{name: values[name] for name in ("keepalive_requests", "keepalive_timeout", "keepalive_time")},
@@ -124,70 +130,70 @@ class Upstreams:
             "resolver": self._asks() if values["resolve"] else [],
             "proxy_bind": self._source(bind), "new_cookie": route.new_cookie if route else None,
             "cookie": options.get("cookie"), "cookie_path": options.get("path"),
-            "tls": self._tls(place["tls"], given.get("tls"), members)})
+            "tls": self._tls(at["tls"], given.get("tls"), members)})
 
-    def _check_connections(self, place: Place, given: Mapping[str, Any], said: Collection[str],
+    def _check_connections(self, at: InventoryPath, given: Mapping[str, Any], intended: Collection[str],
                            members: Sequence[_Member], bind: Sequence[str]) -> None:
         """Refuse what connections to the servers cannot be, whatever the way of balancing."""
         if bind:
             self._check_families(members, bind)
         self._check_ports(members, bind)
-        self._check_keepalive(place, given, said)
+        self._check_keepalive(at, given, intended)
 
     def _asks(self) -> list[str]:
         """Return the parameters of resolver."""
         return [*(self._resolver or []), *([] if self._host.ipv6 else ["ipv6=off"])]
 
-    def _tls(self, place: Place, raw: object, members: list[_Member]) -> UpstreamTls | None:
-        given = None if raw is None else read_keys(place, UPSTREAM_TLS, raw)
+    def _tls(self, at: InventoryPath, raw: object, members: list[_Member]) -> UpstreamTls | None:
+        given = None if raw is None else read_keys(at, UPSTREAM_TLS, raw)
         if given is None:
             return None
-        said = with_defaults(UPSTREAM_TLS, given)
+        options = with_defaults(UPSTREAM_TLS, given)
         for one, other in (("certificate", "certificate_key"), ("certificate_key", "certificate")):
-            if one in given and other not in place.said(raw, UPSTREAM_TLS):
-                place.refuse(f'"{other}" is missing')
+            if one in given and other not in at.intended(raw, UPSTREAM_TLS):
+                at.refuse(f'"{other}" is missing')
         hosts = {member.address.rpartition(":")[0] for member in members}
         names = [host for host in hosts if _is_name(f"{host}:1")]
-        name = said["server_name"] or (names[0] if len(names) == len(hosts) == 1 else None)
-        if said["verify"] and not name and members and "server_name" not in place.said(raw, UPSTREAM_TLS):
-            place.refuse('"server_name" is missing: the name that the servers\' certificates have to have, where not '
-                         "all servers are one host name")
-        return UpstreamTls(said["verify"], said["ca"], name, said["certificate"], said["certificate_key"])
+        name = options["server_name"] or (names[0] if len(names) == len(hosts) == 1 else None)
+        if options["verify"] and not name and members and "server_name" not in at.intended(raw, UPSTREAM_TLS):
+            at.refuse('"server_name" is missing: the name that the servers\' certificates have to have, where not '
+                      "all servers are one host name")
+        return UpstreamTls(options["verify"], options["ca"], name, options["certificate"], options["certificate_key"])
 
     # --- who the servers are
 
-    def _members(self, place: Place, given: Mapping[str, Any], said: Collection[str]) -> Iterator[_Member]:
-        first: dict[str, Place] = {}
-        may_be_empty = given.get("allow_empty", "allow_empty" in said)
-        for member in (*self._servers(place, given), *self._group(place, given, said, may_be_empty)):
-            member.place.once(first, member.address, f"{shown(member.address)} is already")
+    def _members(self, at: InventoryPath, given: Mapping[str, Any], intended: Collection[str]) -> Iterator[_Member]:
+        first: dict[str, InventoryPath] = {}
+        may_be_empty = given.get("allow_empty", "allow_empty" in intended)
+        for member in (*self._servers(at, given), *self._group(at, given, intended, may_be_empty)):
+            member.at.once(first, member.address, f"{shown(member.address)} is already")
             yield member
-        if "port" in given and "group" not in said:
-            place["port"].refuse('this is the port of a group\'s hosts, and there is no "group"')
-        if may_be_empty or "group" in said:
+        if "port" in given and "group" not in intended:
+            at["port"].refuse('this is the port of a group\'s hosts, and there is no "group"')
+        if may_be_empty or "group" in intended:
             return
         if given.get("servers") == []:
-            place["servers"].refuse("the list is empty; an upstream needs at least one server")
-        elif "servers" not in said:
-            place.refuse('"servers" or "group" is missing')
+            at["servers"].refuse("the list is empty; an upstream needs at least one server")
+        elif "servers" not in intended:
+            at.refuse('"servers" or "group" is missing')
 
     @staticmethod
-    def _servers(place: Place, given: Mapping[str, Any]) -> Iterator[_Member]:
-        for where, item in place["servers"].items(given.get("servers"), "servers"):
+    def _servers(at: InventoryPath, given: Mapping[str, Any]) -> Iterator[_Member]:
+        for where, item in at["servers"].items(given.get("servers"), "servers"):
             if isinstance(item, Mapping):
-                options, at = read_keys(where, SERVER, item), where["address"]
+                options, address_at = read_keys(where, SERVER, item), where["address"]
             else:
-                options, at = {"address": item}, where
+                options, address_at = {"address": item}, where
             if options is None:
                 continue
             if "address" in options:
-                address = at.read(address_values.server_address, options["address"])
+                address = address_at.read(address_values.server_address, options["address"])
                 if address:
-                    yield _Member(where, at, address, with_defaults(SERVER, options))
+                    yield _Member(where, address_at, address, with_defaults(SERVER, options))
             elif "address" not in where.misspelt(item, SERVER):
                 where.refuse('"address" is missing')
 
-    def _group(self, place: Place, given: Mapping[str, Any], said: Collection[str],
+    def _group(self, at: InventoryPath, given: Mapping[str, Any], intended: Collection[str],
                may_be_empty: bool) -> Iterator[_Member]:
         """Give the hosts of an inventory group in the order of their names, whatever part of them a run is for."""
         if "group" not in given:
@@ -198,76 +204,76 @@ class Upstreams:
             if not may_be_empty:
                 others = [other for other in groups if groups[other] and other not in ("all", "ungrouped")]
                 state = "is a group without hosts" if name in groups else "is not a group of the inventory"
-                place["group"].refuse(f"{shown(name)} {state}; {nearest(name, others)}")
+                at["group"].refuse(f"{shown(name)} {state}; {nearest(name, others)}")
             return
         without_port = False
         for host in sorted(hosts):
-            where = place.elsewhere(f"hostvars[{shown(host)}].websocket_proxy_server")
+            where = at.elsewhere(f"hostvars[{shown(host)}].websocket_proxy_server")
             try:
                 told = self._inventory.hostvars.get(host, {})
                 own = marked(told.get("websocket_proxy_server"))
                 options = read_keys(where, SERVER, {} if own is None else own)
                 if options is None:
                     continue
-                at, address = where["address"], options.get("address")
+                address_at, address = where["address"], options.get("address")
                 if address is None:
-                    at, address = place.elsewhere(f"hostvars[{shown(host)}].ansible_host"), told.get("ansible_host")
-                    address = marked(address)
+                    address_at = at.elsewhere(f"hostvars[{shown(host)}].ansible_host")
+                    address = marked(told.get("ansible_host"))
                 if address is None:
-                    at, address = place["group"], host
-                read = at.read(address_values.address_with(given.get("port")), address)
+                    address_at, address = at["group"], host
+                read = address_at.read(address_values.address_with(given.get("port")), address)
             except (AnsibleError, TemplateError) as error:
                 where.refuse(f"this cannot be read, or ansible_host cannot: {' '.join(str(error).split())}")
                 continue
             without_port = without_port or read == ""
             if read:
-                yield _Member(where, at, read, with_defaults(SERVER, options))
-        if without_port and "port" not in said:
-            place.refuse(f'"port" is missing, on which the hosts of {shown(name)} listen')
+                yield _Member(where, address_at, read, with_defaults(SERVER, options))
+        if without_port and "port" not in intended:
+            at.refuse(f'"port" is missing, on which the hosts of {shown(name)} listen')
 
     # --- which of them a client goes to
 
     @staticmethod
-    def _method(place: Place, raw: object) -> tuple[str, dict[str, Any]]:
+    def _method(at: InventoryPath, raw: object) -> tuple[str, dict[str, Any]]:
         """Return the name of the way of balancing and its options; no name where it is refused."""
         if isinstance(raw, str):
             if raw in METHODS and raw not in _PLAIN:
                 keys = ", ".join(f"{name}: …" for name, key in METHODS[raw].keys.items() if key.required)
-                place.refuse(f"{shown(raw)} has keys of its own; expected {{{raw}: {{{keys}}}}}")
+                at.refuse(f"{shown(raw)} has keys of its own; expected {{{raw}: {{{keys}}}}}")
             elif raw not in _PLAIN:
-                place.refuse(f"{shown(raw)} is not a way of balancing; {nearest(raw, METHODS)}")
+                at.refuse(f"{shown(raw)} is not a way of balancing; {nearest(raw, METHODS)}")
             else:
                 return raw, {}
             return "", {}
         if not isinstance(raw, Mapping):
-            place.refuse(f"{shown(raw)} is not a way of balancing; expected {', '.join(_PLAIN)}, or a mapping "
-                         f"with one of {', '.join(_WITH_KEYS)}")
+            at.refuse(f"{shown(raw)} is not a way of balancing; expected {', '.join(_PLAIN)}, or a mapping "
+                      f"with one of {', '.join(_WITH_KEYS)}")
             return "", {}
         if len(raw) == 1:
-            place.mapping(raw, _WITH_KEYS)
+            at.mapping(raw, _WITH_KEYS)
         else:
-            place.refuse(f"expected one way of balancing, and here are {len(raw)}")
+            at.refuse(f"expected one way of balancing, and here are {len(raw)}")
             return "", {}
         ((method, item),) = raw.items()
-        options = read_keys(place[method], METHODS[method].keys, item) if method in _WITH_KEYS else None
+        options = read_keys(at[method], METHODS[method].keys, item) if method in _WITH_KEYS else None
         if options is None:
             return "", {}
         if options.get("samesite") == "none" and not options.get("secure"):
-            place[method]["samesite"].refuse("browsers drop a cookie with SameSite=None that is not secure; "
-                                             "secure: true makes it so")
+            at[method]["samesite"].refuse("browsers drop a cookie with SameSite=None that is not secure; "
+                                          "secure: true makes it so")
         return method, with_defaults(METHODS[method].keys, options)
 
     @staticmethod
-    def _check_backups(place: Place, method: str, members: Sequence[_Member]) -> None:
+    def _check_backups(at: InventoryPath, method: str, members: Sequence[_Member]) -> None:
         backups = [member for member in members if member.options["backup"]]
         if method in _WITH_BACKUP and backups and len(backups) == len(members):
-            place.refuse("all servers are backups, and nginx needs one that is not")
+            at.refuse("all servers are backups, and nginx needs one that is not")
         for member in backups if method and method not in _WITH_BACKUP else ():
             before = " before 1.29.6" if method == "sticky" else ""
-            member.place["backup"].refuse(f"nginx{before} knows no backup servers with load_balancing: {method}; it "
-                                          f"does with {' and '.join(_WITH_BACKUP)}")
+            member.at["backup"].refuse(f"nginx{before} knows no backup servers with load_balancing: {method}; it "
+                                       f"does with {' and '.join(_WITH_BACKUP)}")
 
-    def _route(self, options: Mapping[str, Any]) -> Route:
+    def _sticky_route(self, options: Mapping[str, Any]) -> StickyRoute:
         """Return the variables that do with a cookie and a hash what nginx's own ``sticky`` does."""
         attributes = [f"Path={options['path']}"]
         if options["domain"]:
@@ -281,17 +287,17 @@ class Upstreams:
             if route.value == value:
                 return route
         number = len(self.routes) + 1
-        route = Route(cookie=f"$cookie_{options['cookie']}", value=value, key=f"$websocket_proxy_route_{number}",
-                      new_cookie=f"$websocket_proxy_new_route_{number}")
+        route = StickyRoute(cookie=f"$cookie_{options['cookie']}", value=value, key=f"$websocket_proxy_route_{number}",
+                            new_cookie=f"$websocket_proxy_new_route_{number}")
         self.routes.append(route)
         return route
 
     # --- from where connections are opened
 
-    def _bind(self, place: Place, raw: object) -> list[str]:
-        first: dict[str, Place] = {}
+    def _bind(self, at: InventoryPath, raw: object) -> list[str]:
+        first: dict[str, InventoryPath] = {}
         addresses = []
-        for where, item in place.items(raw, "addresses"):
+        for where, item in at.items(raw, "addresses"):
             address = where.read(address_values.address, item)
             if not address:
                 continue
@@ -300,7 +306,7 @@ class Upstreams:
                 where.refuse(f"the host has no address {shown(item)}")
             addresses.append(address)
         if len({":" in address for address in addresses}) > 1:
-            place.refuse("these are addresses of IPv4 and of IPv6, and a server can be reached from one kind alone")
+            at.refuse("these are addresses of IPv4 and of IPv6, and a server can be reached from one kind alone")
             return []
         return addresses
 
@@ -311,7 +317,7 @@ class Upstreams:
         for member in members:
             address = member.address
             if _is_name(address) or _is_path(address) or address.startswith("[") != is_ipv6:
-                member.place.refuse(f"with proxy_bind, this has to be an {family} address, not {shown(address)}")
+                member.at.refuse(f"with proxy_bind, this has to be an {family} address, not {shown(address)}")
 
     def _check_ports(self, members: Sequence[_Member], bind: Sequence[str]) -> None:
         """Refuse max_conns for which there are not enough local ports: one for each connection to an address."""
@@ -325,7 +331,7 @@ class Upstreams:
             asked = self._asked[key] = self._asked.get(key, 0) + member.options["max_conns"]
             if not _is_path(member.address) and member.options["max_conns"] and asked > available:
                 sources = f"{len(bind)} addresses" if len(bind) > 1 else "one address"
-                member.place["max_conns"].refuse(
+                member.at["max_conns"].refuse(
                     f"{asked} connections to {member.address} need as many local ports, and {available} are "
                     f"available, {ports} for each of {sources}; name more addresses in proxy_bind, or let the server "
                     "listen on more ports or on a unix socket")
@@ -344,17 +350,17 @@ class Upstreams:
 
     # --- what not every nginx has
 
-    def _check_keepalive(self, place: Place, given: Mapping[str, Any], said: Collection[str]) -> None:
+    def _check_keepalive(self, at: InventoryPath, given: Mapping[str, Any], intended: Collection[str]) -> None:
         for name in ("keepalive_requests", "keepalive_timeout", "keepalive_time"):
-            if name in given and not given.get("keepalive", "keepalive" in said):
-                place[name].refuse("this limits idle connections, and keepalive, their number, is 0")
+            if name in given and not given.get("keepalive", "keepalive" in intended):
+                at[name].refuse("this limits idle connections, and keepalive, their number, is 0")
         if "keepalive_time" in given and self._host.has(*_KEEPALIVE_TIME) is False:
-            place["keepalive_time"].refuse(self._needs(_KEEPALIVE_TIME))
+            at["keepalive_time"].refuse(self._needs(_KEEPALIVE_TIME))
 
-    def _check_resolve(self, place: Place, values: Mapping[str, Any], members: Sequence[_Member]) -> bool:
+    def _check_resolve(self, at: InventoryPath, values: Mapping[str, Any], members: Sequence[_Member]) -> bool:
         """Tell whether each request looks the name up, as an nginx that cannot follow it has to."""
         if self._resolver == []:
-            place.refuse("this needs a DNS server to ask, in websocket_proxy_resolver")
+            at.refuse("this needs a DNS server to ask, in websocket_proxy_resolver")
         if self._host.has(*_RESOLVE) is not False:
             return False
         more = [name for name in ("load_balancing", "keepalive") if values[name] != UPSTREAM[name].default]
@@ -362,8 +368,8 @@ class Upstreams:
                  if name != "address" and one.options[name] != SERVER[name].default]
         if len(members) != 1 or not _is_name(members[0].address) or more:
             also = f" without {listed(more)}" if more else ""
-            place.refuse(f"{self._needs(_RESOLVE)}; an older one can follow an upstream of one name{also}. Without "
-                         "resolve, names are looked up at each reload")
+            at.refuse(f"{self._needs(_RESOLVE)}; an older one can follow an upstream of one name{also}. Without "
+                      "resolve, names are looked up at each reload")
         return True
 
     def _variable(self, looked_up: bool) -> str | None:
@@ -397,4 +403,4 @@ def _server(member: _Member, resolve: bool) -> Server:
     if not _is_name(member.address):
         return Server(member.address, parameters)
     return Server(member.address, [*parameters, "resolve"]) if resolve else Server(
-        member.address, parameters, member.at.path)
+        member.address, parameters, member.address_at.path)

@@ -8,9 +8,9 @@ import ipaddress
 import re
 from collections.abc import Callable
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.number_values import port
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.path_values import DOTS
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values import text
 
 
@@ -234,7 +234,7 @@ def address_with(number: int | None) -> Callable[[object], str]:
     The result is empty where there is no port at all.
     """
 
-    def kind(value: object) -> str:
+    def validator(value: object) -> str:
         checked = text(value)
         try:
             host = _bracketed(address(checked))
@@ -246,4 +246,4 @@ def address_with(number: int | None) -> Callable[[object], str]:
             host = checked.lower()
         return f"{host}:{number}" if number else ""
 
-    return kind
+    return validator

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, header_values
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values import check_lines, text
 
 _SALT = "[./A-Za-z0-9]"

@@ -12,7 +12,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.address_values i
     server_name,
     url,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values import check_lines, text
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives, switched
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values import check_lines, text
 
 

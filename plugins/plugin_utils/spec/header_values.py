@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import LONGEST_WORD
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.address_values import is_host_name, server_name
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import check_variables, unsendable
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.number_values import port
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.path_values import path
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values import check_lines, text
 
 

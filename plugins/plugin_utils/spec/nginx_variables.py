@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, nearest, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.own_variables import DECODED
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, nearest, shown
 
 NAMES = frozenset(
     """

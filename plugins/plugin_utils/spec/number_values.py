@@ -7,20 +7,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, shown
 
 
 def whole(minimum: int, maximum: int) -> Callable[[object], int]:
     """Make the kind of whole numbers from MINIMUM to MAXIMUM, also written as text of decimal digits."""
 
-    def kind(value: object) -> int:
+    def validator(value: object) -> int:
         if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value, re.ASCII):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
             raise Refused(f"{shown(value)} is not a whole number from {minimum} to {maximum}")
         return int(value)
 
-    return kind
+    return validator
 
 
 port = whole(1, 65535)
@@ -29,13 +29,13 @@ port = whole(1, 65535)
 def number_of(*choices: int) -> Callable[[object], int]:
     """Make the kind of numbers that has just the CHOICES."""
 
-    def kind(value: object) -> int:
+    def validator(value: object) -> int:
         number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{3}", value, re.ASCII) else value
         if not isinstance(number, int) or number not in choices:
             raise Refused(f"{shown(value)} is not one of {', '.join(str(choice) for choice in choices)}")
         return number
 
-    return kind
+    return validator
 
 
 def status(value: object) -> int:

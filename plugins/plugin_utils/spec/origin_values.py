@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import address_values, text_values
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, nearest, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.number_values import port
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, nearest, shown
 
 SAME_HOST = "same_host"
 _PORTS = {"http": "80", "https": "443"}

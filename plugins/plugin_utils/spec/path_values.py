@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values import text
 
 # What leads out of a folder, or nowhere.

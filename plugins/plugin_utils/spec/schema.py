@@ -28,7 +28,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import (
     text_values,
     time_values,
 )
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Place
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import InventoryPath
 
 _SPECS = Path(__file__).parents[3] / "roles/websocket_proxy/meta/argument_specs.yml"
 # libyaml's loader takes a twentieth of the time.
@@ -45,24 +45,28 @@ class Key:
     """
 
     type: str
-    kind: Callable[[object], Any] | None = None
+    validator: Callable[[object], Any] | None = None
     default: Any = None
     elements: str | None = None
     choices: tuple[str | int, ...] | None = None
     required: bool = False
 
-    def read(self, place: Place, given: Any) -> Any:
+    def read(self, at: InventoryPath, given: Any) -> Any:
         """Return what GIVEN stands for: the default where it is absent, None where it is refused."""
         value = self.default if given is None else given
-        return place.read(self.kind, value) if self.kind and value is not None else value
+        return at.read(self.validator, value) if self.validator and value is not None else value
+
+    def read_default(self) -> Any:
+        """Return what the default stands for."""
+        return self.validator(self.default) if self.validator and self.default is not None else self.default
 
 
-def read_keys(place: Place, keys: Mapping[str, Key], raw: object) -> dict[str, Any] | None:
+def read_keys(at: InventoryPath, keys: Mapping[str, Key], raw: object) -> dict[str, Any] | None:
     """Return the given keys of the mapping RAW, each value of its kind; a refused value is left out."""
-    given = place.mapping(raw, keys, [name for name, key in keys.items() if key.required], _elsewhere(keys))
+    given = at.mapping(raw, keys, [name for name, key in keys.items() if key.required], _elsewhere(keys))
     if given is None:
         return None
-    checked = {name: keys[name].read(place[name], value) for name, value in given.items()}
+    checked = {name: keys[name].read(at[name], value) for name, value in given.items()}
     return {name: value for name, value in checked.items() if value is not None}
 
 
@@ -73,24 +77,24 @@ def _elsewhere(keys: Mapping[str, Key]) -> dict[str, str]:
 
 def with_defaults(keys: Mapping[str, Key], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return GIVEN with every key that it lacks at its default."""
-    return {name: given.get(name, key.kind(key.default) if key.kind and key.default is not None else key.default)
-            for name, key in keys.items()}
+    return {name: given.get(name, key.read_default()) for name, key in keys.items()}
 
 
 def _level(entry_point: str, validators: Mapping[str, Callable[[object], Any]] | None = None,
            prefix: str = "") -> dict[str, Key]:
     """Return the keys of an entry point of the argument specifications; names of the VALIDATORS are without PREFIX."""
     options = _ENTRY_POINTS[entry_point]["options"]
-    kinds = {prefix + name: kind for name, kind in (validators or {}).items()}
-    unknown = kinds.keys() - options.keys()
+    own = {prefix + name: validator for name, validator in (validators or {}).items()}
+    unknown = own.keys() - options.keys()
     if unknown:
         raise LookupError(f"{_SPECS}: {entry_point} has no {', '.join(unknown)}")
-    return {name: Key(option["type"], kinds.get(name) or _kind(option), option.get("default"), option.get("elements"),
-                      tuple(option["choices"]) if "choices" in option else None, option.get("required", False))
+    return {name: Key(option["type"], own.get(name) or _validator(option), option.get("default"),
+                      option.get("elements"), tuple(option["choices"]) if "choices" in option else None,
+                      option.get("required", False))
             for name, option in options.items()}
 
 
-def _kind(option: Mapping[str, Any]) -> Callable[[object], Any] | None:
+def _validator(option: Mapping[str, Any]) -> Callable[[object], Any] | None:
     """Return the validator that follows from an option's type and choices; None where none does."""
     if option["type"] == "bool":
         return text_values.boolean

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, nearest, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, nearest, shown
 
 T = TypeVar("T")
 
@@ -55,23 +55,23 @@ def verification(value: object) -> str:
 def one_of(*choices: str) -> Callable[[object], str]:
     """Make the kind that has just the CHOICES."""
 
-    def kind(value: object) -> str:
+    def validator(value: object) -> str:
         if value not in choices:
             raise Refused(f"{shown(value)} is not one of {', '.join(choices)}")
         return str(value)
 
-    return kind
+    return validator
 
 
 def one_name_of(known: Mapping[str, T], what: str) -> Callable[[object], T]:
     """Make the kind of the names in KNOWN, each of WHAT; the value becomes what its name stands for."""
 
-    def kind(value: object) -> T:
+    def validator(value: object) -> T:
         if not isinstance(value, str) or value not in known:
             raise Refused(f"{shown(value)} is not {what}; {nearest(value, known)}")
         return known[value]
 
-    return kind
+    return validator
 
 
 def name(value: object) -> str:
@@ -86,7 +86,7 @@ def name(value: object) -> str:
 def some_of(*choices: str) -> Callable[[object], list[str]]:
     """Make the kind of lists in which each of the CHOICES may stand once."""
 
-    def kind(value: object) -> list[str]:
+    def validator(value: object) -> list[str]:
         if not isinstance(value, list):
             raise Refused(f"{shown(value)} is not a list of any of {', '.join(choices)}")
         for position, item in enumerate(value):
@@ -96,7 +96,7 @@ def some_of(*choices: str) -> Callable[[object], list[str]]:
                 raise Refused(f"{shown(item)} is there twice")
         return [str(item) for item in value]
 
-    return kind
+    return validator
 
 
 def argument_names(value: object) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.places import Refused, shown
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, shown
 
 # nginx takes months and years only where it counts in seconds, and it counts the times here in milliseconds.
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}

@@ -17,13 +17,13 @@ import syslog
 from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.module_utils import rotation
+from ansible_collections.wsedge.nginx.plugins.module_utils.config_test import COMMAND
 from ansible_collections.wsedge.nginx.plugins.module_utils.exchanging import Exchange
 from ansible_collections.wsedge.nginx.plugins.module_utils.expiry import FINE, UNKNOWN, expiry
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations
+from ansible_collections.wsedge.nginx.plugins.module_utils.processes import remove_dead_socket
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Done
 from ansible_collections.wsedge.nginx.plugins.module_utils.reloading import Reload
-from ansible_collections.wsedge.nginx.plugins.module_utils.running import remove_dead_socket
-from ansible_collections.wsedge.nginx.plugins.module_utils.testing import COMMAND
 
 
 def run(*words: str, folder: str | None = None) -> Done:

@@ -86,7 +86,7 @@ def started(pid: int) -> str:
     return words[19] if words else ""
 
 
-def processes() -> dict[int, int]:
+def parent_pids() -> dict[int, int]:
     """Return every process with its parent."""
     found = {}
     for name in os.listdir("/proc"):
@@ -130,7 +130,7 @@ def masters(pid_file: str) -> list[int]:
     pid = _named(pid_file)
     # The number in a stale pid file may be that of a container's master by now.
     first = [pid] if pid and is_master(pid) and not _contained(pid) else []
-    parents = processes()
+    parents = parent_pids()
     titled = {one for one in parents if is_master(one)}
     # A worker has its master's title until it sets its own.
     others = [one for one in sorted(titled) if one not in first and not _elsewhere(one)
@@ -188,7 +188,7 @@ def _numbers(pid: int, name: str) -> list[str]:
 
 def workers(*pids: int) -> dict[int, bool]:
     """Return the workers of masters; each with whether it is shutting down."""
-    parents = processes()
+    parents = parent_pids()
     # A master that took over from another is its child, and has workers of its own.
     titles = {pid: title(pid) for pid, parent in parents.items() if parent in pids and pid not in parents.values()}
     return {pid: text.startswith(SHUTTING_DOWN) for pid, text in titles.items() if text.startswith((WORKER, MASTER))}
@@ -203,7 +203,7 @@ def orphans(pid_file: str) -> dict[int, bool]:
     found = masters(pid_file)
     groups = {_control_group(pid) for pid in found} - {""}
     users = [_numbers(pid, "Uid") for pid in workers(*found)]
-    return {pid: text.startswith(SHUTTING_DOWN) for pid, parent in processes().items()
+    return {pid: text.startswith(SHUTTING_DOWN) for pid, parent in parent_pids().items()
             if parent not in found and (text := title(pid)).startswith(WORKER) and _control_group(pid) in groups
             and _numbers(pid, "Uid") in users and not is_master(parent)}
 
@@ -244,7 +244,7 @@ def holders(port: int) -> set[int]:
                            if words[3] == "0A" and int(words[1].rpartition(":")[2], 16) == port}
         except OSError:
             continue
-    return {pid for pid in processes() if inodes & _links(pid)} if inodes else set()
+    return {pid for pid in parent_pids() if inodes & _links(pid)} if inodes else set()
 
 
 def open_files(pid: int) -> set[str]:

@@ -60,7 +60,7 @@ def listed(names: Collection[str]) -> str:
     return ", ".join(sorted(names)[:12]) + more
 
 
-class Place:
+class InventoryPath:
     """One place in the inventory, such as ``websocket_proxy_sites[2].locations[0].path``.
 
     What is found there goes to the lists of PROBLEMS and of WARNINGS, which all places share.
@@ -71,16 +71,16 @@ class Place:
         self._problems = problems
         self._warnings = warnings
 
-    def __getitem__(self, step: int | str) -> Place:
+    def __getitem__(self, step: int | str) -> InventoryPath:
         """Return the place one step further in: an index of a list or a key of a mapping."""
         if isinstance(step, int):
             return self.elsewhere(f"{self.path}[{step}]")
         name = step if step.replace("_", "").replace("-", "").isalnum() else shown(step)
         return self.elsewhere(f"{self.path}.{name}")
 
-    def elsewhere(self, path: str) -> Place:
+    def elsewhere(self, path: str) -> InventoryPath:
         """Return a place that does not lie further in."""
-        return Place(path, self._problems, self._warnings)
+        return InventoryPath(path, self._problems, self._warnings)
 
     def refuse(self, text: str) -> None:
         """Note that what stands here cannot be used, and why."""
@@ -90,16 +90,16 @@ class Place:
         """Note that what stands here can be used, and is probably not what was meant."""
         self._warnings.append(f"{self.path}: {text}")
 
-    def read(self, kind: Callable[[object], T], value: object) -> T | None:
+    def read(self, validator: Callable[[object], T], value: object) -> T | None:
         """Return VALUE as KIND makes it, or note why it cannot and return None."""
         try:
-            return kind(value)
+            return validator(value)
         except Refused as reason:
             secrets = vaulted(value)
             self.refuse(hidden(str(reason), secrets, parts=True) if secrets else str(reason))
             return None
 
-    def once(self, first: dict[str, Place], what: str, refusal: str) -> bool:
+    def once(self, first: dict[str, InventoryPath], what: str, refusal: str) -> bool:
         """Note this place as the FIRST of WHAT, or refuse it with the place that was; tell which."""
         if what in first:
             self.refuse(f"{refusal} {first[what].path}")
@@ -107,7 +107,7 @@ class Place:
         first[what] = self
         return True
 
-    def items(self, value: object, of: str) -> Iterator[tuple[Place, object]]:
+    def items(self, value: object, of: str) -> Iterator[tuple[InventoryPath, object]]:
         """Go through VALUE, which is to be a list OF something; an absent value is an empty list."""
         if value is None:
             return
@@ -138,7 +138,7 @@ class Place:
         return given
 
     @classmethod
-    def said(cls, value: object, known: Collection[str]) -> set[str]:
+    def intended(cls, value: object, known: Collection[str]) -> set[str]:
         """Return the known keys that the mapping VALUE has, in whatever spelling and of whatever value but null."""
         keys = [key for key in value if value[key] is not None] if isinstance(value, Mapping) else []
         return {key for key in keys if key in known} | cls.misspelt(value, known)

@@ -11,15 +11,15 @@ from contextlib import suppress
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, Generations
 from ansible_collections.wsedge.nginx.plugins.module_utils.masking import MASK, masked
+from ansible_collections.wsedge.nginx.plugins.module_utils.processes import remove_dead_socket
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
-from ansible_collections.wsedge.nginx.plugins.module_utils.running import remove_dead_socket
 
 _PLACE = re.compile(r" in (\S+):([0-9]+)$")
 
 COMMAND = "/usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'"
 
 
-class Tester:
+class ConfigTest:
     """Runs COMMAND, in which %s stands for the path of a main file; a CHECK leaves no logs and caches either."""
 
     def __init__(self, command: str, pid_file: str, socket: str | None, generations: Generations,

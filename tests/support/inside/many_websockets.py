@@ -1,6 +1,7 @@
 """Runs beside nginx in a container: opens many WebSockets through it to a backend of its own, and keeps them open.
 
-Usage: many.py HOST:PORT OF-THE-BACKEND HOST:PORT OF-NGINX COUNT; prints how often each status was the answer.
+Usage: many_websockets.py HOST:PORT-OF-THE-BACKEND HOST:PORT-OF-NGINX COUNT. It prints how often each status was the
+answer.
 """
 
 from __future__ import annotations

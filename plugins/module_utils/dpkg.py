@@ -25,7 +25,7 @@ def _dpkg(run: Run, *command: str, folder: str | None = None) -> str:
     return done.output
 
 
-class Conffiles:
+class Dpkg:
     """The conffiles of all installed packages (Debian policy 10.7.3)."""
 
     def __init__(self, run: Run) -> None:
