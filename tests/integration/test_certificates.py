@@ -73,8 +73,8 @@ def theirs(*names: str) -> dict[str, Any]:
 def content(pair: Pair, stem: str = "a-1", *names: str) -> dict[str, Any]:
     """Return a certificate that comes from the controller."""
     return {"inventory_path": "sites[0]", "site": "a", "source": "certificate_content",
-            "certificate": f"{FOLDER}/{stem}.pem", "certificate_key": f"{FOLDER}/{stem}.key", "names": list(names) or ["a.test"],
-            "certificate_content": pair.certificate, "certificate_key_content": pair.key}
+            "certificate": f"{FOLDER}/{stem}.pem", "certificate_key": f"{FOLDER}/{stem}.key",
+            "names": list(names) or ["a.test"], "certificate_content": pair.certificate, "certificate_key_content": pair.key}
 
 
 def made(stem: str, *names: str, kind: str = "ecdsa") -> dict[str, Any]:

@@ -297,9 +297,13 @@ def test_no_key_is_in_any_output_log_or_list_of_processes(told: list[str]) -> No
         {**copied, "tls": copied["tls"]["certificate_key_content"]}, given("protected", "protected")])
     assert done.returncode != 0 and "certificate_key_content: this key has a password" in done.stdout
     told.append(done.stdout)
+    # Ansible itself shows what stands on its command line.
+    (PKI / "hash").write_text(HASH)
+    users = {"alice": "{{ lookup('ansible.builtin.file', pki ~ '/hash') }}"}
     told.append(played("--limit", ONE, "-vvvv", "--diff", websocket_proxy_sites=[
         given("copied", "again"), {**site("self", self_signed=True, key_type="ecdsa"), "allowed_origins": "same_host",
-                                   "auth": {"basic": {"users": {"alice": HASH}}}}]))
+                                   "auth": {"basic": {"users": users}}}]))
+    assert "users-1" in told[-1]
     assert "nginx_certificates" in told[-1]
     for proxy in PROXIES:
         edge = host(proxy)
