@@ -20,8 +20,8 @@ test: python docker ## lint, unit and integration, and at the same time molecule
 	@tests/run "lint unit integration" "molecule compatibility"
 soak: python docker ## the same with every broad test whole: before a release, and when what they cover changes
 	@WSEDGE_SOAK=1 tests/run "lint unit integration" "molecule compatibility"
-lint: python ## every linter, the documentation, the build, ansible-test sanity
-	@tests/lint
+lint: python ## every linter, the documentation, the build, ansible-test sanity, or LINTER=name
+	@tests/lint $(LINTER)
 unit: python ## pytest on the plugins
 	@pytest --quiet tests/unit
 integration: python docker ## pytest against a real nginx of each version

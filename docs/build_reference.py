@@ -19,7 +19,7 @@ ROLES = ("websocket_proxy", "websocket_echo")
 
 
 def prose(text: str | list[str]) -> str:
-    """Return a description as Markdown: one paragraph for each element, Ansible's C(), M(), V() and O() as code.
+    """Return a description as Markdown: one paragraph for each element, C(), M(), V() and O() as code, L() as a link.
 
     Ansible takes a backslash for an escape in the last two only.
     """
@@ -29,7 +29,8 @@ def prose(text: str | list[str]) -> str:
     def code(found: re.Match[str]) -> str:
         return "`" + (found[1] or re.sub(r"\\(.)", r"\1", found[2])) + "`"
 
-    return "\n\n".join(re.sub(marked, code, paragraph) for paragraph in paragraphs)
+    return "\n\n".join(re.sub(r"\bL\(([^,]+),([^)]+)\)", r"[\1](\2)", re.sub(marked, code, paragraph))
+                       for paragraph in paragraphs)
 
 
 def option(name: str, spec: dict[str, Any]) -> str:
@@ -76,9 +77,14 @@ def role(name: str) -> str:
 
 def reference() -> str:
     """Return the whole reference."""
-    return ("# Reference\n\nWritten by `python docs/build_reference.py` from the roles' argument specifications. The "
-            "modules have their documentation in `ansible-doc wsedge.nginx.nginx_config` and the like.\n\n"
-            + "\n".join(role(name) for name in ROLES))
+    return """# Reference
+
+    ansible-doc -t role wsedge.nginx.websocket_proxy     # this page on the terminal
+    ansible-doc wsedge.nginx.websocket_probe             # a module
+
+Every variable and key of the roles. `python docs/build_reference.py` writes this page from their argument specifications.
+
+""" + "\n".join(role(name) for name in ROLES)
 
 
 def _flow(keys: dict[str, Any]) -> str:
@@ -88,9 +94,9 @@ def _flow(keys: dict[str, Any]) -> str:
 def _row(application: dict[str, Any]) -> str:
     inventory = [f"{what} {_flow(application[what])}" for what in ("upstream", "location") if application.get(what)]
     below = application.get("below_prefix")
-    cells = [f"[{application['name']}]({application['source']})", application.get("tried", "no"),
+    cells = [f"[{application['name']}]({application['source']})", application.get("tested", "no"),
              "<br>".join(inventory) or "nothing",
-             "a site to itself" if below is None else _flow(below) if below else "its own option",
+             "needs a site of its own" if below is None else _flow(below) if below else "its own option",
              "<br>".join(application["application"]) or "nothing"]
     return f"| {' | '.join(cells)} |"
 
@@ -100,15 +106,25 @@ def applications() -> str:
     rows = [_row(one) for one in yaml.safe_load((CHECKOUT / "docs/applications.yml").read_text())]
     return """# Applications
 
-Written by `python docs/build_reference.py` from [applications.yml](applications.yml). The tests serve each application
-that was tried with these keys, through TLS on a port of its own, and below a prefix where it can be; `/tools/` stands
-for that here.
+```yaml
+websocket_proxy_upstreams:
+  - {name: app, servers: ["127.0.0.1:8888"]}
+websocket_proxy_sites:
+  - server_names: [app.example.com]
+    locations:
+      - {path: /, upstream: app}
+```
 
-Where the inventory sets nothing, `{path: /, upstream: app}` is all that is needed. Below a prefix, the application
-either has an option of its own, and the path is `/tools/`, or the location has further keys. What goes wrong without
-the last column is in [troubleshooting.md](troubleshooting.md).
+Most applications need no more than this. The table lists keys that some need, what to set to serve one below a prefix
+(here `/tools/`), and what to set in the application itself. Symptoms of missing settings are in
+[troubleshooting.md](troubleshooting.md).
 
-| application | tried | the inventory sets | below a prefix | the application has to be told |
+"Tested" names the version that the tests serve with these keys, over TLS, and below a prefix if possible. "its own
+option" means that the application has a setting for the prefix, and the location only needs `path: /tools/`.
+
+`python docs/build_reference.py` writes this page from [applications.yml](applications.yml).
+
+| application | tested | keys in the inventory | below a prefix | settings of the application |
 |---|---|---|---|---|
 """ + "\n".join(rows) + "\n"
 

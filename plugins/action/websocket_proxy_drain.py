@@ -51,10 +51,10 @@ class ActionModule(RoleAction):
             time.sleep(min(_PAUSE, seconds))
         if left and not given["cut"] and not self._task.check_mode:
             return {**result, "failed": True, "draining": left, "msg": "\n".join([
-                f"After {given['timeout']} seconds there are still connections. The edge stays out. Run this again to "
-                "wait for longer (-e drain_seconds=SECONDS), or with -e cut=true to go on with them; -e state=in takes "
-                "it in again", *lines])}
-        return {**result, "changed": False, "draining": left, "msg": "\n".join(lines) or "No connection is left"}
+                f"There are still connections after {given['timeout']} seconds, and the edge stays out of service. To "
+                "wait longer, run this again with -e drain_seconds=SECONDS. To continue and cut them, add -e cut=true. "
+                "To put the edge back into service, use -e state=in", *lines])}
+        return {**result, "changed": False, "draining": left, "msg": "\n".join(lines) or "No connections are left"}
 
 
 def told(draining: Sequence[dict[str, Any]]) -> list[str]:

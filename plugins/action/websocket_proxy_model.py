@@ -16,10 +16,10 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.role_action import Ro
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import unmarked
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.steps import asked, needed
 
-_ROOT = ("The role has to be root on this host, and is not: set become to true for the play or the host, or call "
-         "ansible-playbook with --become. Nothing was changed")
-_SYSTEMD = ("This host was not booted with systemd (there is no /run/systemd/system), with which the role starts and "
-            "reloads nginx. Use a host, or a container, that runs systemd. Nothing was changed")
+_ROOT = ("The role needs root on this host. Set become: true for the play or the host, or run ansible-playbook with "
+         "--become. Nothing was changed")
+_SYSTEMD = ("This host does not run systemd (/run/systemd/system is missing). The role starts and reloads nginx with "
+            "systemd: use a host or a container that runs it. Nothing was changed")
 
 
 class ActionModule(RoleAction):

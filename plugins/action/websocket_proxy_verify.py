@@ -14,8 +14,8 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.probes import p
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.role_action import RoleAction
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.steps import asked
 
-_NONE_OPEN = ("No WebSocket opened: no location is known to have one. Give one the key probe, such as "
-              "probe: {path: /socket}, or websocket_only: true; probe: false leaves a location out")
+_NONE_OPEN = ("No WebSocket was opened: no location is known to accept one. Add the key probe to a location, such as "
+              "probe: {path: /socket}, or websocket_only: true. probe: false skips a location")
 
 
 class ActionModule(RoleAction):
@@ -48,7 +48,7 @@ def judged(outcomes: list[dict[str, str]]) -> dict[str, Any]:
     if count[FAILED]:
         failed = [one["line"] for one in outcomes if one["outcome"] == FAILED]
         return {"changed": False, "failed": True, "report": report,
-                "msg": "\n".join([f"Not every WebSocket opened ({told}):", *failed])}
+                "msg": "\n".join([f"Some WebSockets did not open ({told}):", *failed])}
     if count[PAGE] and not count[OPEN]:
         return {"changed": False, "failed": True, "report": report, "msg": "\n".join([f"{_NONE_OPEN}:", *report])}
     return {"changed": False, "report": report, "msg": told}

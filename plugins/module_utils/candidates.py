@@ -67,7 +67,7 @@ def swapped(entry: str, included: str, candidate: str) -> str:
     if hits == 1:
         return mirrored(text, folder, {included: candidate})
     if hits:
-        raise Failure(f"{entry} includes {included} {hits} times; once is right")
+        raise Failure(f"{entry} includes {included} {hits} times; include it once")
     through = _through([path for _place, pattern in includes for path in _files(pattern, included)], included, folder)
     if through:
         raise Failure(f"{included} is included by {through} and not by {entry} itself, so it cannot be tested before "

@@ -79,14 +79,15 @@ def problems_of_pair(certificate: str, key: str) -> list[str]:
     try:
         decoded(certificate)
     except (ssl.SSLError, ValueError):
-        return [f"{certificate} holds no certificate in PEM form"]
+        return [f"{certificate} contains no certificate in PEM format"]
     try:
         context.load_cert_chain(certificate, key, _refuse)
     except _Password:
-        return [f"{key} has a password, which nginx could ask nobody for; take it off: openssl pkey -in {key}"]
+        return [f"{key} has a password, and nginx cannot ask for it; remove it with: openssl pkey -in {key}"]
     except ssl.SSLError as error:
         if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
-            return [f"{key} is not the key of the first certificate in {certificate}; the site's own has to come first"]
+            return [f"{key} is not the key of the first certificate in {certificate}; the site's own certificate must "
+                    "come first"]
         if error.reason in ("EE_KEY_TOO_SMALL", "CA_MD_TOO_WEAK", "CA_KEY_TOO_SMALL"):
             return [f"{certificate} is too weak for this host's OpenSSL: {error.reason}"]
         return [f"{certificate} and {key} cannot be loaded: {error.reason or error}"]
@@ -108,10 +109,10 @@ def problems_of_chain(certificate: str, key: str) -> list[str]:
         client.load_verify_locations(cadata="\n".join(texts[1:] or texts))
         _shake_hands(client, server)
     except ssl.SSLCertVerificationError as error:
-        what = "what follows the first certificate in it" if texts[1:] else "itself"
-        return [f"{certificate} does not go with {what}: {error.verify_message}"]
+        what = "the certificates that follow it in the file" if texts[1:] else "itself"
+        return [f"{certificate} cannot be verified with {what}: {error.verify_message}"]
     except ssl.SSLError as error:
-        return [f"{certificate} holds a certificate that cannot be read: {error.reason or error}"]
+        return [f"{certificate} contains a certificate that cannot be read: {error.reason or error}"]
     return []
 
 
@@ -146,9 +147,9 @@ def problems_of(certificate: str, key: str, names: list[str]) -> list[str]:
         problems.append(f"{certificate} is not for {', '.join(lacking)}, but for "
                         f"{', '.join(sorted(_names(found))) or 'no name at all (subjectAltName)'}")
     if _date(found["notAfter"]) <= time.time():
-        problems.append(f"{certificate} is over since {found['notAfter']}")
+        problems.append(f"{certificate} expired on {found['notAfter']}")
     elif _date(found["notBefore"]) > time.time():
-        problems.append(f"{certificate} does not begin before {found['notBefore']}; is the host's clock right?")
+        problems.append(f"{certificate} is not valid before {found['notBefore']}; is the host's clock right?")
     elif not unloadable:
         problems += problems_of_chain(certificate, key)
     return problems
@@ -158,7 +159,7 @@ def to_issue(one: dict[str, Any]) -> str:
     """Return why certbot is to ask for another certificate in the place of one that it has; empty if it is not to."""
     found = decoded(one["certificate"])
     if _date(found["notAfter"]) <= time.time():
-        return f"it is over since {found['notAfter']}"
+        return f"it expired on {found['notAfter']}"
     if _names(found) != set(one["names"]):
         return f"it is for {', '.join(sorted(_names(found)))}"
     folder, lineage = os.path.split(os.path.dirname(one["certificate"]))
@@ -192,7 +193,7 @@ def warning_of(certificate: str, warn_days: int) -> str | None:
     left = (end - time.time()) / _DAY
     if left < 0 or left > days_of_warning(begin, end, warn_days):
         return None
-    return f"{certificate} is over in {int(left)} days, on {found['notAfter']}"
+    return f"{certificate} expires in {int(left)} days, on {found['notAfter']}"
 
 
 def _only_roots(path: str) -> bool:
@@ -219,9 +220,9 @@ def make(run: Run, certificate: str, key: str, names: list[str], key_type: str) 
         file.flush()
         done = run(*command, "-config", file.name)
     if done.code == 127:
-        raise Failure("openssl is not there to make a certificate with; install it")
+        raise Failure("openssl is not installed, and a certificate is made with it; install openssl")
     if done.code:
-        raise Failure(f"openssl makes no certificate: {(done.output + done.errors).strip().splitlines()[-1]}")
+        raise Failure(f"openssl failed to make a certificate: {(done.output + done.errors).strip().splitlines()[-1]}")
 
 
 class Certificates:

@@ -42,7 +42,7 @@ class ConfigTest:
         :raises Failure: nginx refuses the configuration; the text has its error lines after STATE
         """
         if not self.possible():
-            raise Failure(f"{self.command[0]} is not there; install nginx first")
+            raise Failure(f"{self.command[0]} does not exist; install nginx first")
         made_folder = self._make_folder()
         self.clear()
         missing = [path for path in self.generations.logs_and_caches() if not os.path.lexists(path)]

@@ -63,7 +63,7 @@ class Dpkg:
             with open(os.path.join(folder, "root", path.lstrip("/")), "rb") as file:
                 text = file.read()
         if self._checksums.get(path) != _md5(text):
-            raise OSError(f"{package}={version} as apt has it brings another {path} than was installed")
+            raise OSError(f"{package}={version} from apt has another {path} than the installed package")
         return text
 
 

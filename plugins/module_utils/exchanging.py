@@ -42,10 +42,10 @@ class Exchange(Reload):
         if not processes.replaced(master, _CODE):
             return self.result("kept", changed=False)
         if not processes.title(master).startswith(f"{processes.MASTER} /"):
-            raise Failure(f"nginx (pid {master}) was started by a relative path, and cannot start another binary; "
-                          "it serves on with the old one until it is restarted")
+            raise Failure(f"nginx (pid {master}) was started with a relative path and cannot start the new binary; it "
+                          "runs the old one until it is restarted")
         self.ran = processes.running_generation(self.params["socket"])
-        self.config_test.test(self.entry, self.entry, "the old binary serves on")
+        self.config_test.test(self.entry, self.entry, "the old binary keeps serving")
         self._exchange(master)
         return self.result("exchanged")
 
@@ -65,11 +65,11 @@ class Exchange(Reload):
                 if not processes.title(pid).startswith(processes.WORKER):
                     os.kill(pid, signal.SIGKILL)
             self._until(lambda: processes.master(pid_file) == old)
-            raise Failure("\n".join(["nginx's binary on disk does not start; the old one serves on:",
+            raise Failure("\n".join(["nginx's binary on disk does not start; the old one keeps serving:",
                                      *(self._errors() or ["it wrote no error"])]))
         self._end(old)
         if not self._until(lambda: processes.running_generation(self.params["socket"]) in (self.wanted, self.ran)):
-            raise Failure(f"nginx's binary was exchanged, and does not answer at {self.params['socket']}")
+            raise Failure(f"nginx's binary was exchanged, but nginx does not answer at {self.params['socket']}")
 
     @staticmethod
     def _children(master: int) -> set[int]:

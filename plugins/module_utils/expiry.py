@@ -31,11 +31,11 @@ def expiry(certificate: str, warn_days: int) -> Finding:
     the last third of its life.
     """
     if not os.path.isfile(certificate):
-        return Finding(UNUSABLE, f"{certificate}: is not there")
+        return Finding(UNUSABLE, f"{certificate}: does not exist")
     try:
         begin, end = dates(certificate)
     except (ssl.SSLError, ValueError):
-        return Finding(UNUSABLE, f"{certificate}: holds no certificate in PEM form")
+        return Finding(UNUSABLE, f"{certificate}: contains no certificate in PEM format")
     now = time.time()
     if now < begin:
         return Finding(UNUSABLE, f"{certificate}: not valid before {_shown(begin)}, and this host has {_shown(now)}")

@@ -78,14 +78,14 @@ def lock(folder: str, seconds: int = 60, by: str = LOCK) -> None:
     try:
         descriptor = os.open(by, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
     except PermissionError:
-        raise Failure(f"only root can change {folder}; set become to true for the task") from None
+        raise Failure(f"only root can change {folder}; set become: true for the task") from None
     for _attempt in range(seconds * 10):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             time.sleep(0.1)
-    raise Failure(f"another run has been changing {folder} for {seconds} seconds; try again when it has ended")
+    raise Failure(f"another run has been changing {folder} for {seconds} seconds; run again when it has ended")
 
 
 def checksum(text: bytes) -> str:

@@ -60,7 +60,7 @@ def directives(text: str) -> Iterator[Directive]:
         if kind == "end":
             if token == "}":
                 if words or not depth:
-                    raise Unreadable('has a "}" in the middle of a directive' if words else 'has a "}" too many')
+                    raise Unreadable('has a "}" in the middle of a directive' if words else 'has one "}" too many')
                 depth -= 1
                 continue
             if not words:
@@ -100,5 +100,5 @@ def _check_length(found: re.Match[str]) -> None:
 def _why(text: str, position: int) -> str:
     if text[position] in "\"'":
         closed = re.compile(r"(.)(?:\\.|(?!\1)[^\\])*\1", re.DOTALL).match(text, position)
-        return "has no space behind a quotation" if closed else "has a quotation mark that is not closed"
+        return "has no space after a quoted word" if closed else "has a quotation mark that is not closed"
     return "ends in the middle of a directive"

@@ -25,19 +25,19 @@ _PARTIAL_CHAIN = 0x80000
 
 # What an answer other than 101 comes from, for the most part: from nginx's own page, and else.
 _CAUSES = {
-    301: "the address is another one; a handshake follows no redirect",
+    301: "the server redirects, and a handshake does not follow redirects; use the address in Location",
     400: "the path or a header is refused, such as a Host that the application does not know",
-    401: "somebody has to log in",
-    403: "somebody refuses, often because of Origin: the application has to know this name as its own",
-    404: "nothing is behind this path",
-    405: "nothing takes a handshake at this path",
-    421: "the name is not that of the certificate's site",
-    426: "something on the way has removed Upgrade",
+    401: "a login is required",
+    403: "the handshake is refused, often because of Origin: add this name to the application's allowed origins",
+    404: "the application has nothing at this path",
+    405: "the application accepts no handshake at this path",
+    421: "the host name is not one of the site that has this certificate",
+    426: "a proxy on the way removed the Upgrade header",
     429: "there are too many connections or requests",
     500: "the application failed; see its log",
-    502: "the backend is not reached, or answered something that is not HTTP; see nginx's error log",
-    503: "the backend has no server now, or is in maintenance",
-    504: "the backend took the request and did not answer",
+    502: "the backend cannot be reached, or does not speak HTTP; see nginx's error log",
+    503: "the upstream has no available server, or the site is in maintenance",
+    504: "the backend accepted the request and did not answer in time",
 }
 _OWN_CAUSES = {
     400: "nginx refuses the path, a header, or another upgrade",
@@ -169,8 +169,8 @@ def _why(wanted: int, status: int, reason: str, headers: dict[str, str], own: bo
     kind = 301 if 300 <= status < 400 else status
     cause = (_OWN_CAUSES if own else {}).get(kind) or _CAUSES.get(kind, "")
     if 200 <= status < 300:
-        cause = "a page came: what answers at this path serves no WebSocket, or did not get Upgrade"
-    return f"expected {wanted}, and {status} {reason}{location} came from {whom}" + (f"; {cause}" if cause else "")
+        cause = "the answer is a page: the application serves no WebSocket at this path, or did not get Upgrade"
+    return f"expected {wanted}, got {status} {reason}{location} from {whom}" + (f"; {cause}" if cause else "")
 
 
 def _asked(connection: _Connection, target: Target) -> str:
@@ -180,7 +180,7 @@ def _asked(connection: _Connection, target: Target) -> str:
     if target.expect == "pong":
         token = os.urandom(8)
         connection.send(_frame(_PING, token))
-        for kind, data in _messages(connection, "no pong came to a ping"):
+        for kind, data in _messages(connection, "no pong answered a ping"):
             if kind == _PONG and data == token:
                 return ""
     sent = target.send
@@ -189,7 +189,7 @@ def _asked(connection: _Connection, target: Target) -> str:
     if sent is not None:
         connection.send(_frame(_TEXT, sent.encode()))
     wanted = target.text if target.expect == "text" else sent or ""
-    what = f'no message with "{wanted}" came' if target.expect == "text" else "no echo came"
+    what = f'no message with "{wanted}" arrived' if target.expect == "text" else "no echo came"
     for kind, data in _messages(connection, what):
         message = data.decode(errors="replace")
         if kind in (_TEXT, _BINARY) and (message == wanted if target.expect == "echo" else wanted in message):
@@ -244,11 +244,11 @@ def _connected(address: str, deadline: float) -> socket.socket:
         host, _colon, port = address.rpartition(":")
         return socket.create_connection((host.strip("[]"), int(port)), seconds)
     except socket.gaierror:
-        raise _NothingCame("no DNS server knows this name") from None
+        raise _NothingCame("the name does not resolve") from None
     except ConnectionRefusedError:
         raise _NothingCame("the connection is refused: nothing listens there") from None
     except (OSError, ValueError) as reason:
-        raise _NothingCame(f"no connection could be opened ({reason}): a firewall, or the host is down") from None
+        raise _NothingCame(f"the connection failed ({reason}): a firewall blocks it, or the host is down") from None
 
 
 class _Connection:
@@ -278,7 +278,7 @@ class _Connection:
         except ssl.SSLCertVerificationError as reason:
             raise _NothingCame(f"the certificate is not valid for this: {reason.verify_message}") from None
         except (OSError, ValueError) as reason:
-            raise _NothingCame(f"no TLS: {reason}; no site has this name, or TLS is not spoken there") from None
+            raise _NothingCame(f"no TLS: {reason}; no site has this name, or the port has no TLS") from None
 
     def tls(self) -> tuple[str, str]:
         """Return until when the certificate is valid, where that was checked, and the version of TLS."""
@@ -292,7 +292,7 @@ class _Connection:
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise _NothingCame("the time was over")
+            raise _NothingCame("timed out")
         return left
 
     def send(self, data: bytes) -> None:
@@ -308,7 +308,7 @@ class _Connection:
             self._socket.settimeout(self._left())
             piece = self._socket.recv(65536)
         except socket.timeout:
-            raise _NothingCame("nothing more came in time") from None
+            raise _NothingCame("nothing more arrived in time") from None
         except OSError as reason:
             raise _NothingCame(f"the connection broke ({reason})") from None
         if not piece:
@@ -326,17 +326,18 @@ class _Connection:
         try:
             while b"\r\n\r\n" not in self._read:
                 if len(self._read) > _LARGEST:
-                    raise _NothingCame("what came is no answer of HTTP")
+                    raise _NothingCame("the answer is not HTTP")
                 self._more()
         except _NothingCame as reason:
             if self._read:
-                raise _NothingCame(f"what came is no answer of HTTP: {self._read[:60]!r}") from None
-            raise _NothingCame(f"no answer came: {reason}; nginx closes so where no site has this name") from None
+                raise _NothingCame(f"the answer is not HTTP: {self._read[:60]!r}") from None
+            raise _NothingCame(f"no answer: {reason}; nginx closes the connection like this if no site has this "
+                               "name") from None
         head, self._read = self._read.split(b"\r\n\r\n", 1)
         first, *lines = head.decode("latin-1").split("\r\n")
         words = first.split(None, 2)
         if not first.startswith("HTTP/1.") or len(words) < 2 or not words[1].isdigit():
-            raise _NothingCame(f"what came is no answer of HTTP: {head[:60]!r}")
+            raise _NothingCame(f"the answer is not HTTP: {head[:60]!r}")
         fields = (line.partition(":") for line in lines)
         return (int(words[1]), words[2] if len(words) > 2 else "",
                 {name.strip().lower(): value.strip() for name, _colon, value in fields})
@@ -358,5 +359,6 @@ class _Connection:
         if size > 125:
             size = int.from_bytes(self._take(2 if size == 126 else 8), "big")
         if second & 0x80 or size > _LARGEST:
-            raise _NothingCame("what came is no frame of a server" if second & 0x80 else "a frame is above 1 MiB")
+            raise _NothingCame("the data is not a server's WebSocket "
+                               "frame" if second & 0x80 else "a frame is larger than 1 MiB")
         return bool(first & 0x80), first & 0x0F, self._take(size)

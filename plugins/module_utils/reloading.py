@@ -150,19 +150,19 @@ class Reload:
             # It may have come too late, and has to go then.
             os.kill(master, signal.SIGHUP)
         raise Failure("\n".join([
-            f"nginx was reloaded and does not run {self.wanted or 'without the role'}:",
+            f"nginx was reloaded but does not run {self.wanted or 'without the role'}:",
             *(errors or [f"within {self.params['timeout']} seconds, and it wrote no error"]), *remedies, done]))
 
     def _without_socket(self, path: str, master: int) -> dict[str, Any]:
         if self.params["allow_restart"]:
             self._restart(master)
             return self.result("restarted")
-        what = "is asked what it runs" if path == self.params["socket"] else "serves"
-        raise Failure(f"Somebody has removed {path}, on which nginx {what}:\n"
-                      f"{self._restart_needed()}\n{self.restore()}")
+        what = "reports its generation" if path == self.params["socket"] else "serves"
+        raise Failure(f"The socket {path}, on which nginx {what}, was "
+                      f"removed:\n{self._restart_needed()}\n{self.restore()}")
 
     def _restart_needed(self) -> str:
-        return ("A reload cannot do this, a restart can, and drops every open WebSocket: allow it with "
+        return ("This needs a restart, which drops every open WebSocket: allow it with "
                 f"{called(self.params, 'allow_restart')}")
 
     def _restart(self, master: int) -> None:
@@ -250,14 +250,14 @@ class Reload:
         try:
             return self._restore()
         except (Failure, OSError) as error:
-            return f"What was there before could not be put back: {error}"
+            return f"The previous configuration could not be restored: {error}"
 
     def _restore(self) -> str:
         last = self.ran or self.generations.proved()
         if self.wanted is None:
-            return "What was there before the role is on disk, and stays there; run again when the reason is gone"
+            return "The configuration from before the role stays on disk; run again when the cause is removed"
         if last == self.wanted:
-            return "Nothing was put back: it is what runs, or what ran last"
+            return "Nothing was restored: this configuration runs, or ran last"
         earlier = [name for name in self.generations.all() if number(name) < number(self.wanted)]
         previous = last if last in earlier else None
         if previous:
@@ -266,7 +266,7 @@ class Reload:
             return f"The generation {previous} is back on disk"
         self.takeover.give_main_back()
         self.generations.discard(self.wanted)
-        return "What was there before is back on disk"
+        return "The previous configuration is back on disk"
 
     # --- workers that drain
 
@@ -277,9 +277,10 @@ class Reload:
         told = [f"  {one['generation']}: {one['workers']} workers, {one['memory'] >> 20} MiB"
                 + (f", {one['sockets']} sockets" if one["sockets"] is not None else "") for one in draining]
         raise Failure("\n".join([
-            f"{len(draining)} generations still have workers that live on for their last WebSockets; one more is one "
-            f"too many:", *told, f"Wait until they end, raise {called(self.params, 'max_draining', '…')}, or end the "
-            "oldest workers (kill -TERM PID), for which a shorter worker_shutdown_timeout is too late",
+            f"Workers of {len(draining)} earlier generations still serve open WebSockets, and no more are "
+            "allowed:", *told, f"Wait until they end, raise {called(self.params, 'max_draining', '…')}, or stop the "
+                               "oldest workers (kill -TERM PID). A shorter worker_shutdown_timeout does not reach "
+                               "workers that already shut down",
             self.restore()]))
 
     def _check_memory(self, master: int, before: dict[int, str]) -> None:
@@ -291,9 +292,9 @@ class Reload:
         free, whole = memory.left(master)
         if free - cost < whole // 10:
             self.warnings.append(
-                f"nginx is reloaded with {free >> 20} MiB of {whole >> 20} left: the workers that serve now have "
-                f"{cost >> 20} MiB and stay for their WebSockets, and new ones may need as much. See what drains in "
-                "the result, and reload less often or add memory")
+                f"nginx is reloaded with {free >> 20} of {whole >> 20} MiB of memory free: the workers that serve now "
+                f"use {cost >> 20} MiB and stay until their WebSockets end, and new ones may need as much. See "
+                "draining in the result; reload less often, or add memory")
 
     def result(self, how: str, changed: bool = True) -> dict[str, Any]:
         """Return what the module tells."""

@@ -69,15 +69,15 @@ class Takeover:
             dpkg = Dpkg(self.run)
             if dpkg.known(self.main) and os.path.lexists(self.distrib) \
                     and not dpkg.pristine(self.main, self.distrib):
-                raise Failure(f"{self.distrib} is in the way: that is where the package's own file goes; move it away")
+                raise Failure(f"{self.distrib} already exists, and the package's own file would go there; move it away")
             if ours or text is None or dpkg.pristine(self.main) or self.params.get("replace"):
                 return dpkg.known(self.main) or not ours
             raise Failure(
-                f"{self.main} has been edited since its package brought it, or is not a package's, so it is not taken "
-                f"over. Two ways on: leave it and be included by it ({self.drop_in}), or have it replaced and kept "
-                f"aside ({called(self.params, 'replace')})")
-        raise Failure(f"{self.main} is diverted to {beside} already, and not by this module. Undo that "
-                      f"(dpkg-divert --remove {self.main}), or be included by the file ({self.drop_in})")
+                f"{self.main} has been edited, or belongs to no package, so it is not replaced. Either keep it and let "
+                f"it include the configuration ({self.drop_in}), or let it be replaced and kept as a copy "
+                f"({called(self.params, 'replace')})")
+        raise Failure(f"{self.main} is already diverted to {beside}, not by this module. Remove that diversion "
+                      f"(dpkg-divert --remove {self.main}), or let the file include the configuration ({self.drop_in})")
 
     def take(self, undo: Undo) -> None:
         """Take the main file over; the commit itself replaces it. What UNDO gets takes each step back."""

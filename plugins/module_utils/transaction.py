@@ -34,7 +34,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.processes import besi
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
 from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover, Undo, take_back
 
-UNCHANGED = "what is in force was not changed"
+UNCHANGED = "the configuration in force was not changed"
 
 
 def of_step(digest: str) -> str:
@@ -70,11 +70,12 @@ class Transaction:
             raise Failure(f"there is no folder {folder}; install nginx first")
         for path in (self.main, os.path.dirname(self.params["folder"]), self.params["folder"]):
             if os.path.islink(path):
-                raise Failure(f"{path} is a symbolic link, and a commit would change what it does not lead to; "
-                              f"name the path that it leads to")
+                raise Failure(f"{path} is a symbolic link, which a commit would replace; use the path that it points "
+                              "to")
         if self.entry != self.main and Generations(self.entry, self.params["folder"]).current():
-            raise Failure(f"{self.entry} itself names a generation in {self.params['folder']}: it was taken over "
-                          f"({called(self.params, 'path', self.entry)}). Remove that first, with that setting")
+            raise Failure(f"{self.entry} itself includes a generation in {self.params['folder']}: it was taken over "
+                          f"earlier ({called(self.params, 'path', self.entry)}). Remove that configuration first, with "
+                          "that setting")
         lock(os.path.dirname(self.params["folder"]))
         self.running = running_generation(self.params["socket"]) if self.params["socket"] else None
         self.previous = self.generations.current()
@@ -268,8 +269,8 @@ class Transaction:
         if not wanted:
             wanted = self.generations.earlier(self.previous) if self.previous else None
             if not wanted:
-                raise Failure(f"there is no generation before {self.previous or 'the first'} in "
-                              f"{self.params['folder']} that has other texts and was more than a step")
+                raise Failure(f"{self.params['folder']} has no generation before {self.previous or 'the first'} with "
+                              "another configuration")
         if wanted not in known:
             raise Failure(f"{wanted} is not a generation in {self.params['folder']}; there are: {', '.join(known)}")
         texts = {**self.generations.plain_texts(wanted), self.main: unnamed(self.generations.main_of(wanted), wanted)}
@@ -301,7 +302,8 @@ class Transaction:
             candidate = self.generations.candidate("000000-000000000000")
             try:
                 write(candidate, original)
-                self.config_test.test(candidate, self.main, f"it is what was there before the role; {UNCHANGED}")
+                self.config_test.test(candidate, self.main, "this is the configuration from before the role; "
+                                                            f"{UNCHANGED}")
             finally:
                 remove_file(candidate)
         self.takeover.give_main_back()

@@ -44,9 +44,9 @@ def test_the_exit_status_and_the_journal_tell_which_certificate_expires_when(hos
         assert found[0] == status and line in found[1], found
         assert (host.run(f"systemctl is-failed --quiet {UNIT}")[0] == 0) == bool(status)
     host.shell(f"echo junk > {path}")
-    assert "holds no certificate in PEM form" in told(host)[1] and told(host)[0] == 2
+    assert "contains no certificate in PEM format" in told(host)[1] and told(host)[0] == 2
     host.shell(f"rm {path}")
-    assert f"{path}: is not there" in told(host)[1] and told(host)[0] == 2
+    assert f"{path}: does not exist" in told(host)[1] and told(host)[0] == 2
     assert host.run(f"{PROGRAM} certificates")[0] == 2
 
 

@@ -74,7 +74,8 @@ def content(pair: Pair, stem: str = "a-1", *names: str) -> dict[str, Any]:
     """Return a certificate that comes from the controller."""
     return {"inventory_path": "sites[0]", "site": "a", "source": "certificate_content",
             "certificate": f"{FOLDER}/{stem}.pem", "certificate_key": f"{FOLDER}/{stem}.key",
-            "names": list(names) or ["a.test"], "certificate_content": pair.certificate, "certificate_key_content": pair.key}
+            "names": list(names) or ["a.test"],
+            "certificate_content": pair.certificate, "certificate_key_content": pair.key}
 
 
 def made(stem: str, *names: str, kind: str = "ecdsa") -> dict[str, Any]:
@@ -101,30 +102,32 @@ def backwards() -> Pair:
 
 
 def below_expired() -> Pair:
-    """Return a pair under a CA whose own certificate is over."""
-    return Authority("over", CA, days=-1).issue("a.test")
+    """Return a pair under a CA whose own certificate has expired."""
+    return Authority("expired", CA, days=-1).issue("a.test")
 
 
 @pytest.mark.parametrize(("pair", "told"), [
-    (BELOW.issue("a.test", days=-0.5, begin=-2), f"{THEIRS}/a.pem is over since "),
-    (BELOW.issue("a.test", begin=2), f"{THEIRS}/a.pem does not begin before "),
+    (BELOW.issue("a.test", days=-0.5, begin=-2), f"{THEIRS}/a.pem expired on "),
+    (BELOW.issue("a.test", begin=2), f"{THEIRS}/a.pem is not valid before "),
     (BELOW.issue("b.test", "c.test"), f"{THEIRS}/a.pem is not for a.test, but for b.test, c.test"),
     (Pair(GOOD.certificate, BELOW.issue("a.test").key, GOOD.private),
-     f"{THEIRS}/a.key is not the key of the first certificate in {THEIRS}/a.pem; the site's own has to come first"),
+     f"{THEIRS}/a.key is not the key of the first certificate in {THEIRS}/a.pem; the site's own certificate must come "
+     "first"),
     (Pair(GOOD.certificate, BELOW.issue("a.test", kind="rsa").key, GOOD.private),
      f"{THEIRS}/a.key is not the key of the first certificate in {THEIRS}/a.pem"),
     (Pair(GOOD.certificate, key_text(GOOD.private, "secret"), GOOD.private),
-     f"{THEIRS}/a.key has a password, which nginx could ask nobody for; take it off: openssl pkey -in {THEIRS}/a.key"),
-    (Pair(GOOD.certificate[:200], GOOD.key, GOOD.private), f"{THEIRS}/a.pem holds no certificate in PEM form"),
+     f"{THEIRS}/a.key has a password, and nginx cannot ask for it; remove it with: openssl pkey -in {THEIRS}/a.key"),
+    (Pair(GOOD.certificate[:200], GOOD.key, GOOD.private), f"{THEIRS}/a.pem contains no certificate in PEM format"),
     (Pair(GOOD.certificate, GOOD.key[:60], GOOD.private), f"{THEIRS}/a.pem and {THEIRS}/a.key cannot be loaded: "),
     (backwards(), f"{THEIRS}/a.key is not the key of the first certificate"),
     (Pair(GOOD.alone + Authority("others").certificate, GOOD.key, GOOD.private),
-     f"{THEIRS}/a.pem does not go with what follows the first certificate in it: unable to get"),
+     f"{THEIRS}/a.pem cannot be verified with the certificates that follow it in the file: unable to get"),
     (Pair(GOOD.alone + Authority("below tests", CA).certificate, GOOD.key, GOOD.private),
-     f"{THEIRS}/a.pem does not go with what follows the first certificate in it: "),
-    (below_expired(), f"{THEIRS}/a.pem does not go with what follows the first certificate in it: certificate has")],
-    ids=["over", "not yet", "names", "key", "kind of key", "password", "no certificate", "no key", "order", "chain",
-         "chain of the same name", "chain over"])
+     f"{THEIRS}/a.pem cannot be verified with the certificates that follow it in the file: "),
+    (below_expired(), f"{THEIRS}/a.pem cannot be verified with the certificates that follow it in the file: "
+                      "certificate has")],
+    ids=["expired", "not yet", "names", "key", "kind of key", "password", "no certificate", "no key", "order", "chain",
+         "chain of the same name", "chain expired"])
 def test_a_certificate_that_is_not_fit_is_refused_with_the_reason(box: Box, pair: Pair, told: str) -> None:
     box.put(pair.certificate, pair.key)
     assert any(line.startswith(f"sites[0]: {told}") for line in box.refuses(theirs()).splitlines())
@@ -171,14 +174,14 @@ def test_a_wildcard_is_one_label(box: Box, issued: str, name: str) -> None:
 
 @pytest.mark.parametrize(("days", "warn_days", "told"), [(19, 20, True), (21.1, 20, False), (1, 0, False),
                                                          (7, 20, False), (2, 20, True)])
-def test_a_certificate_that_is_nearly_over_is_warned_of(box: Box, days: float, warn_days: int, told: bool) -> None:
+def test_a_run_warns_of_a_certificate_that_expires_soon(box: Box, days: float, warn_days: int, told: bool) -> None:
     # One that lives ten days is warned of in its last third alone.
     pair = BELOW.issue("a.test", days=days, begin=-80 if days > 10 else days - 10)
     box.put(pair.certificate, pair.key)
     warnings = [re.search(r"sites\[0\].*, on ", json.dumps(warning)) for warning in box.call(
         theirs(), warn_days=warn_days).get("warnings", [])]
     assert [found and found[0].removesuffix(", on ") for found in warnings] == (
-        [f"sites[0]: {THEIRS}/a.pem is over in {int(days - 0.01)} days"] if told else [])
+        [f"sites[0]: {THEIRS}/a.pem expires in {int(days - 0.01)} days"] if told else [])
 
 
 # --- what is placed
@@ -245,7 +248,7 @@ def test_certbot_is_asked_for_what_is_missing_or_not_fit(box: Box) -> None:
     assert box.call(acme(True))["issue"] == []
     for pair, reason in ((BELOW.issue("b.test"), "it is for b.test"),
                          (BELOW.issue("a.test", "b.test"), "it is for a.test, b.test"),
-                         (BELOW.issue("a.test", days=-0.5, begin=-2), "it is over since")):
+                         (BELOW.issue("a.test", days=-0.5, begin=-2), "it expired on")):
         box.put(pair.certificate, pair.key)
         (issue,) = box.call(acme(True))["issue"]
         assert reason in issue["reason"] and issue["directory_url"] == "https://ca.test/dir"
@@ -276,7 +279,7 @@ def test_a_lineage_that_nobody_has_any_more_is_told_of(box: Box) -> None:
 def test_a_certificate_that_is_for_no_server_is_refused(box: Box) -> None:
     pair = CA.issue("a.test", server=False)
     box.put(pair.certificate, pair.key)
-    assert "does not go with itself: " in box.refuses(theirs())
+    assert "cannot be verified with itself: " in box.refuses(theirs())
 
 
 def test_a_key_of_ours_that_somebody_made_readable_is_put_right(box: Box) -> None:

@@ -126,7 +126,7 @@ def test_a_main_file_that_is_a_link_is_refused(host: Container) -> None:
 def test_a_main_file_that_somebody_else_diverts_is_refused(host: Container) -> None:
     host.shell(f"dpkg-divert --local --no-rename --divert {MAIN}.theirs --add {MAIN}")
     before = tree(host)
-    assert f"diverted to {MAIN}.theirs already" in tried(host)["msg"]
+    assert f"already diverted to {MAIN}.theirs" in tried(host)["msg"]
     assert tree(host) == before
 
 

@@ -96,7 +96,7 @@ def test_a_binary_that_does_not_start_leaves_the_old_one_serving(upgraded: Host)
         pid = host.master()
         newer(host, 1, BROKEN)
         told = host.shell("dpkg -i /root/newer/*.deb 2>&1")
-        assert "the old binary serves on" in told
+        assert "the old binary keeps serving" in told
         assert host.run(f"{PROGRAM} exchange")[0] == 1
         assert host.master() == pid and host.answer() == generation
         before = sum(found.received)
@@ -113,7 +113,7 @@ def test_a_master_that_does_not_come_up_is_ended_and_the_next_exchange_succeeds(
     pid = host.master()
     newer(host, 1, HANGING)
     told = host.shell("dpkg -i /root/newer/*.deb 2>&1")
-    assert "does not start; the old one serves on" in told, told
+    assert "does not start; the old one keeps serving" in told, told
     assert host.master() == pid and host.answer() == generation
     newer(host, 2)
     assert "nginx was exchanged" in host.shell("dpkg -i /root/newer/*.deb 2>&1")

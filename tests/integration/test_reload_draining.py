@@ -64,7 +64,7 @@ def test_a_reload_that_brings_the_host_near_its_limit_is_warned_of(host: Host) -
         (warning,) = host.apply(site(EVERY_NAME)).reload["warnings"]
     finally:
         host.shell("umount /proc/meminfo")
-    assert "nginx is reloaded with 19 MiB of " in str(warning) and "stay for their WebSockets" in str(warning)
+    assert "nginx is reloaded with 19 of " in str(warning) and "stay until their WebSockets end" in str(warning)
 
 
 @NEWEST

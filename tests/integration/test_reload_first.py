@@ -69,7 +69,7 @@ def test_a_broken_file_of_somebody_elses_is_found_by_every_run_and_costs_nothing
 def test_a_generation_that_never_ran_is_not_what_is_put_back(host: Host) -> None:
     assert host.configure(site(80))["changed"]
     with host.other(80):
-        assert "What was there before is back on disk" in host.apply(site(80, 8092)).error
+        assert "The previous configuration is back on disk" in host.apply(site(80, 8092)).error
     host.shell("systemctl start nginx")
     assert serves_debians_page(host)
 

@@ -133,7 +133,7 @@ def test_a_socket_that_somebody_removed_is_told_and_comes_back_with_a_restart(ho
     before, tree = host.nginx(), host.tree()
     host.shell(f"rm {SOCKET}")
     error = host.apply(site(8092)).error
-    assert f"Somebody has removed {SOCKET}" in error and "websocket_proxy_allow_restart: true" in error
+    assert f"The socket {SOCKET}" in error and "websocket_proxy_allow_restart: true" in error
     assert host.nginx() == before and host.tree() == tree
     assert host.apply(site(8092), allow_restart=True).reload["how"] == "restarted"
     assert host.answer() not in ("", generation)
@@ -226,6 +226,6 @@ def test_a_unix_socket_of_a_site_that_somebody_removed_is_told(host: Host) -> No
     host.serve(site(8091, f"unix:{LOCAL}"))
     host.shell(f"rm {LOCAL}")
     error = host.refuses(site(8092, f"unix:{LOCAL}"))
-    assert f"Somebody has removed {LOCAL}, on which nginx serves" in error
+    assert f"The socket {LOCAL}, on which nginx serves" in error
     assert host.apply(site(8092, f"unix:{LOCAL}"), allow_restart=True).reload["how"] == "restarted"
     assert serves(host)

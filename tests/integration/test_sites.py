@@ -340,8 +340,8 @@ def told_by_nginx(setup: Setup) -> str:
     program = ("from ansible_collections.wsedge.nginx.plugins.module_utils.config_test import *; import subprocess; "
                'run = lambda *words: type("Done", (), {"code": 1, "output": "", "errors": '
                'subprocess.run(words, capture_output=True, text=True).stderr}); '
-               'tester = Tester(COMMAND, "/run/nginx.pid", None, Generations("/x", "/x"), run); '
-               'tester.test("/etc/nginx/nginx.conf", "x", "y")')
+               'config_test = ConfigTest(COMMAND, "/run/nginx.pid", None, Generations("/x", "/x"), run); '
+               'config_test.test("/etc/nginx/nginx.conf", "x", "y")')
     return setup.edge.container.run(f"python3 -c '{program}' 2>&1")[1]
 
 

@@ -101,8 +101,8 @@ def test_runs_at_once_come_one_after_the_other(box: Sandbox) -> None:
 @pytest.mark.parametrize(("how", "error"), [
     (f"mkdir /etc/nginx/else && ln -s else {FOLDER}", f"{FOLDER} is a symbolic link"),
     (f"echo theirs > {FOLDER}", f"Not a directory: '{FOLDER}"),
-    ("mv /usr/sbin/nginx /usr/sbin/nginx.away", "/usr/sbin/nginx is not there; install nginx first"),
-    ("echo theirs > /etc/nginx/nginx.conf.distrib", "/etc/nginx/nginx.conf.distrib is in the way"),
+    ("mv /usr/sbin/nginx /usr/sbin/nginx.away", "/usr/sbin/nginx does not exist; install nginx first"),
+    ("echo theirs > /etc/nginx/nginx.conf.distrib", "/etc/nginx/nginx.conf.distrib already exists"),
     ("rm -r /etc/nginx/mime.types && mkdir /etc/nginx/mime.types", "Is a directory: '/etc/nginx/mime.types'"),
 ], ids=["a folder that is a link", "a folder that is a file", "no nginx", "another file in the way",
         "a reference that is a folder"])
@@ -206,7 +206,7 @@ def test_a_file_that_does_not_go_together_with_what_was_there_before_is_found_be
     box.commit(arguments(files=[]))
     box.write({"/etc/nginx/conf.d/theirs.conf": "server {\n    listen 80 default_server;\n}\n"})
     error = told(box, arguments(state="absent"))
-    assert "a duplicate default server for 0.0.0.0:80" in error and "what was there before the role" in error
+    assert "a duplicate default server for 0.0.0.0:80" in error and "the configuration from before the role" in error
 
 
 def test_a_generation_that_runs_is_kept(box: Sandbox) -> None:
@@ -283,9 +283,9 @@ def test_a_drop_in_that_cannot_be_tested_is_refused(box: Sandbox, include: str, 
 
 
 def test_rolled_back_before_the_second_generation_is_refused(box: Sandbox) -> None:
-    assert "there is no generation before the first" in told(box, arguments(state="rolled_back"))
+    assert "has no generation before the first" in told(box, arguments(state="rolled_back"))
     first = box.commit(arguments())
-    assert f"there is no generation before {first}" in told(box, arguments(state="rolled_back"))
+    assert f"has no generation before {first}" in told(box, arguments(state="rolled_back"))
 
 
 def test_rolled_back_is_to_other_texts_also_after_a_certificate_was_renewed(box: Sandbox) -> None:
@@ -345,7 +345,7 @@ def test_from_steps_of_runs_that_were_cut_off_there_is_the_same_to_go_back_to(bo
 def test_from_steps_on_a_host_that_had_nothing_there_is_nothing_to_go_back_to(box: Sandbox) -> None:
     for answer in ("one", "two"):
         assert box.module("nginx_config", arguments(answer, interim=True))["earlier_generation"] == ""
-    assert "was more than a step" in told(box, arguments(state="rolled_back"))
+    assert "has no generation before" in told(box, arguments(state="rolled_back"))
 
 
 def test_rolled_back_to_a_step_by_name_is_a_step_again(box: Sandbox) -> None:

@@ -100,7 +100,7 @@ def test_a_host_without_ipv6_listens_on_ipv4_alone() -> None:
 def test_an_ipv6_address_on_a_host_without_ipv6_is_refused() -> None:
     variables = copy.deepcopy(RECIPE)
     variables["websocket_proxy_sites"][0]["listen"] = ["[::1]:80"]
-    with pytest.raises(InventoryError, match="no IPv6 socket"):
+    with pytest.raises(InventoryError, match="cannot open IPv6 sockets"):
         compile_model(variables, Host())
 
 
@@ -175,7 +175,7 @@ def test_all_problems_are_told_at_once_with_their_paths() -> None:
     ({"server_names": ["a.b"], "locations": {}}, "[0].locations: {} is not a list of locations"),
     ({"server_names": ["a.b"], "upstream": "ws_node", "listen": 80}, "[0].listen: 80 is not a list"),
     ({"server_names": ["a.b"], "upstream": "ws_node", "listen": ["80", "[::]:80"]},
-     '[0].listen[1]: "[::]:80" listens where already does websocket_proxy_sites[0].listen[0]'),
+     '[0].listen[1]: "[::]:80" is the same socket as websocket_proxy_sites[0].listen[0]'),
     ({"server_names": ["a.b"], "upstream": "ws_node", "read_timeout": True}, "[0].read_timeout: true is not a time"),
     ({"server_names": ["a.b"], "upstream": "ws_node", "request_headers": {"Host": "x"}},
      "[0].request_headers.Host: the role itself sets this header"),
@@ -189,7 +189,7 @@ def test_all_problems_are_told_at_once_with_their_paths() -> None:
      '[0].server_names[1]: "A.B" is already websocket_proxy_sites[0].server_names[0]'),
     ({"server_names": ["a.b"], "locations": [{"upstream": "ws_node"}]}, '[0].locations[0]: "path" is missing'),
     ({"server_names": ["a.b"], "locations": [{"path": "/"}]},
-     "[0].locations[0]: a location needs one of upstream, root, fastcgi, redirect, respond, and here is none"),
+     "[0].locations[0]: a location needs exactly one of upstream, root, fastcgi, redirect, respond; found none"),
     ("a.b", '[0]: "a.b" is not a mapping'),
     ({"server_names": ["a.b"], "upstream": "ws_node", "other_upgrades": "drop"}, "is not one of ignore, reject"),
 ])
@@ -202,7 +202,7 @@ def test_a_mistake_in_a_site_is_told_once_with_its_place_and_remedy(site: Any, p
 def test_the_same_name_on_the_same_port_twice_is_refused() -> None:
     assert sites({"name": "one", "server_names": ["a.b"], "upstream": "ws_node"},
                  {"name": "two", "server_names": ["c.d", "A.b"], "upstream": "ws_node", "listen": ["*:80"]}) == [
-        '[1].server_names[1]: "a.b" on 80 is already websocket_proxy_sites[0].server_names[0]']
+        '[1].server_names[1]: "a.b" on 80 is already used by websocket_proxy_sites[0].server_names[0]']
 
 
 def test_the_same_name_on_another_port_needs_a_name_of_its_own() -> None:
@@ -221,8 +221,8 @@ def test_fewer_files_than_connections_are_refused() -> None:
 def test_a_drop_in_has_no_say_in_the_main_context_and_hides_the_version_site_by_site() -> None:
     assert problems(websocket_proxy_nginx_conf="drop_in", websocket_proxy_worker_connections=1000,
                     websocket_proxy_worker_shutdown_timeout="5m") == [
-        f"{name}: with websocket_proxy_nginx_conf: drop_in, nginx.conf is not the role's, and this can only be set "
-        "there" for name in ("websocket_proxy_worker_connections", "websocket_proxy_worker_shutdown_timeout")]
+        f"{name}: with websocket_proxy_nginx_conf: drop_in, this can only be set in nginx.conf, which the role does "
+        "not write then" for name in ("websocket_proxy_worker_connections", "websocket_proxy_worker_shutdown_timeout")]
     assert compiled({}, websocket_proxy_nginx_conf="drop_in").sites[0].server_tokens_off
 
 

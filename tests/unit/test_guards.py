@@ -37,11 +37,11 @@ def location(**keys: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("site", "told"), [
     ({"auth": {"basic": {"users": {"alice": "her password"}}}},
-     ".auth.basic.users.alice: this is not the hash of a password that every nginx takes; make one with: openssl"),
-    ({"auth": {"basic": {"users": {"a:b": HASH}}}}, '"a:b" is not a user\'s name'),
-    ({"auth": {"basic": {"users": {}}}}, ".auth.basic.users: this is not a mapping of users"),
-    ({"auth": {"basic": {}}}, '.auth.basic: just one of "users" and "file"'),
-    ({"auth": {"basic": {"users": {"a": HASH}, "file": "/x"}}}, '.auth.basic: just one of "users" and "file"'),
+     ".auth.basic.users.alice: this is not a password hash that every nginx accepts; make one with: openssl"),
+    ({"auth": {"basic": {"users": {"a:b": HASH}}}}, '"a:b" is not a user name'),
+    ({"auth": {"basic": {"users": {}}}}, ".auth.basic.users: expected a mapping of user names"),
+    ({"auth": {"basic": {}}}, '.auth.basic: set either "users" or "file"'),
+    ({"auth": {"basic": {"users": {"a": HASH}, "file": "/x"}}}, '.auth.basic: set either "users" or "file"'),
     ({"auth": {"satisfy": "any"}}, '.auth: one of "basic" and "request" is missing'),
     ({"auth": {"basics": {}}}, '"basics" is not a key here; did you mean "basic"?'),
     ({"auth": True}, ".auth: true is not a mapping"),
@@ -50,19 +50,20 @@ def location(**keys: Any) -> dict[str, Any]:
     ({"auth": {"request": {"upstream": "u"}}}, '.auth.request: "path" is missing'),
     ({"auth": {"request": {**ASK["request"], "login": "login.example"}}}, 'is neither "answer" nor a URL'),
     ({"auth": {"request": {**ASK["request"], "login": "/login"}}}, 'is neither "answer" nor a URL'),
-    ({"auth": {**BASIC, "request": {**ASK["request"], "login": "answer"}}}, "login goes with satisfy: any"),
+    ({"auth": {**BASIC, "request": {**ASK["request"], "login": "answer"}}}, "so login needs satisfy: any"),
     ({"auth": {"request": {**ASK["request"], "response_headers": ["Host"]}}}, "the role itself sets this header"),
-    ({"limits": {"max_connections": 5, "trusted": ["all"]}}, "nobody would be limited"),
+    ({"limits": {"max_connections": 5, "trusted": ["all"]}}, "this would exempt every client"),
     (location(upstream=None, root="/srv", limits={"max_connections": 5}), ".limits.max_connections: this is for"),
     ({"auth": {"request": {**ASK["request"], "response_headers": ["a b"]}}}, "is not the name of a header"),
     ({"auth": {"basic": {"realm": 'a"b', "users": {"a": HASH}}}}, "is not a realm"),
     ({"allow": ["10.0.0.1/8"]}, "did you mean 10.0.0.0/8?"), ({"deny": "10.0.0.0/8"}, "is not a list of addresses"),
-    ({"allow": ["10.0.0.0/8", "10.0.0.0/8"]}, "is there twice"),
-    (location(upstream=None, respond={}, auth=BASIC), ".auth: nginx answers a respond before it looks at this"),
+    ({"allow": ["10.0.0.0/8", "10.0.0.0/8"]}, "is listed twice"),
+    (location(upstream=None, respond={}, auth=BASIC), ".auth: nginx answers a respond before it checks this"),
     (location(upstream=None, redirect={"to": "/y"}, deny=["all"]), ".deny: nginx answers a redirect before"),
     ({**location(), "deny": ["10.0.0.1"], "extra_config": "deny all;"},
-     ".extra_config: deny would not hold beside the keys allow, deny and auth"),
-    (location(auth=BASIC, extra_config="auth_basic off;"), ".locations[0].extra_config: auth_basic would not hold"),
+     ".extra_config: deny would have no effect: nginx uses those of one level only"),
+    (location(auth=BASIC, extra_config="auth_basic off;"), ".locations[0].extra_config: auth_basic would have no "
+                                                           "effect"),
 ])
 def test_a_mistake_is_told_once_and_shows_no_password(site: dict[str, Any], told: str) -> None:
     found = problems(site)
@@ -72,7 +73,7 @@ def test_a_mistake_is_told_once_and_shows_no_password(site: dict[str, Any], told
 
 def test_free_text_of_http_is_looked_at_as_well() -> None:
     (problem,) = problems({"allow": ["10.0.0.0/8"]}, extra_config="deny all;")
-    assert "websocket_proxy_extra_config: deny would not hold" in problem
+    assert "websocket_proxy_extra_config: deny would have no effect" in problem
     assert model({"allow": ["10.0.0.0/8"]}, extra_config="map $uri $x { default deny; }")
 
 
@@ -88,7 +89,7 @@ def test_visitors_who_are_known_want_an_origin(site: dict[str, Any]) -> None:
 @pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
 def test_trusting_everybody_is_warned_of(network: str) -> None:
     (warning,) = [one for one in model({"trusted_proxies": [network]}).warnings if "trusted_proxies" in one]
-    assert "every client is trusted to tell its own address" in warning
+    assert "this trusts every client to report its own address" in warning
     assert not any("trusted_proxies" in one for one in model({"trusted_proxies": ["10.0.0.0/8"]}).warnings)
 
 
@@ -96,7 +97,7 @@ def test_a_slow_hash_is_warned_of() -> None:
     for hashed, slow in ((HASH, False), (HASH.replace("$6$", "$6$rounds=90000$"), True), ("$2y$12$" + "x" * 53, True),
                          ("$2y$10$" + "x" * 53, False)):
         found = model({"auth": {"basic": {"users": {"alice": hashed}}}, "allowed_origins": "any"}).warnings
-        assert any("take fewer rounds" in one for one in found) == slow
+        assert any("use fewer rounds" in one for one in found) == slow
 
 
 def test_the_same_users_are_one_file_and_others_another() -> None:
@@ -114,4 +115,4 @@ def test_what_nginx_answers_itself_has_no_guard_of_its_site_and_a_probe_leaves_o
         {"path": "/x", "upstream": "u"}, {"path": "/y", "respond": {}}, {"path": "/z", "root": "/srv"}]})
     guards = {one.match[-1]: one.guard is not None for one in found.sites[0].locations}
     assert guards == {"/x": True, "/y": False, "/z": True, "/": False}
-    assert [one.reason for one in probes(found)] == ["the edge lets not everybody in (allow, deny or auth)"]
+    assert [one.reason for one in probes(found)] == ["access is restricted (allow, deny or auth)"]

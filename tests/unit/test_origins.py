@@ -22,20 +22,20 @@ def test_what_is_meant_is_taken(given: object, meant: Origins) -> None:
 
 @pytest.mark.parametrize(("given", "told"), [
     ("same-host", "is neither any nor same_host, nor a list of origins"),
-    ([], "the list is empty, so no page could connect; any allows every one"),
-    (["*"], "allowed_origins: any allows every one"),
+    ([], "the list is empty, so no page could connect; use any to allow every origin"),
+    (["*"], "allowed_origins: any allows every origin"),
     (["a.example"], 'did you mean "https://a.example"?'),
     (["https://a.example/"], 'did you mean "https://a.example"?'),
     (["https://a.example/app"], "is not an origin; expected one such as https://app.example.com"),
     (["wss://a.example"], 'browsers send the origin of the page; did you mean "https://a.example"?'),
     (["https://a.*.example"], "is not a server name"), (["https://*"], "is not a server name"),
-    (["https://müller.example"], 'its form on the wire is "xn--mller-kva.example"'),
+    (["https://müller.example"], 'its ASCII form is "xn--mller-kva.example"'),
     (["https://a@b.example"], "is not an origin"), (["https://a.example:0"], "0 is not a whole number from 1 to 65535"),
-    ([None], 'the origin of pages that have none is "null"'),
-    (["https://a.example", "https://A.example"], "is there twice"),
+    ([None], '"null" is the origin of pages without one'),
+    (["https://a.example", "https://A.example"], "is listed twice"),
     ({"origin": "any"}, '"origin" is not a key here; did you mean "origins"?'),
     ({"required": True}, '"origins" is missing'),
-    ({"origins": "any", "required": True}, "here every one may connect"),
+    ({"origins": "any", "required": True}, "here every origin may connect"),
     ({"origins": "same_host", "required": "perhaps"}, "perhaps"),
 ])
 def test_what_is_no_origin_is_told_with_what_it_may_have_been(given: object, told: str) -> None:

@@ -65,8 +65,8 @@ def test_what_is_captured_is_as_safe_as_what_it_is_captured_from(site: dict[str,
     ("/rooms/$own", ""), ("/rooms/${own}/x", ""), ("/$arg_room", ""), ("/a$uri", "can hold a line break"),
     ("/a/$http_x", "$http_x can hold a space"), ("/a/${cookie_x}", "$cookie_x can hold a space"),
     ("/a/$upstream_http_x", "can hold a space"), ("$own", 'does not begin with "/"'),
-    ("/$own", ""), ("/a b/$own", "has no place in a path"), ("/$own/../x", "can match no request"),
-    ("/$owns", "is not a variable of nginx"), ("/a?b=$own", "has no place in a path")])
+    ("/$own", ""), ("/a b/$own", "is not allowed in a path"), ("/$own/../x", "can match no request"),
+    ("/$owns", "is not a variable of nginx"), ("/a?b=$own", "is not allowed in a path")])
 def test_rewrite_to_takes_variables_that_can_stand_in_a_path(to: str, told: str) -> None:
     found = problems("map $arg_x $own { default a; }", request_headers={}, upstream=None,
                      locations=[{"path": "/", "upstream": "u", "rewrite_to": to}])

@@ -97,7 +97,7 @@ def test_a_page_is_as_good_as_a_websocket_only_where_none_is_required() -> None:
     page, other = telling(), switching()
     assert outcome(False, page.address) == {"outcome": "page", "line": "page      ws://a.example/x: 200"}
     line = outcome(True, page.address)["line"]
-    assert "; a page came: what answers at this path" in line and line.endswith(" (websocket_proxy_sites[0])")
+    assert "; the answer is a page: the application" in line and line.endswith(" (websocket_proxy_sites[0])")
     # It switches to anything, and knows nothing of WebSockets.
     assert "Sec-WebSocket-Accept is not the answer" in outcome(False, other.address)["line"]
     page.close()
@@ -115,6 +115,6 @@ def test_an_edge_is_well_when_nothing_failed_and_a_websocket_opened() -> None:
     assert not well.get("failed") and well["msg"] == "2 open, 1 page, 1 left out" and len(well["report"]) == 4
     assert not lines().get("failed") and not lines("left out").get("failed")
     ill = lines("open", "failed", "failed")
-    assert ill["failed"] and ill["msg"] == "Not every WebSocket opened (1 open, 2 failed):\nfailed 1\nfailed 2"
+    assert ill["failed"] and ill["msg"] == "Some WebSockets did not open (1 open, 2 failed):\nfailed 1\nfailed 2"
     none = lines("page", "page")
-    assert none["failed"] and none["msg"].startswith("No WebSocket opened: no location is known to have one.")
+    assert none["failed"] and none["msg"].startswith("No WebSocket was opened: no location is known to accept one.")

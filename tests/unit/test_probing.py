@@ -118,28 +118,30 @@ OWN = b"Content-Type: text/html\r\nServer: nginx\r\n\r\n<html><hr><center>nginx<
 
 
 @pytest.mark.parametrize(("answer", "told"), [
-    (b"HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\n<html>", "expected 101, and 200 OK came from behind nginx; a page came"),
-    (b"HTTP/1.1 308 Gone\r\nLocation: https://x/\r\n\r\n", "308 Gone to https://x/ came from a server without a name; "
-     "the address is another one; a handshake follows no redirect"),
-    (b"HTTP/1.1 403 Forbidden\r\nServer: Tornado\r\n\r\n", "403 Forbidden came from Tornado; somebody refuses, often "
-     "because of Origin"),
-    (b"HTTP/1.1 403 Forbidden\r\n" + OWN, "403 Forbidden came from nginx itself; nginx refuses: allow, deny"),
-    (b"HTTP/1.1 502 Bad Gateway\r\n" + OWN, "502 Bad Gateway came from nginx itself; the backend is not reached"),
-    (b"HTTP/1.1 599 \r\n\r\n", "expected 101, and 599  came from a server without a name"),
-    (b"", "no answer came: the connection was closed; nginx closes so where no site has this name"),
-    (b"SSH-2.0-OpenSSH\r\n", "what came is no answer of HTTP: b'SSH-2.0-OpenSSH"),
+    (b"HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\n<html>", "expected 101, got 200 OK from behind nginx; the answer is a "
+                                                        "page"),
+    (b"HTTP/1.1 308 Gone\r\nLocation: https://x/\r\n\r\n", "308 Gone to https://x/ from a server without a name; the "
+                                                           "server redirects, and a handshake does not follow "
+                                                           "redirects; use the address in Location"),
+    (b"HTTP/1.1 403 Forbidden\r\nServer: Tornado\r\n\r\n", "403 Forbidden from Tornado; the handshake is refused, "
+                                                           "often because of Origin"),
+    (b"HTTP/1.1 403 Forbidden\r\n" + OWN, "403 Forbidden from nginx itself; nginx refuses: allow, deny"),
+    (b"HTTP/1.1 502 Bad Gateway\r\n" + OWN, "502 Bad Gateway from nginx itself; the backend cannot be reached"),
+    (b"HTTP/1.1 599 \r\n\r\n", "expected 101, got 599  from a server without a name"),
+    (b"", "no answer: the connection was closed; nginx closes the connection like this if no site has this name"),
+    (b"SSH-2.0-OpenSSH\r\n", "the answer is not HTTP: b'SSH-2.0-OpenSSH"),
     (b"HTTP/1.1 101 Switching\r\nSec-WebSocket-Accept: x\r\n\r\n", "101, but Sec-WebSocket-Accept is not the answer"),
-    (b"HTTP/1.1 many\r\n\r\n", "what came is no answer of HTTP"),
+    (b"HTTP/1.1 many\r\n\r\n", "the answer is not HTTP"),
 ])
 def test_what_came_instead_is_told_with_its_likely_cause(answer: bytes, told: str) -> None:
     assert told in failure(answer)
 
 
 def test_another_status_may_be_the_one_that_is_expected() -> None:
-    assert failure(b"HTTP/1.1 403 No\r\n\r\n", status=404).startswith("expected 404, and 403 No came")
+    assert failure(b"HTTP/1.1 403 No\r\n\r\n", status=404).startswith("expected 404, got 403 No from")
     with answering(b"HTTP/1.1 403 No\r\nX-Why: origin\r\n\r\n") as backend:
         assert probed(backend.address, status=403).headers == {"x-why": "origin"}
-    with served(echo) as address, pytest.raises(ProbeFailure, match="expected 403, and 101"):
+    with served(echo) as address, pytest.raises(ProbeFailure, match="expected 403, got 101"):
         probed(address, status=403)
 
 
@@ -151,7 +153,7 @@ def test_a_websocket_that_says_nothing_or_something_else_is_told() -> None:
         connection.close(4001, "too late")
 
     with served(silent) as address, pytest.raises(
-            ProbeFailure, match='101, and then no message with "x" came: nothing more came in time'):
+            ProbeFailure, match='101, and then no message with "x" arrived: nothing more arrived in time'):
         probed(address, expect="text", text="x", timeout=0.3)
     with served(closing) as address, pytest.raises(
             ProbeFailure, match=r"101, and then no echo came: it was closed with 4001 \(too late\)"):
@@ -163,7 +165,7 @@ def test_nobody_there_is_told() -> None:
         address = f"127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(ProbeFailure, match=f"at {address}: the connection is refused: nothing listens there"):
         probed(address)
-    with pytest.raises(ProbeFailure, match="no connection could be opened"):
+    with pytest.raises(ProbeFailure, match="the connection failed"):
         probed("unix:/nothing/here")
 
 
@@ -184,5 +186,5 @@ def test_tls_is_checked_and_told(tmp_path: Path) -> None:
             probed(address, url="wss://other.example/", ca_path=ca)
         with pytest.raises(ProbeFailure, match="the certificate is not valid for this: "):
             probed(address, url=f"wss://{NAME}/")
-    with served(echo) as address, pytest.raises(ProbeFailure, match="TLS is not spoken there"):
+    with served(echo) as address, pytest.raises(ProbeFailure, match="the port has no TLS"):
         probed(address, url=f"wss://{NAME}/", ca_path=ca)

@@ -89,7 +89,7 @@ def test_every_kind_takes_its_value_from_a_vault(path: tuple[Any, ...]) -> None:
 
 
 def test_a_list_with_a_vaulted_value_is_not_shown() -> None:
-    assert shown(["a", {"b": Vaulted("S3cret")}]) == "what came out of a vault"
+    assert shown(["a", {"b": Vaulted("S3cret")}]) == "a vaulted value"
 
 
 def test_what_goes_back_to_ansible_is_plain() -> None:

@@ -40,15 +40,15 @@ def located(**location: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("location", "problem"), [
-    ({"upstream": "u", "root": "/srv"}, ": a location needs one of upstream, root, fastcgi, redirect, respond, and "
-                                        "here are upstream and root"),
-    ({"root": "/srv", "websocket_only": True}, ".websocket_only: this goes with upstream, and here is root"),
-    ({"upstream": "u", "try_files": ["$uri", "=404"]}, ".try_files: this goes with root, and here is upstream"),
-    ({"respond": {}, "rewrite_to": "/y"}, ".rewrite_to: this goes with upstream, and here is respond"),
+    ({"upstream": "u", "root": "/srv"}, ": a location needs exactly one of upstream, root, fastcgi, redirect, respond; "
+                                        "found upstream and root"),
+    ({"root": "/srv", "websocket_only": True}, ".websocket_only: this needs upstream, and the location has root"),
+    ({"upstream": "u", "try_files": ["$uri", "=404"]}, ".try_files: this needs root, and the location has upstream"),
+    ({"respond": {}, "rewrite_to": "/y"}, ".rewrite_to: this needs upstream, and the location has respond"),
     ({"upstream": "u", "strip_prefix": True}, '.strip_prefix: this needs a prefix that ends with "/", such as /x/'),
     ({"path": "^/x", "upstream": "u"}, '.path: "^/x" does not begin with "/"; a regular expression needs match: regex'),
     ({"path": "/x/", "upstream": "u", "strip_prefix": True, "rewrite_to": "/y"},
-     ".rewrite_to: strip_prefix sets already what path the backend gets"),
+     ".rewrite_to: strip_prefix already sets the backend's path"),
     ({"path": "x", "upstream": "u", "match": "exact"}, '.path: "x" does not begin with "/"'),
     ({"upstream": "u", "match": "longest"}, '.match: "longest" is not one of prefix, exact, regex'),
     ({"redirect": {"to": "new"}}, '.redirect.to: "new" is neither a path that begins with "/" and plain text'),
@@ -57,43 +57,45 @@ def located(**location: Any) -> dict[str, Any]:
     ({"redirect": {"to": "/y", "status": 308.0}}, ".redirect.status: 308.0 is not one of 301, 302, 307, 308"),
     ({"upstream": "u", "request_headers": {"X-User": "$remote_user"}}, "$remote_user can hold a line break"),
     ({"upstream": "u", "proxy_redirect": {"/": "https://x$uri"}}, "$uri can hold a line break"),
-    ({"upstream": "u", "proxy_redirect": {"/": None}}, "has a beginning of Location without anything in its place"),
+    ({"upstream": "u", "proxy_redirect": {"/": None}}, "has a prefix without a replacement"),
     ({"root": "/srv", "try_files": ["$urix", "=404"]}, '.try_files: "$urix" is neither $uri nor a path'),
     ({"root": "/" + "x" * 1001}, "is longer than 1000 characters"),
-    ({"root": "/srv", "read_timeout": 5}, ".read_timeout: this goes with upstream or fastcgi, and here is root"),
-    ({"respond": {"body": "$" * 200}}, "is longer than a word of nginx's language may be"),
-    ({"respond": {"body": "\ud800"}}, "holds a control character"),
+    ({"root": "/srv", "read_timeout": 5}, ".read_timeout: this needs upstream or fastcgi, and the location has root"),
+    ({"respond": {"body": "$" * 200}}, "is longer than nginx accepts as one parameter"),
+    ({"respond": {"body": "\ud800"}}, "contains a control character"),
     ({"upstream": "u", "access_log": "/var/log/"}, '.access_log: "/var/log/" is a folder'),
     ({"upstream": "u", "response_headers": {"Server": "x"}}, ".response_headers.Server: nginx sets this header itself"),
     ({"upstream": "u", "buffer_size": "16x", "buffers": 8}, '.buffer_size: "16x" is not a size'),
     ({"upstream": "u", "match": "regexp", "path": "^/v"}, '.match: "regexp" is not one of'),
-    ({"upstream": "u", "extra_config": 'default_type a"; }  location /evil { return 200 b";'}, 'has a "}" too many'),
+    ({"upstream": "u", "extra_config": 'default_type a"; }  location /evil { return 200 b";'}, 'has one "}" too many'),
     ({"redirect": {"to": "//evil.example"}}, '.redirect.to: "//evil.example" is neither a path'),
     ({"redirect": {"to": "/x$uri"}}, '.redirect.to: "/x$uri": $uri can hold a line break'),
     ({"redirect": {"to": "/y", "status": 303}}, ".redirect.status: 303 is not one of 301, 302, 307, 308"),
     ({"redirect": {}}, '.redirect: "to" is missing'),
-    ({"respond": {"status": 302}}, ".respond.status: 302 redirects; use redirect for that"),
-    ({"respond": {"body": "x" * 4000}}, "is longer than a word of nginx's language may be; serve a file with root"),
+    ({"respond": {"status": 302}}, ".respond.status: 302 is a redirect; use the key redirect"),
+    ({"respond": {"body": "x" * 4000}}, "is longer than nginx accepts as one parameter; serve a file with root "
+                                        "instead"),
     ({"respond": {"content_type": "text"}}, '.respond.content_type: "text" is not a media type'),
     ({"root": "srv"}, '.root: "srv" is not an absolute path'),
     ({"root": "/srv/../etc"}, ".root: \"/srv/../etc\" is not an absolute path"),
-    ({"root": "/srv", "try_files": ["$uri"]}, '.try_files: ["$uri"] is not what to look for'),
-    ({"root": "/srv", "try_files": ["$uri", "$uri/"]}, '.try_files: "$uri/" is no path or =404 to end with'),
+    ({"root": "/srv", "try_files": ["$uri"]}, '.try_files: ["$uri"] is not a list for try_files'),
+    ({"root": "/srv", "try_files": ["$uri", "$uri/"]}, '.try_files: "$uri/" is neither a path nor a status such as '
+                                                       "=404"),
     ({"root": "/srv", "try_files": ["$host", "=404"]}, '.try_files: "$host" is neither $uri nor a path'),
     ({"upstream": "u", "client_max_body_size": "1t"}, '.client_max_body_size: "1t" is not a size'),
     ({"upstream": "u", "buffer_size": "1"}, '.buffer_size: "1" is not a size from 1024 to 16777216 bytes'),
-    ({"upstream": "u", "buffers": 8}, ".buffers: this is the number of buffers of buffer_size, which is not there"),
+    ({"upstream": "u", "buffers": 8}, ".buffers: this is the number of buffers; buffer_size, their size, is missing"),
     ({"upstream": "u", "host": "$server_name"}, '.host: "$server_name" is neither $host nor $http_host'),
-    ({"upstream": "u", "proxy_redirect": {"~x": "/"}}, '.proxy_redirect: "~x" is not the beginning of a Location'),
+    ({"upstream": "u", "proxy_redirect": {"~x": "/"}}, '.proxy_redirect: "~x" is not a prefix of a Location'),
     ({"upstream": "u", "request_headers": {"X-Path": "$uri"}}, ".request_headers.X-Path: \"$uri\": $uri can hold a"),
     ({"upstream": "u", "response_headers": {"Content-Type": "x"}}, ".response_headers.Content-Type: nginx would send"),
     ({"upstream": "u", "response_headers": {"Connection": "x"}}, "this header belongs to the connection"),
     ({"upstream": "u", "access_log": "logs/x"}, '.access_log: "logs/x" is not an absolute path'),
     ({"upstream": "u", "extra_config": "proxy_cache off"}, "ends in the middle of a directive"),
-    ({"upstream": "u", "extra_config": "} location /y {"}, 'has a "}" too many'),
+    ({"upstream": "u", "extra_config": "} location /y {"}, 'has one "}" too many'),
     # nginx counts no brace behind a $, so these close the role's location, or set a header of the role's.
     ({"upstream": "u", "extra_config": "default_type a${;\n}\nlocation /x {\n    error_page 500 /a};\n"},
-     'has a "}" too many'),
+     'has one "}" too many'),
     ({"upstream": "u", "extra_config": "default_type a${;\nproxy_set_header Upgrade x;\nerror_page 500 /a};\n"},
      "other_upgrades"),
     ({"upstream": "u", "extra_config": "set $x a\\\n\"b \";\n}\nlocation /y {\nset $y \";"},
@@ -102,55 +104,56 @@ def located(**location: Any) -> dict[str, Any]:
     ({"upstream": "u", "extra_config": "; gzip on;"}, 'has a ";" without a directive'),
     ({"upstream": "u", "extra_config": "gzip on; {"}, 'has a "{" without a directive'),
     ({"upstream": "u", "extra_config": "if ($x) { return 404 }"}, 'has a "}" in the middle of a directive'),
-    ({"upstream": "u", "extra_config": 'add_header "X"Y;'}, "has no space behind a quotation"),
+    ({"upstream": "u", "extra_config": 'add_header "X"Y;'}, "has no space after a quoted word"),
     ({"upstream": "u", "extra_config": "if ($x) { return 404;"}, "ends in the middle of a block"),
     ({"upstream": "u", "extra_config": 'add_header X "a;'}, "has a quotation mark that is not closed"),
     ({"upstream": "u", "extra_config": "proxy_set_header Upgrade $http_upgrade;"},
-     ".extra_config: proxy_set_header Upgrade would be sent beside the role's own; the role itself sets this header"),
+     ".extra_config: nginx would send Upgrade twice; the role itself sets this header"),
     ({"upstream": "u", "extra_config": "if ($x) { return 404; } proxy_set_header \"CONNECTION\" ${x};"},
-     ".extra_config: proxy_set_header CONNECTION would be sent beside the role's own"),
+     ".extra_config: nginx would send CONNECTION twice"),
     ({"upstream": "u", "extra_config": "proxy_set_header Content-Length $content_length;"},
-     ".extra_config: proxy_set_header Content-Length would be sent beside the role's own; nginx sets this"),
-    ({"upstream": "u", "extra_config": "proxy_set_header # here\n x-real-ip 1;"}, "say it with request_headers"),
+     ".extra_config: nginx would send Content-Length twice; nginx sets this"),
+    ({"upstream": "u", "extra_config": "proxy_set_header # here\n x-real-ip 1;"}, "use request_headers"),
     ({"upstream": "u", "extra_config": "proxy_set_header A 1;", "request_headers": {"a": "2"}}, "request_headers"),
     *(({"upstream": "u", "websocket_only": True, key: value},
-       f".{key}: with websocket_only, all that comes here is a WebSocket{remedy}") for key, value, remedy in (
+       f".{key}: with websocket_only, this location has only WebSockets{remedy}") for key, value, remedy in (
            ("read_timeout", 5, "; see live_read_timeout"), ("buffer_size", "8k", "; see live_buffer_size"),
            ("buffering", False, ""), ("event_streams", True, ""), ("separate_live", True, ""))),
     *(({"upstream": "u", "separate_live": False, key: value}, f".{key}: with separate_live: false, live connections "
-       f"have what plain requests have{remedy}") for key, value, remedy in (
+                                                              "use the settings of plain "
+                                                              f"requests{remedy}") for key, value, remedy in (
            ("live_read_timeout", 5, "; see read_timeout"), ("live_access_log", "off", "; see access_log"),
            ("event_streams", False, ""))),
     ({"upstream": "u", "path": "/x/", "replace_prefix": "/y"}, '.replace_prefix: "/y" does not end with "/"'),
     ({"upstream": "u", "replace_prefix": "/y/"},
      '.replace_prefix: this needs a prefix that ends with "/", such as /x/'),
     ({"upstream": "u", "path": "/x/", "replace_prefix": "/y/", "strip_prefix": True},
-     ".replace_prefix: strip_prefix sets already what path the backend gets"),
+     ".replace_prefix: strip_prefix already sets the backend's path"),
     ({"upstream": "u", "path": "/x/", "replace_prefix": "/y/", "rewrite_to": "/z"},
-     ".rewrite_to: replace_prefix sets already what path the backend gets"),
+     ".rewrite_to: replace_prefix already sets the backend's path"),
     *(({"fastcgi": {"server": "127.0.0.1:9000", "root": "/srv", **said}, **more}, problem) for said, more, problem in [
         ({"server": "php"}, {}, '.fastcgi.server: "php" is not the address of a server'),
         ({"server": None}, {}, '.fastcgi: "server" is missing'),
         *(({"script": path}, {}, f'.fastcgi.script: "{path}" is not the path of a program, such as index.php')
           for path in ("../x.php", "$uri", "a/", "/", "a//b.php", "a;b")),
-        ({}, {"try_files": ["$uri", "/index.php"]}, ".try_files: this goes with root, and here is fastcgi"),
-        ({}, {"upstream": "u"}, ": a location needs one of upstream, root, fastcgi, redirect, respond, and here are "
-         "upstream and fastcgi"),
-        ({}, {"root": "/srv"}, "here are root and fastcgi"),
-        ({}, {"live_read_timeout": 5}, ".live_read_timeout: this goes with upstream, and here is fastcgi"),
+        ({}, {"try_files": ["$uri", "/index.php"]}, ".try_files: this needs root, and the location has fastcgi"),
+        ({}, {"upstream": "u"}, ": a location needs exactly one of upstream, root, fastcgi, redirect, respond; found "
+                                "upstream and fastcgi"),
+        ({}, {"root": "/srv"}, "found root and fastcgi"),
+        ({}, {"live_read_timeout": 5}, ".live_read_timeout: this needs upstream, and the location has fastcgi"),
         ({}, {"request_headers": {"X-" + "a" * 45: "b"}},
-         "is longer than 46 characters, which is all that nginx's FastCGI"),
+         "is longer than 46 characters, the limit for FastCGI"),
         ({}, {"extra_config": "fastcgi_param SCRIPT_FILENAME $document_root$uri;"},
-         ".extra_config: fastcgi_param SCRIPT_FILENAME would be sent beside the role's own"),
+         ".extra_config: the role already sets fastcgi_param SCRIPT_FILENAME"),
         ({}, {"extra_config": "if ($a) { set $b 1; } if ($c) { return 403; } if ($d) { rewrite ^ /e last; }"},
-         '.extra_config: an "if" without "return" or "rewrite" has nginx leave try_files out'),
+         '.extra_config: with an "if" that has neither "return" nor "rewrite", nginx skips try_files'),
         ({}, {"extra_config": "location /x { return 404; }"},
-         ".extra_config: nginx allows location in no named location, and the program has one, with this text")]),
-    ({"root": "/srv", "live_read_timeout": 5}, ".live_read_timeout: this goes with upstream, and here is root"),
+         ".extra_config: nginx does not allow location in a named location, and the program has one with this text")]),
+    ({"root": "/srv", "live_read_timeout": 5}, ".live_read_timeout: this needs upstream, and the location has root"),
     ({"upstream": "u", "extra_config": "location /x/y { return 404; }"},
-     ".extra_config: nginx allows location in no named location, and live connections have one, with this text; "
-     "separate_live: false has one location for both"),
-    ({"upstream": "u", "extra_config": "alias /srv;"}, ".extra_config: nginx allows alias in no named location"),
+     ".extra_config: nginx does not allow location in a named location, and live connections have one with this text; "
+     "separate_live: false makes one location for both"),
+    ({"upstream": "u", "extra_config": "alias /srv;"}, ".extra_config: nginx does not allow alias in a named location"),
 ])
 def test_a_mistake_in_a_location_is_told_once_with_its_place(location: dict[str, Any], problem: str) -> None:
     found = problems(located(**location))
@@ -351,8 +354,8 @@ def test_a_mistake_in_the_defaults_is_told_once_and_there() -> None:
 def test_a_default_server_is_not_for_all_sites() -> None:
     assert problems(SITE, {**SITE, "server_names": ["c.d"]}, site_defaults={
         "listen": [{"port": 80, "default_server": True}]}) == [
-        "websocket_proxy_site_defaults.listen[0].default_server: there is one for each socket, so the site itself has "
-        "to say this"]
+        "websocket_proxy_site_defaults.listen[0].default_server: each socket has only one, so set this on the site "
+        "itself"]
 
 
 def test_headers_in_the_defaults_are_looked_at_without_a_site_too() -> None:
@@ -399,20 +402,21 @@ def test_a_unix_socket_is_one_socket_however_it_is_written() -> None:
                                                      [["unix:/run/edge.sock", "backlog=7"]]]
     assert model.refusing == [Refusal([["unix:/run/edge.sock"], ["81"]], None, None, "20s")]
     assert problems(first, {**SITE, "name": "x", "listen": ["unix:/run/edge.sock"]}) == [
-        '[1].server_names[0]: "a.b" on unix:/run/edge.sock is already websocket_proxy_sites[0].server_names[0]']
+        '[1].server_names[0]: "a.b" on unix:/run/edge.sock is already used by websocket_proxy_sites[0].server_names[0]']
 
 
 @pytest.mark.parametrize(("second", "problem"), [
-    ({"port": 80, "backlog": 5}, "[1].listen[0].backlog: websocket_proxy_sites[0].listen[0] says 1024 of the same"),
+    ({"port": 80, "backlog": 5}, "[1].listen[0].backlog: websocket_proxy_sites[0].listen[0] sets 1024 for the same"),
     ({"port": 80, "default_server": True},
-     "[1].listen[0].default_server: websocket_proxy_sites[0].listen[0] is the default server there already"),
-    ({"port": 80, "proxy_protocol": True}, "[1].listen[0]: all sites on a port have proxy_protocol or none has, and "
-                                           "websocket_proxy_sites[0].listen[0] has not"),
+     "[1].listen[0].default_server: websocket_proxy_sites[0].listen[0] is already the default server of this socket"),
+    ({"port": 80, "proxy_protocol": True}, "[1].listen[0]: all sites on a port need the same proxy_protocol, and "
+                                           "websocket_proxy_sites[0].listen[0] does not set it"),
     ({"port": 70000}, "[1].listen[0].port: 70000 is not a whole number from 1 to 65535"),
     ({"address": "127.0.0.1"}, '[1].listen[0]: "port" is missing'),
     ({"address": "localhost", "port": 80}, '[1].listen[0].address: "localhost" is neither an IP address nor '),
-    ({"address": "unix:/run/x", "port": 80}, "[1].listen[0].port: a unix socket has none of this, which is TCP's"),
-    ({"address": "unix:/run/x", "reuseport": True}, "[1].listen[0].reuseport: a unix socket has none of this"),
+    ({"address": "unix:/run/x", "port": 80}, "[1].listen[0].port: this is an option of TCP, and a unix socket does not "
+                                             "have it"),
+    ({"address": "unix:/run/x", "reuseport": True}, "[1].listen[0].reuseport: this is an option of TCP"),
     ({"address": "unix:x"}, '[1].listen[0].address: "unix:x" is not the path of a socket'),
     ({"port": 81, "so_keepalive": "x"}, '[1].listen[0].so_keepalive: "x" is neither true nor false, nor times'),
     ({"port": 81, "so_keepalive": "0::"}, '[1].listen[0].so_keepalive: "0::" is neither true nor false, nor times'),
@@ -427,17 +431,17 @@ def test_what_is_said_of_a_socket_against_another_site_is_refused(second: dict[s
 def test_the_proxy_protocol_needs_somebody_who_is_believed() -> None:
     listen = [{"port": 80, "proxy_protocol": True}]
     assert problems({**SITE, "listen": listen}) == [
-        "[0]: with proxy_protocol, trusted_proxies has to name those whose word is taken for a client's address"]
+        "[0]: with proxy_protocol, set trusted_proxies to the proxies that may report a client's address"]
     assert problems({**SITE, "listen": [*listen, 81], "trusted_proxies": ["10.0.0.1"]}) == [
-        "[0]: the site listens with proxy_protocol and without, and a client's address comes from one of both; make it "
-        "two sites"]
+        "[0]: the site listens both with and without proxy_protocol, and nginx takes a client's address from one of "
+        "them only; split it into two sites"]
     assert compiled({**SITE, "listen": listen, "trusted_proxies": ["10.0.0.1"]}).refusing == [
         Refusal([["80", "proxy_protocol"]], None, None, "20s")]
 
 
 @pytest.mark.parametrize(("network", "told"), [
     ("10.0.0.5/8", '"10.0.0.5/8" is neither an IP address nor a network; did you mean 10.0.0.0/8?'),
-    ("lb.example", "expected one such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32"), ("fe80::1%eth0", "of one link")])
+    ("lb.example", "expected one such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32"), ("fe80::1%eth0", "on one link only")])
 def test_a_trusted_proxy_is_an_address_or_a_network(network: str, told: str) -> None:
     (found,) = problems({**SITE, "trusted_proxies": [network]})
     assert found.startswith("[0].trusted_proxies[0]: ") and told in found
@@ -445,7 +449,7 @@ def test_a_trusted_proxy_is_an_address_or_a_network(network: str, told: str) -> 
 
 def test_the_name_of_no_request_is_refused_with_what_is_meant() -> None:
     assert problems({**SITE, "server_names": ["_"]}) == [
-        '[0].server_names[0]: "_" is the name of no request; listen with default_server: true answers every name']
+        '[0].server_names[0]: "_" matches no request; to answer every name, listen with default_server: true']
 
 
 @pytest.mark.parametrize(("given", "told"), [
@@ -468,19 +472,19 @@ def test_a_key_that_belongs_elsewhere_is_told_where(given: dict[str, Any], told:
 @pytest.mark.parametrize("address", ["127.0.0.1:3012", "http://127.0.0.1:3012", "http://127.0.0.1:3012/"])
 def test_an_address_in_the_place_of_an_upstream_is_told_how_it_becomes_one(address: str) -> None:
     assert problems({**SITE, "upstream": address}) == [
-        f'[0].upstream: "{address}" is an address, and expected is the name of an upstream; give it one in '
-        'websocket_proxy_upstreams, such as {name: app, servers: ["127.0.0.1:3012"]}, and write upstream: app here']
+        f'[0].upstream: "{address}" is an address, not the name of an upstream; add one to websocket_proxy_upstreams, '
+        'such as {name: app, servers: ["127.0.0.1:3012"]}, and set upstream: app here']
 
 
 def test_a_server_name_that_is_taken_is_told_once() -> None:
     assert problems(SITE, SITE) == [
-        '[1].server_names[0]: "a.b" on 80 is already websocket_proxy_sites[0].server_names[0]']
+        '[1].server_names[0]: "a.b" on 80 is already used by websocket_proxy_sites[0].server_names[0]']
 
 
 def test_a_name_that_is_a_regular_expression_needs_a_name_for_its_site() -> None:
     names = [{"regex": "^room[0-9]+\\.a\\.b$"}, "a.b"]
     assert problems({**SITE, "server_names": names}) == [
-        '[0]: "name" is missing, which a regular expression does not give']
+        '[0]: "name" is missing; a regular expression cannot provide one']
     assert compiled({**SITE, "name": "rooms", "server_names": names}).sites[0].server_names == [
         "~^room[0-9]+\\.a\\.b$", "a.b"]
     assert problems({**SITE, "name": "x", "server_names": [{"regexp": "a"}]}) == [
@@ -560,7 +564,7 @@ def test_a_socket_to_which_others_give_options_gets_none_and_a_warning() -> None
     assert model.sites[0].listen == [["443", KEEPALIVE], ["[::]:443"]]
     (warning,) = (one for one in model.warnings if "options" in one)
     assert warning.startswith("websocket_proxy_sites[0].listen[0]: /etc/nginx/conf.d/shop.conf: listen [::]:443 ssl "
-                              "ipv6only=on gives the socket [::]:443 options") and KEEPALIVE in warning
+                              "ipv6only=on sets options of the socket [::]:443, so") and KEEPALIVE in warning
     model = compiled({**SITE, "listen": [443]}, host=Host(
         ipv6=True, listen_options={"[::]:443": f"{OPTIONS} so_keepalive=on"}))
     assert not [one for one in model.warnings if "options" in one]
@@ -576,7 +580,7 @@ def test_a_socket_to_which_others_give_options_gets_none_and_a_warning() -> None
     assert compiled(SITE, host=taken, nginx_conf="drop_in").sites[0].listen == [["80"]]
     with pytest.raises(InventoryError) as found:
         compiled({**SITE, "listen": [{"port": 443, "backlog": 9}]}, host=Host(listen_options={"443": OPTIONS}))
-    assert f"listen[0].backlog: {OPTIONS} gives this socket options" in str(found.value)
+    assert f"listen[0].backlog: {OPTIONS} already sets options of this socket" in str(found.value)
 
 
 @pytest.mark.parametrize("option", [{"so_keepalive": True}, {"backlog": 9}, {"reuseport": True}])
@@ -584,8 +588,8 @@ def test_a_socket_of_one_address_beside_one_of_all_can_have_no_options(option: d
     site = {**SITE, "listen": [{"address": "127.0.0.1", "port": 80, **option}]}
     assert compiled(site)
     assert problems(site, {**SITE, "server_names": ["c.d"]}) == [
-        f"[0].listen[0].{next(iter(option))}: websocket_proxy_sites[1].listen listens on this port at every address, "
-        "so this is to be set there, for all of them"]
+        f"[0].listen[0].{next(iter(option))}: websocket_proxy_sites[1].listen listens on this port on every address; "
+        "set this option there"]
 
 
 def test_a_site_takes_larger_bodies_than_nginx_does_unless_somebody_says_how_large() -> None:

@@ -200,15 +200,20 @@ def test_no_message_shows_a_key(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("tls", "told"), [
-    ({}, "[0].tls: tls needs one certificate: certificate, certificate_content, self_signed, acme; here is none"),
-    (True, "[0].tls: true is not a mapping, which says where the certificate comes from: certificate, "),
-    ({"certificate": "/a.pem", "certificate_key_content": KEY}, "[0].tls: tls needs one certificate: certificate, "
-     "certificate_content, self_signed, acme; here are certificate and certificate_key_content"),
-    ({**CONTENT, "certificate_content": KEY}, "[0].tls.certificate_content: this holds a private key, which goes to "),
+    ({}, "[0].tls: tls needs exactly one source of its certificate: certificate, certificate_content, self_signed, "
+         "acme; found none"),
+    (True, "[0].tls: true is not a mapping; expected one with the source of the certificate: certificate, "),
+    ({"certificate": "/a.pem", "certificate_key_content": KEY}, "[0].tls: tls needs exactly one source of its "
+                                                                "certificate: certificate, certificate_content, "
+                                                                "self_signed, acme; found certificate and "
+                                                                "certificate_key_content"),
+    ({**CONTENT, "certificate_content": KEY}, "[0].tls.certificate_content: this contains a private key, which "
+                                              "belongs "),
     ({**CONTENT, "certificate_key_content": CONTENT["certificate_content"]},
      "[0].tls.certificate_key_content: this is not a private key, but begins with -----BEGIN CERTIFICATE-----"),
-    ({**OWN, "self_signed": True}, "[0].tls: tls needs one certificate: certificate, certificate_content, self_signed, "
-                                   "acme; here are certificate and certificate_key and self_signed"),
+    ({**OWN, "self_signed": True}, "[0].tls: tls needs exactly one source of its certificate: certificate, "
+                                   "certificate_content, self_signed, acme; found certificate and certificate_key and "
+                                   "self_signed"),
     ({"certificate": "/a.pem"}, '[0].tls: "certificate_key" is missing'),
     ({"certificate_key": "/a.key"}, '[0].tls: "certificate" is missing'),
     ({"certificat": "/a.pem", "certificate_key": "/a.key"},
@@ -216,12 +221,12 @@ def test_no_message_shows_a_key(wrong: dict[str, Any]) -> None:
     ({**OWN, "certificate": "a.pem"}, '[0].tls.certificate: "a.pem" is not an absolute path'),
     ({**OWN, "redirect": 303}, "[0].tls.redirect: 303 is not one of 301, 302, 307, 308, or false for no redirect"),
     ({"acme": {}}, '[0].tls.acme: "agree_tos" is missing'),
-    ({"acme": {"agree_tos": False}}, "[0].tls.acme.agree_tos: no certificate is issued to who does not agree"),
-    ({**ACME, "redirect": False}, "[0].tls.redirect: the CA asks on port 80, where the redirect is what listens"),
-    ({"self_signed": True, "hsts": {}}, "[0].tls.hsts: a browser that has been told this lets nobody past"),
-    ({**OWN, "hsts": {"preload": True}}, "[0].tls.hsts.preload: the list of preloaded names wants include_subdomains"),
+    ({"acme": {"agree_tos": False}}, "[0].tls.acme.agree_tos: the CA issues certificates only with agree_tos: true"),
+    ({**ACME, "redirect": False}, "[0].tls.redirect: the CA checks names on port 80, where only the redirect listens"),
+    ({"self_signed": True, "hsts": {}}, "[0].tls.hsts: with HSTS, a browser refuses untrusted"),
+    ({**OWN, "hsts": {"preload": True}}, "[0].tls.hsts.preload: the preload list requires include_subdomains"),
     ({**OWN, "redirect": False, "hsts": {"preload": True, "include_subdomains": True}},
-     "[0].tls.hsts.preload: the list of preloaded names wants a redirect on port 80"),
+     "[0].tls.hsts.preload: the preload list requires a redirect on port 80"),
     ({**OWN, "client_certificate": {}}, '[0].tls.client_certificate: "ca" is missing'),
     ({**OWN, "client_certificate": {"ca": "/ca.pem", "verify": "off"}},
      '[0].tls.client_certificate.verify: "off" is neither on nor optional')])
@@ -238,24 +243,24 @@ def test_a_name_that_no_ca_can_ask_is_not_for_acme(name: Any) -> None:
 
 def test_a_certificate_can_be_made_for_no_regular_expression() -> None:
     (found,) = problems({**site(name="x", tls={"self_signed": True}), "server_names": [{"regex": "^a$"}]})
-    assert "a certificate can name no regular expression" in found
+    assert "a certificate cannot contain a regular expression" in found
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "[2001:db8::1]"])
 def test_an_address_is_a_name_of_a_site_that_answers_every_name_alone(address: str) -> None:
     (found,) = problems(site("a.b", address, tls=OWN))
-    assert found.startswith(f'[0].server_names[1]: "{address}": no client names an address')
+    assert found.startswith(f'[0].server_names[1]: "{address}": TLS clients send no IP address')
     assert compiled(site("a.b", address, tls=OWN, listen=[{"port": 443, "default_server": True}]))
 
 
 @pytest.mark.parametrize(("second", "told"), [
-    (site("c.d", listen=[443]), "[1].listen[0]: websocket_proxy_sites[0].listen listens on 443 with TLS, and this "
-                                "without; one socket has one of both"),
+    (site("c.d", listen=[443]), "[1].listen[0]: websocket_proxy_sites[0].listen listens on 443 with TLS, and this site "
+                                "without; a socket has either TLS or none"),
     (site("c.d", tls={**OWN, "profile": "modern"}),
-     '[1].tls.profile: "modern", and websocket_proxy_sites[0].tls has "intermediate" on the same socket, where it is'),
-    (site("c.d", tls={**OWN, "http2": False}), "[1].tls.http2: false, and websocket_proxy_sites[0].tls has true"),
-    (site("c.d", listen=[80, 444], tls=OWN), "[1].listen[0]: clients come to port 80 without TLS; take it out of"),
-    (site("a.b"), '[1].server_names[0]: "a.b" on 80 is already the redirect of '
+     '[1].tls.profile: "modern", but websocket_proxy_sites[0].tls has "intermediate" on the same socket, and'),
+    (site("c.d", tls={**OWN, "http2": False}), "[1].tls.http2: false, but websocket_proxy_sites[0].tls has true"),
+    (site("c.d", listen=[80, 444], tls=OWN), "[1].listen[0]: port 80 is for clients without TLS; remove it from"),
+    (site("a.b"), '[1].server_names[0]: "a.b" on 80 is already used by the redirect of '
                   "websocket_proxy_sites[0].server_names[0] to TLS")])
 def test_what_does_not_go_with_another_site_on_a_socket_is_refused(second: dict[str, Any], told: str) -> None:
     found = problems(site(tls=OWN), {**second, "name": "second"})
@@ -263,33 +268,33 @@ def test_what_does_not_go_with_another_site_on_a_socket_is_refused(second: dict[
 
 
 def test_a_name_whose_redirect_is_taken_is_told_once() -> None:
-    taken = ('[1].tls.redirect_listen: "a.b" on 80 is already {}, and the redirect from there to TLS would need it; '
-             "redirect: false leaves that out")
+    taken = ("[1].tls.redirect_listen: \"a.b\" on 80 is already used by {}, and this site's redirect to TLS needs it; "
+             "redirect: false leaves the redirect out")
     assert problems(site(), {**site(tls=OWN), "name": "second"}) == [
         taken.format("websocket_proxy_sites[0].server_names[0]")]
     assert problems(site(tls=OWN), {**site(tls=OWN, listen=[8443]), "name": "second"}) == [
         taken.format("the redirect of websocket_proxy_sites[0].server_names[0] to TLS")]
     assert problems(site(tls={**OWN, "redirect_listen": [443]})) == [
-        "[0].tls.redirect_listen[0]: websocket_proxy_sites[0].listen listens on 443 with TLS, and this without; one "
-        "socket has one of both"]
+        "[0].tls.redirect_listen[0]: websocket_proxy_sites[0].listen listens on 443 with TLS, and this site without; a "
+        "socket has either TLS or none"]
 
 
 def test_a_port_that_nobody_wrote_down_is_told_by_the_key_that_would_say_another() -> None:
     assert problems(site(listen=[443]), site("c.d", tls=OWN)) == [
-        "[1].listen: websocket_proxy_sites[0].listen[0] listens on 443 without TLS, and this with; one socket has one "
-        "of both"]
+        "[1].listen: websocket_proxy_sites[0].listen[0] listens on 443 without TLS, and this site with; a socket has "
+        "either TLS or none"]
     assert problems(site(listen=[{"port": 80, "proxy_protocol": True}], trusted_proxies=["10.0.0.1"]),
                     site("c.d", tls=OWN)) == [
-        "[1].tls.redirect_listen: all sites on a port have proxy_protocol or none has, and "
-        "websocket_proxy_sites[0].listen[0] has"]
+        "[1].tls.redirect_listen: all sites on a port need the same proxy_protocol, and "
+        "websocket_proxy_sites[0].listen[0] sets it"]
 
 
 def test_a_site_without_tls_may_have_the_name_where_nothing_is_redirected() -> None:
     assert compiled(site(tls={**OWN, "redirect": False}), site(name="plain"))
     (found,) = problems(site(name="plain"), site(tls=OWN))
     assert found == (
-        '[1].tls.redirect_listen: "a.b" on 80 is already websocket_proxy_sites[0].server_names[0], and the redirect '
-        "from there to TLS would need it; redirect: false leaves that out")
+        '[1].tls.redirect_listen: "a.b" on 80 is already used by websocket_proxy_sites[0].server_names[0], and this '
+        "site's redirect to TLS needs it; redirect: false leaves the redirect out")
 
 
 @pytest.mark.parametrize(("upstream", "told"), [

@@ -82,7 +82,7 @@ def test_what_a_server_says_that_nginx_holds_anyway_is_not_written() -> None:
     ({"adress": ADDRESS}, '"adress" is not a key here; did you mean "address"?'),
     ({"address": ADDRESS, "weight": 0}, ".weight: 0 is not a whole number from 1 to 256"),
     ({"address": ADDRESS, "max_fails": -1}, ".max_fails: -1 is not a whole number"),
-    ({"address": ADDRESS, "fail_timeout": "500ms"}, ".fail_timeout: \"500ms\" is not a time in whole seconds"),
+    ({"address": ADDRESS, "fail_timeout": "500ms"}, '.fail_timeout: "500ms" is not a whole number of seconds'),
     ({"address": ADDRESS, "backup": "perhaps"}, ".backup: \"perhaps\" is neither true nor false"),
     ({"address": "10.0.0.1"}, ".address: \"10.0.0.1\" is not the address of a server"),
     ("10.0.0.1:3000;", ": \"10.0.0.1:3000;\" is not the address of a server"),
@@ -141,9 +141,9 @@ def test_a_group_and_servers_are_combined() -> None:
      '[0].group: "chat_nods" is not a group of the inventory; did you mean "chat_nodes"?'),
     ({"group": "empty", "port": 1}, '[0].group: "empty" is a group without hosts; known: chat_nodes, others'),
     ({"group": "others"}, None),
-    ({"group": "chat_nodes"}, '[0]: "port" is missing, on which the hosts of "chat_nodes" listen'),
+    ({"group": "chat_nodes"}, '[0]: "port" is missing: the port on which the hosts of "chat_nodes" listen'),
     ({"servers": [ADDRESS], "port": 3000},
-     '[0].port: this is the port of a group\'s hosts, and there is no "group"'),
+     '[0].port: this is the port of the hosts of "group", which is not set'),
     ({"group": ["chat_nodes"], "port": 1}, '[0].group: ["chat_nodes"] is not text'),
     ({}, '[0]: "servers" or "group" is missing'),
     ({"sevrers": [ADDRESS]}, '[0]: "sevrers" is not a key here; did you mean "servers"?'),
@@ -180,15 +180,16 @@ def test_a_variable_of_a_host_that_cannot_be_read_is_told_with_the_hosts_name(sa
     inventory = InventoryManager(loader, [str(file)])
     hostvars = HostVars(inventory, VariableManager(loader, inventory), loader)
     (told,) = problems({"group": "others", "port": 1}, hostvars=hostvars)
-    assert told.startswith('hostvars["other"].websocket_proxy_server: this cannot be read, or ansible_host cannot: ')
+    assert told.startswith('hostvars["other"].websocket_proxy_server: this variable or ansible_host cannot be '
+                           "templated: ")
 
 
 @pytest.mark.parametrize(("said", "problem"), [
     ({"websocket_proxy_server": {"address": ""}, "ansible_host": "10.0.0.5"},
-     'hostvars["other"].websocket_proxy_server.address: an empty text'),
+     'hostvars["other"].websocket_proxy_server.address: the text is empty'),
     ({"websocket_proxy_server": False}, 'hostvars["other"].websocket_proxy_server: false is not a mapping; known: '
                                         "address, backup, down, fail_timeout, max_conns, max_fails, weight"),
-    ({"ansible_host": ""}, 'hostvars["other"].ansible_host: an empty text')])
+    ({"ansible_host": ""}, 'hostvars["other"].ansible_host: the text is empty')])
 def test_what_a_host_says_empty_is_not_taken_for_nothing_said(said: Any, problem: str) -> None:
     assert problems({"group": "others", "port": 1}, hostvars={"other": said}) == [problem]
 
@@ -269,22 +270,23 @@ def test_sticky_is_nginxs_own_from_1_29_6_on() -> None:
 
 
 @pytest.mark.parametrize(("said", "problem"), [
-    ("least_con", '"least_con" is not a way of balancing; did you mean "least_conn"?'),
-    ("hash", '"hash" has keys of its own; expected {hash: {key: …}}'),
-    ("sticky", '"sticky" has keys of its own; expected {sticky: {cookie: …}}'),
-    ({"hash": {"key": "room"}}, '.hash.key: "room" names no variable'),
-    ({"hash": {"key": "$arg_room$"}}, '.hash.key: "$arg_room$" has a "$" that begins no variable'),
+    ("least_con", '"least_con" is not a load balancing method; did you mean "least_conn"?'),
+    ("hash", '"hash" needs keys; expected {hash: {key: …}}'),
+    ("sticky", '"sticky" needs keys; expected {sticky: {cookie: …}}'),
+    ({"hash": {"key": "room"}}, '.hash.key: "room" contains no variable'),
+    ({"hash": {"key": "$arg_room$"}}, '.hash.key: "$arg_room$" has a "$" without the name of a variable'),
     ({"hash": {"key": "$remote_adr"}}, '"$remote_adr" is not a variable of nginx; did you mean "remote_addr"?'),
     ({"hash": {}}, '.hash: "key" is missing'),
     ({"hash": None}, ".hash: null is not a mapping; known: consistent, key"),
-    ({"hash": {"key": "$arg_a"}, "random": {"two": "least_conn"}}, "expected one way of balancing, and here are 2"),
-    ({}, "expected one way of balancing, and here are 0"),
+    ({"hash": {"key": "$arg_a"}, "random": {"two": "least_conn"}}, "expected one load balancing method, found 2"),
+    ({}, "expected one load balancing method, found 0"),
     ({"sticky": {"cookie": "a-b"}}, '.sticky.cookie: "a-b" is not the name of a cookie that nginx can read'),
     ({"sticky": {"cookie": "route", "samesite": "none"}}, ".sticky.samesite: browsers drop a cookie"),
     ({"sticky": {"cookie": "route", "domain": "a;b"}}, '.sticky.domain: "a;b" is not a domain'),
     ({"random": {"two": "least_time"}}, '.random.two: "least_time" is not one of least_conn'),
     ({"least_conn": {}}, '"least_conn" is not a key here'),
-    (5, "5 is not a way of balancing; expected round_robin, least_conn, ip_hash, random, or a mapping with one of h"),
+    (5, "5 is not a load balancing method; expected round_robin, least_conn, ip_hash, random, or a mapping with one of "
+        "h"),
 ])
 def test_a_mistake_in_load_balancing_is_told_once(said: Any, problem: str) -> None:
     found = problems({"servers": [ADDRESS], "load_balancing": said})
@@ -299,13 +301,13 @@ def test_a_mistake_in_load_balancing_is_told_once(said: Any, problem: str) -> No
 def test_a_backup_is_refused_where_not_every_nginx_has_it(said: Any, name: str, host: Host) -> None:
     servers = [ADDRESS, {"address": "10.0.0.2:1", "backup": True}]
     assert problems({"servers": servers, "load_balancing": said}, host=host) == [
-        f"[0].servers[1].backup: nginx{' before 1.29.6' if name == 'sticky' else ''} knows no backup servers with "
-        f"load_balancing: {name}; it does with round_robin and least_conn"]
+        f"[0].servers[1].backup: nginx{' before 1.29.6' if name == 'sticky' else ''} does not support backup servers "
+        f"with load_balancing: {name}; use round_robin or least_conn"]
 
 
 def test_backups_alone_are_refused() -> None:
     assert problems({"servers": [{"address": ADDRESS, "backup": True}]}) == [
-        "[0]: all servers are backups, and nginx needs one that is not"]
+        "[0]: all servers are backups, and nginx needs at least one that is not"]
 
 
 def test_two_upstreams_of_a_site_cannot_share_a_cookie() -> None:
@@ -314,7 +316,7 @@ def test_two_upstreams_of_a_site_cannot_share_a_cookie() -> None:
                                                                      {"path": "/y", "upstream": "u1"}]}
     assert problems(sticky, sticky, sites=[site]) == [
         'websocket_proxy_sites[0].locations[1].upstream: "u1" is sticky with the cookie route, and so is "u0" at '
-        "websocket_proxy_sites[0].upstream; a browser sends the same one to both, so give each its own"]
+        "websocket_proxy_sites[0].upstream; a browser sends one cookie to both, so give each another name"]
     other = {**sticky, "load_balancing": {"sticky": {"cookie": "Route"}}}
     assert len(problems(sticky, other, sites=[site])) == 1
     paths = [{**sticky, "load_balancing": {"sticky": {"cookie": "route", "path": path}}} for path in ("/x", "/y")]
@@ -335,15 +337,15 @@ def test_idle_connections_are_limited_alike_by_every_nginx() -> None:
 @pytest.mark.parametrize("key", ["keepalive_requests", "keepalive_timeout", "keepalive_time"])
 def test_limits_of_no_idle_connections_are_refused(key: str) -> None:
     assert problems({"servers": [ADDRESS], key: 5}, host=NEW) == [
-        f"[0].{key}: this limits idle connections, and keepalive, their number, is 0"]
+        f"[0].{key}: this is for idle connections, and keepalive, their number, is 0"]
 
 
 def test_what_the_hosts_nginx_lacks_is_refused_with_the_version_that_has_it() -> None:
     assert problems({"servers": [ADDRESS], "keepalive": 1, "keepalive_time": "2h"}) == [
         "[0].keepalive_time: this needs nginx 1.19.10 or newer, and the host has 1.18.0"]
     assert problems({"servers": ["a.b:1", "c.d:1"], "resolve": True}, resolver=["10.0.0.53"]) == [
-        "[0].resolve: this needs nginx 1.27.3 or newer, and the host has 1.18.0; an older one can follow an upstream "
-        "of one name. Without resolve, names are looked up at each reload"]
+        "[0].resolve: this needs nginx 1.27.3 or newer, and the host has 1.18.0; older versions support it for an "
+        "upstream with one name. Without resolve, names are looked up at each reload"]
 
 
 @pytest.mark.parametrize(("keys", "without"), [
@@ -353,7 +355,7 @@ def test_what_the_hosts_nginx_lacks_is_refused_with_the_version_that_has_it() ->
 def test_an_older_nginx_follows_one_name_and_nothing_that_needs_an_upstream(keys: dict[str, Any], without: str) -> None:
     found = problems({"servers": ["a.b:1"], "resolve": True, **keys}, resolver=["10.0.0.53"])
     assert len(found) == 1
-    assert f"of one name{f' without {without}' if without else ''}. Without resolve" in found[0]
+    assert f"with one name{f' without {without}' if without else ''}. Without resolve" in found[0]
 
 
 def test_an_older_nginx_has_a_variable_for_a_name_that_each_request_looks_up() -> None:
@@ -370,7 +372,7 @@ def test_free_text_names_no_upstream_that_an_older_nginx_does_not_have() -> None
         try:
             compile_model({**role, "websocket_proxy_extra_config": f"server {{ proxy_pass http://{text} }}"}, OLD)
         except InventoryError as error:
-            assert refused and "write $websocket_proxy_server_1 there" in str(error)
+            assert refused and "use $websocket_proxy_server_1 instead" in str(error)
         else:
             assert not refused
 
@@ -384,7 +386,7 @@ def test_names_are_followed_with_the_inventorys_resolver() -> None:
 
 def test_names_are_not_followed_without_a_resolver() -> None:
     assert problems({"servers": ["a.b:1"], "resolve": True}, host=NEW) == [
-        "[0].resolve: this needs a DNS server to ask, in websocket_proxy_resolver"]
+        "[0].resolve: this needs a DNS server; set websocket_proxy_resolver"]
     assert problems({"servers": ["a.b:1"], "resolve": True}, host=NEW, resolver=["dns.example"]) == [
         'websocket_proxy_resolver[0]: "dns.example" is not the address of a DNS server; expected one such as '
         "10.0.0.53, 127.0.0.1:5353 or 2001:db8::53"]
@@ -420,7 +422,7 @@ def test_connections_are_spread_over_source_addresses() -> None:
     ({"proxy_bind": ["10.0.0.300"]}, '[0].proxy_bind[0]: "10.0.0.300" is not an IP address'),
     ({"proxy_bind": "10.0.0.7"}, '[0].proxy_bind: "10.0.0.7" is not a list of addresses'),
     ({"proxy_bind": ["10.0.0.7", "10.0.0.7"]}, '"10.0.0.7" is already websocket_proxy_upstreams[0].proxy_bind[0]'),
-    ({"proxy_bind": ["10.0.0.7", "::1"]}, "these are addresses of IPv4 and of IPv6"),
+    ({"proxy_bind": ["10.0.0.7", "::1"]}, "these mix IPv4 and IPv6"),
     ({"proxy_bind": ["10.0.0.66"]}, '[0].proxy_bind[0]: the host has no address "10.0.0.66"'),
     ({"proxy_bind": ["::1"]}, f'[0].servers[0]: with proxy_bind, this has to be an IPv6 address, not "{ADDRESS}"'),
     ({"proxy_bind": ["10.0.0.7"], "servers": ["unix:/x"]}, 'has to be an IPv4 address, not "unix:/x"'),
@@ -435,7 +437,7 @@ def test_a_source_address_that_cannot_do_is_refused(keys: dict[str, Any], proble
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "224.0.0.1"])
 def test_what_no_single_host_has_is_no_source_address(address: str) -> None:
     assert problems({"servers": [ADDRESS], "proxy_bind": [address]}) == [
-        f'[0].proxy_bind[0]: "{address}" is no address of a single host']
+        f'[0].proxy_bind[0]: "{address}" is not the address of a single host']
 
 
 @pytest.mark.parametrize("count", [2, 3, 64, 300])
@@ -460,10 +462,10 @@ def asking(max_conns: int, *bind: str) -> dict[str, Any]:
 
 def test_more_connections_than_there_are_local_ports_are_refused_with_both_numbers() -> None:
     assert problems(asking(30000)) == [
-        f"[0].servers[0].max_conns: 30000 connections to {ADDRESS} need as many local ports, and 28232 are available, "
-        "28232 for each of one address; name more addresses in proxy_bind, or let the server listen on more ports or "
-        "on a unix socket"]
-    assert "and 55334 are available, 28232 for each of 2 addresses" in problems(
+        f"[0].servers[0].max_conns: 30000 connections to {ADDRESS} need as many local ports, but only 28232 are "
+        "available, 28232 for each of one address; add addresses to proxy_bind, or let the server listen on more ports "
+        "or on a unix socket"]
+    assert "but only 55334 are available, 28232 for each of 2 addresses" in problems(
         asking(56000, "10.0.0.7", "10.0.0.8"))[0]
     assert compiled(asking(55000, "10.0.0.7", "10.0.0.8"))
     assert compiled(asking(30000), host=Host(local_ports=64000))

@@ -84,14 +84,14 @@ def test_a_sound_value_is_accepted_in_its_normal_form(
 
 @pytest.mark.parametrize(("kind", "value", "told"), [
     (times.duration, "30 sec", "expected seconds or nginx's form"), (times.duration, True, "not a time"),
-    (times.duration, 1.5, "not a time"), (times.duration, 0, "above zero"), (times.duration, -1, "not a time"),
+    (times.duration, 1.5, "not a time"), (times.duration, 0, "more than zero"), (times.duration, -1, "not a time"),
     (times.duration, "3651d", "ten years"), (times.duration, "1y", "not a time"), (times.duration, "1M", "not a time"),
     (times.duration_or_never, False, "not a time"),
     (numbers.port, 0, "1 to 65535"), (numbers.port, 70000, "1 to 65535"), (numbers.port, True, "1 to 65535"),
     (hosts.listen, "70000", "1 to 65535"), (hosts.listen, "127.0.0.1:0", "1 to 65535"),
-    (hosts.listen, "example.com:80", "address:port"), (hosts.listen, "80 default_server", "keys of a mapping"),
+    (hosts.listen, "example.com:80", "address:port"), (hosts.listen, "80 default_server", "use a mapping"),
     (hosts.listen, "[::1", "1 to 65535|address:port"), (hosts.listen, "unix:run/x", "path of a socket"),
-    (hosts.listen, "unix:/run/websocket_proxy/x.sock", "a folder of the role's own"),
+    (hosts.listen, "unix:/run/websocket_proxy/x.sock", "a folder of the role"),
     (hosts.server_name, "", "empty server name"), (hosts.server_name, "~^x$", "not a server name"),
     (hosts.server_name, ".example.com", "not a server name"), (hosts.server_name, "a..b", "not a server name"),
     (hosts.server_name, "example.com.", "not a server name"), (hosts.server_name, "a b", "not a server name"),
@@ -101,30 +101,30 @@ def test_a_sound_value_is_accepted_in_its_normal_form(
     (hosts.server_address, "[fe80::1%eth0]:80", "IPv6"), (hosts.server_address, "unix:run/x", "path of a socket"),
     (hosts.server_address, "10.0.0.1:80;", "host:port|port"), (hosts.server_address, {"address": "x"}, "host:port"),
     (hosts.server_address, "$backend:80", "host:port"), (hosts.server_address, "unix:/" + "x" * 107, "at most 107"),
-    (paths.path, "chat", "does not begin"), (paths.path, "/a b", "no place"), (paths.path, "/a;b", "no place"),
-    (paths.path, "/$x", "no place"), (paths.path, "/a%20b", "after decoding"), (paths.path, "/a/../b", "no request"),
+    (paths.path, "chat", "does not begin"), (paths.path, "/a b", "not allowed"), (paths.path, "/a;b", "not allowed"),
+    (paths.path, "/$x", "not allowed"), (paths.path, "/a%20b", "after decoding"), (paths.path, "/a/../b", "no request"),
     (paths.path, "//a", "no request"), (paths.path, "/a/.", "no request"), (paths.path, "~ x", "does not begin"),
     (texts.name, "../x", "not a name"), (texts.name, "", "empty"), (texts.name, "a;b", "not a name"),
     (texts.name, "$x", "not a name"), (texts.name, "a/b", "not a name"), (texts.name, 5, "not text"),
     (headers.header_name, "X Y", "not the name of a header"), (headers.header_name, "X:", "not the name of a header"),
     (headers.header_value, "$nope", '"\\$nope" is not a variable of nginx'),
     (headers.header_value, "$remote_adr", 'did you mean "remote_addr"'),
-    (headers.header_value, "5$", "begins no variable"), (headers.header_value, "$http_", "not a variable"),
+    (headers.header_value, "5$", "without the name of a variable"), (headers.header_value, "$http_", "not a variable"),
     (headers.header_value, "ä", "not ASCII"), (headers.header_value, " x", "a space"),
     (headers.header_value, True, "quotation"),
-    (headers.header_value, "", "null removes"), (packages.package, "Nginx", "Debian package"),
+    (headers.header_value, "", "null to remove"), (packages.package, "Nginx", "Debian package"),
     (numbers.worker_processes, "many", "neither auto"), (paths.file, "/a/", "is a folder"),
     (paths.file, "a.pem", "absolute path"), (certs.email, "admin", "not an address"), (certs.email, "a@b", "address"),
     (certs.email, "a b@c.test", "not an address"), (certs.directory_url, "http://ca.test/", "not the directory"),
     (certs.directory_url, "https://ca.test/a b", "not the directory"), (certs.tls_name, "10.0.0.1", "not a host name"),
     (certs.tls_name, "*.b.test", "not a host name"), (certs.verify, "off", "neither on nor optional"),
-    (numbers.redirect_status, 303, "or false for no redirect"), (certs.pem, "x", "with -----BEGIN on a line"),
-    (hosts.listen, "443 ssl", "the key tls of the site"),
+    (numbers.redirect_status, 303, "or false for no redirect"), (certs.pem, "x", "has -----BEGIN on a line"),
+    (hosts.listen, "443 ssl", "the site's key tls"),
     (hosts.listen, "unix:/../run/websocket_proxy/x.sock", 'no "/./" or "/../"'),
     (hosts.server_address, "unix:/run/./x.sock", 'no "/./"'), (hosts.unix_socket, "unix:/run/..", "path of a socket"),
     (certs.email, "-x@b.test", "not an address"), (packages.package, "nginx-", "Debian package"),
-    (packages.package, "-nginx", "Debian package"), (packages.public_key, "", "expected the text of a public key"),
-    (packages.public_key, "\n", "expected the text of a public key"), (paths.log_file, 0, "is not text"),
+    (packages.package, "-nginx", "Debian package"), (packages.public_key, "", "is not the text of a public key"),
+    (packages.public_key, "\n", "is not the text of a public key"), (paths.log_file, 0, "is not text"),
     (certs.private_key, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nx", "has a password"),
     (certs.private_key, "-----BEGIN CERTIFICATE-----\nx", "not a private key"),
 ])
@@ -143,7 +143,7 @@ def test_what_becomes_a_word_of_a_command_is_never_an_option(kind: Callable[[obj
 
 @pytest.mark.parametrize("kind", [headers.header_value, paths.path])
 def test_the_marker_of_a_generation_is_no_ones_value(kind: Callable[[object], Any]) -> None:
-    with pytest.raises(Refused, match="stands for the name"):
+    with pytest.raises(Refused, match="is reserved"):
         kind("/@generation@")
 
 

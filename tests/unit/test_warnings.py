@@ -16,8 +16,8 @@ from tests.support.playing import play
 
 UPSTREAM = {"name": "chat", "servers": ["127.0.0.1:3000"]}
 SITE = {"server_names": ["chat.example.com"], "upstream": "chat"}
-PLAIN_443 = ("websocket_proxy_sites[0].listen[1]: nginx listens here without TLS, which clients expect on port 443; "
-             "see the site's key tls")
+PLAIN_443 = ("websocket_proxy_sites[0].listen[1]: clients expect TLS on port 443, and this socket has none; set the "
+             "site's key tls")
 
 
 def warnings(*sites: dict[str, Any], host: Host | None = None, **role: Any) -> list[str]:
@@ -38,8 +38,8 @@ def test_port_443_without_tls_is_warned_of_once() -> None:
         PLAIN_443.replace("sites[0].listen[1]", "site_defaults.listen[0]")]
 
 
-NO_SITES = ("websocket_proxy_sites: there is none, and a run would take every site away; websocket_proxy_state: absent "
-            "removes the edge, and websocket_proxy_allow_no_sites: true says that an edge without sites is meant")
+NO_SITES = ("websocket_proxy_sites: no sites are set, so a run would remove every site; set websocket_proxy_state: "
+            "absent to remove the edge, or websocket_proxy_allow_no_sites: true for an edge without sites")
 
 
 @pytest.mark.parametrize("given", [{}, {"sites": []}, {"sites": None}, {"sites": [], "allow_no_sites": False}])
@@ -64,7 +64,7 @@ def serving(*sites: str) -> Host:
     return Host.of({"folders": {SERVED: ["http.conf", "main", *(f"site-{name}.conf" for name in sites)]}})
 
 
-GONE = "websocket_proxy_sites: these sites are not here any more, and a run that configures the host takes them away: "
+GONE = "websocket_proxy_sites: these sites are no longer listed, and a run that configures the host removes them: "
 
 
 def test_sites_that_the_host_serves_and_the_inventory_lacks_are_named() -> None:
@@ -80,8 +80,8 @@ def test_a_second_use_of_the_role_in_a_run_says_which_sites_it_replaces() -> Non
                                  "websocket_proxy_upstreams": [UPSTREAM]}, Host(), before=[name]).warnings
             for name in ("first", "second")}
     assert told["first"] == [
-        f"{GONE}first; the role was used before in this run with first, and its variables describe the whole edge of a "
-        "host: give it all sites in one use"]
+        f"{GONE}first; the role has already run in this play with first. Its variables describe the whole edge of a "
+        "host: set all sites in one use of the role"]
     assert told["second"] == []
 
 
@@ -146,7 +146,7 @@ def test_a_play_fails_with_all_problems_of_the_inventory(tmp_path: Path) -> None
 
 def hidden(text: str, **more: Any) -> list[str]:
     """Return the warnings of a site with a free text."""
-    return [one for one in warnings({**SITE, "extra_config": text, **more}) if "does not hold" in one]
+    return [one for one in warnings({**SITE, "extra_config": text, **more}) if "has no effect" in one]
 
 
 def test_what_a_sites_text_sets_in_vain_is_warned_of_with_the_key_for_it() -> None:
@@ -158,4 +158,4 @@ def test_what_a_sites_text_sets_in_vain_is_warned_of_with_the_key_for_it() -> No
         (found,) = hidden(header, **more)
         assert found.startswith("websocket_proxy_sites[0].extra_config: add_header") and "response_headers" in found
     (found,) = hidden(page, auth=login, allowed_origins="any")
-    assert "error_page does not hold in locations with auth and login" in found
+    assert "error_page has no effect in locations with auth and login" in found

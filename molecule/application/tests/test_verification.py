@@ -39,16 +39,16 @@ def test_a_verification_tells_what_opens_and_changes_nothing() -> None:
 def test_a_verification_fails_with_what_came_and_where_it_stands() -> None:
     done = play(playbook=VERIFY)
     assert done.returncode != 0
-    assert "Not every WebSocket opened (1 open, 2 failed)" in done.stdout
-    assert ("ws://app.example.com/socket at 127.0.0.1:80: expected 101, and 502 Bad Gateway came from nginx itself; "
-            "the backend is not reached") in done.stdout
+    assert "Some WebSockets did not open (1 open, 2 failed)" in done.stdout
+    assert ("ws://app.example.com/socket at 127.0.0.1:80: expected 101, got 502 Bad Gateway from nginx itself; the "
+            "backend cannot be reached") in done.stdout
     assert "websocket_proxy_sites[0].locations[3]" in done.stdout
 
 
 def test_a_run_that_opens_no_websocket_goes_back_where_that_is_wanted(host: Host) -> None:
     before = host.check_output(GENERATION)
     done = play(websocket_proxy_upstreams=DEAD, websocket_proxy_verify="rollback")
-    assert done.returncode != 0 and "Not every WebSocket opened" in done.stdout.rpartition("fatal:")[2]
+    assert done.returncode != 0 and "Some WebSockets did not open" in done.stdout.rpartition("fatal:")[2]
     # Another number, and the same texts.
     assert host.check_output(GENERATION).partition("-")[2] == before.partition("-")[2]
     again = played(websocket_proxy_verify=True)

@@ -53,7 +53,7 @@ def test_an_edge_is_out_when_its_last_socket_has_ended_and_stays_out_until_it_is
     assert done.returncode and "No other host of the group websocket_proxies serves" in done.stdout
     assert status("/whoami", "proxy2") == "200"
     output = played("--limit", "proxy1")
-    assert "this edge is taken out (stage refused)" in output and changes(output) == {"proxy1": 0}
+    assert "this edge is drained (stage refused)" in output and changes(output) == {"proxy1": 0}
     done = play("--limit", "proxy1", playbook="wsedge.nginx.rollback")
     assert done.returncode and "The edge is taken out, and an earlier configuration would take it in" in done.stdout
     subprocess.run(["docker", "restart", "--time", "60", CONTAINERS["proxy1"]], check=True, stdout=subprocess.DEVNULL)
@@ -67,7 +67,7 @@ def test_an_edge_is_out_when_its_last_socket_has_ended_and_stays_out_until_it_is
 def test_sockets_that_do_not_end_in_time_are_not_cut_unless_that_is_wanted(clients: Clients) -> None:
     clients.ask("open", url="ws://round_robin/whoami", address="proxy1", count=1)
     done = play("--limit", "proxy1", playbook=DRAIN, health_seconds=0, drain_seconds=1, answer=503)
-    assert done.returncode and "After 1 seconds there are still connections" in done.stdout
+    assert done.returncode and "There are still connections after 1 seconds" in done.stdout
     assert status("/whoami") == "503" and len(clients.ask("echo")["alive"]) == 1
     drain("--limit", "proxy1", drain_seconds=1, answer=503, cut=True)
     assert len(clients.ask("echo")["alive"]) == 1

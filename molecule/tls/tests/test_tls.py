@@ -99,14 +99,19 @@ def test_pythons_and_nodes_clients_echo_through_tls(proxy: str, version: str) ->
         "NODE_PATH=/usr/share/nodejs node -e %s -- %s %s", program, name, dotted) == f"{dotted} grüße"
 
 
-ECHO = ("(() => { if (!window.opened) { window.opened = new WebSocket(`wss://${location.host}/`); "
-        "opened.onopen = () => opened.send('grüße'); opened.onmessage = (m) => { window.got = m.data; }; } "
-        "return window.got ? [document.title, window.got, isSecureContext] : null; })()")
+ECHO = ("(() => { const of = (id) => document.getElementById(id); if (of('send').disabled) return null; "
+        "if (!window.asked) { window.asked = true; of('text').value = 'grüße'; of('send').click(); } "
+        "const echoes = [...document.querySelectorAll('#echoes span')].map((one) => one.textContent); "
+        "return echoes.length > 1 && of('route').textContent ? [document.title, of('state').textContent, "
+        "of('route').textContent, echoes[0], isSecureContext] : null; })()")
 
 
 def test_chromium_loads_the_page_and_echoes_through_tls() -> None:
-    urls = [f"https://copied.{proxy}.test/" for proxy in PROXIES]
-    assert browsed("outside", ECHO, *urls) == [["WebSocket echo", "grüße", True]] * 3
+    names = [f"copied.{proxy}.test" for proxy in PROXIES]
+    found = browsed("outside", ECHO, *(f"https://{name}/" for name in names))
+    for name, (title, state, route, echo, secure) in zip(names, found, strict=True):
+        assert [title, state, echo, secure] == ["WebSocket echo", "Connected", "grüße", True]
+        assert re.fullmatch(rf"This page → nginx at {re.escape(name)} → backend \S+:[0-9]+", route), route
 
 
 @each_proxy

@@ -53,8 +53,8 @@ _TRUSTED_VARIABLES = 3
 _LOG_VARIABLES = 4
 
 
-_DRAINED = ("this edge is taken out (stage {}), and stays out until it is taken in: "
-            "ansible-playbook wsedge.nginx.drain -e state=in")
+_DRAINED = ("this edge is drained (stage {}); put it back into service with: ansible-playbook wsedge.nginx.drain -e "
+            "state=in")
 
 
 class InventoryError(ValueError):
@@ -156,8 +156,8 @@ def _check_main_context(path_of: Callable[[str], InventoryPath], role: Mapping[s
             f"{files} is less than {PREFIX}worker_connections, {connections}: each connection needs a file descriptor")
     for name in MAIN_CONTEXT if role[PREFIX + "nginx_conf"] == "drop_in" else ():
         if role[name] not in (None, ROLE[name].read(path_of(name), None)):
-            path_of(name).refuse(f"with {PREFIX}nginx_conf: drop_in, nginx.conf is not the role's, and this can only "
-                                 "be set there")
+            path_of(name).refuse(f"with {PREFIX}nginx_conf: drop_in, this can only be set in nginx.conf, which the "
+                                 "role does not write then")
 
 
 def _resolver(at: InventoryPath, raw: Any) -> list[str] | None:
@@ -171,8 +171,8 @@ def _check_for_sites(at: InventoryPath, role: Mapping[str, Any], variables: Mapp
     """Refuse an inventory without sites, unless it says that this is meant."""
     if role[PREFIX + "sites"] == [] and role[PREFIX + "allow_no_sites"] is False \
             and PREFIX + "sites" not in InventoryPath.misspelt(variables, ROLE):
-        at.refuse(f"there is none, and a run would take every site away; {PREFIX}state: absent removes the edge, "
-                  f"and {PREFIX}allow_no_sites: true says that an edge without sites is meant")
+        at.refuse(f"no sites are set, so a run would remove every site; set {PREFIX}state: absent to remove the edge, "
+                  f"or {PREFIX}allow_no_sites: true for an edge without sites")
 
 
 def _variables(upstreams: Upstreams, sites: Sites, compiled: list[Site], logs: bool,
@@ -206,10 +206,10 @@ def _warn_of_removed(at: InventoryPath, known: Collection[str], before: Collecti
     removed = set(known).difference(names)
     if removed:
         again = removed.intersection(before)
-        at.warn(f"these sites are not here any more, and a run that configures the host takes them away: "
+        at.warn("these sites are no longer listed, and a run that configures the host removes them: "
                 f"{listed(removed)}" + (
-                       f"; the role was used before in this run with {listed(again)}, and its variables describe the "
-                       "whole edge of a host: give it all sites in one use" if again else ""))
+                       f"; the role has already run in this play with {listed(again)}. Its variables describe the "
+                       "whole edge of a host: set all sites in one use of the role" if again else ""))
 
 
 def _free_text(sites: list[Site], extra: str | None) -> str:
@@ -231,8 +231,8 @@ def _check_looked_up(at: InventoryPath, upstreams: list[Upstream], free: str) ->
     for index, upstream in enumerate(upstreams):
         if upstream.variable and re.search(rf"websocket_proxy_{re.escape(upstream.label)}(?![A-Za-z0-9_.-])", free):
             at[index]["resolve"].refuse(
-                f"an extra_config names {upstream.name}, which this nginx does not have with resolve; write "
-                f"{upstream.variable} there")
+                f"an extra_config uses {upstream.name}, which this version of nginx does not have with resolve: true; "
+                f"use {upstream.variable} instead")
 
 
 def _references(upstreams: list[Upstream], sites: list[Site], refusing: list[Refusal]) -> list[str]:

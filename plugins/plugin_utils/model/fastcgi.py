@@ -66,12 +66,12 @@ def conflicts(text: str, program: FastCgi) -> Iterator[str]:
     found = list(directives_of(text))
     for index, directive in enumerate(found):
         if directive.words[0] == "fastcgi_param" and own.intersection(directive.words[1:2]):
-            yield (f"fastcgi_param {directive.words[1]} would be sent beside the role's own, and PHP takes the last; "
-                   "see fastcgi and request_headers")
+            yield (f"the role already sets fastcgi_param {directive.words[1]}, and PHP would use the last one; use the "
+                   "keys fastcgi and request_headers")
         inside = itertools.takewhile(lambda one: one.depth > directive.depth, found[index + 1:])  # noqa: B023 (used at once)
         if directive.words[0] == "if" and not any(one.words[0] in ("return", "rewrite") for one in inside):
-            yield ('an "if" without "return" or "rewrite" has nginx leave try_files out, and what no file has would be '
-                   "404; put it into the site's extra_config")
+            yield ('with an "if" that has neither "return" nor "rewrite", nginx skips try_files and answers 404 for '
+                   "every path without a file; move the \"if\" to the site's extra_config")
 
 
 def _cgi(name: str) -> str:

@@ -104,7 +104,7 @@ class SiteGuards:
             at.refuse('one of "basic" and "request" is missing')
         if "basic" in given and given.get("satisfy") != "any" and isinstance(given.get("request"), Mapping) \
                 and given["request"].get("login"):
-            at["request"]["login"].refuse("with basic, 401 asks for the password; login goes with satisfy: any")
+            at["request"]["login"].refuse("with basic, 401 asks for the password, so login needs satisfy: any")
         basic = self._basic(at["basic"], given["basic"]) if "basic" in given else Auth()
         asked = read_keys(at["request"], AUTH_REQUEST, given["request"]) if "request" in given else None
         request = ask(at["request"], asked) if asked and {"upstream", "path"} <= asked.keys() else None
@@ -116,7 +116,7 @@ class SiteGuards:
             return Auth()
         intended = at.intended(raw, AUTH_BASIC)
         if ("users" in intended) == ("file" in intended):
-            at.refuse('just one of "users" and "file" says who may come in')
+            at.refuse('set either "users" or "file"')
         if given.get("file"):
             self._passwords.of_the_host.add(given["file"])
         users = self._users(at["users"], given["users"]) if "users" in given else None
@@ -124,15 +124,15 @@ class SiteGuards:
 
     def _users(self, at: InventoryPath, raw: object) -> str | None:
         if not isinstance(raw, Mapping) or not raw:
-            at.refuse("this is not a mapping of users to hashes of their passwords")
+            at.refuse("expected a mapping of user names to password hashes")
             return None
         lines = []
         for key, value in raw.items():
             where = at[str(key)]
             name, hashed = where.read(auth_values.user, key), where.read(auth_values.password_hash, value)
             if hashed and auth_values.is_slow(hashed):
-                where.warn("nginx computes this hash for each request, and all other connections of the worker wait; "
-                           "take fewer rounds, such as those of: openssl passwd -6")
+                where.warn("nginx computes this hash for every request, and all other connections of the worker wait; "
+                           "use fewer rounds, such as those of: openssl passwd -6")
             lines.append(f"{name}:{hashed}\n")
         return self._passwords.name("".join(lines))
 
@@ -202,8 +202,8 @@ def check_texts(at: InventoryPath, guard: Guard, texts: Mapping[str, str]) -> No
             found = {words[0] for words in outer_directives(text)} & alike
             if found:
                 at.elsewhere(where).refuse(
-                    f"{listed(found)} would not hold beside the keys allow, deny and auth of {at.path}, because "
-                    "nginx takes those of one level only; set all of it with the keys")
+                    f"{listed(found)} would have no effect: nginx uses those of one level only, and {at.path} sets "
+                    "allow, deny or auth; set all of it with these keys")
 
 
 def check_limits(at: InventoryPath, texts: Mapping[str, str]) -> None:
@@ -212,8 +212,8 @@ def check_limits(at: InventoryPath, texts: Mapping[str, str]) -> None:
         found = {words[0] for words in outer_directives(text)} & {"limit_conn", "limit_req"}
         if found:
             at.elsewhere(where).refuse(
-                f"{listed(found)} would not hold beside the key limits of {at.path}, because nginx takes those of "
-                "one level only; set all of it with the key")
+                f"{listed(found)} would have no effect: nginx uses the limits of one level only, and {at.path} sets "
+                "limits; set all of it with the key limits")
 
 
 def _word(header: str) -> str:

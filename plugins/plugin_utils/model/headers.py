@@ -12,7 +12,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import header_va
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import InventoryPath, shown
 
 _OF_THE_ROLE = "the role itself sets this header; "
-_OF_NGINX = "nginx sets this header by the body; it cannot be set here"
+_OF_NGINX = "nginx sets this header from the body; it cannot be set here"
 
 # What would break the handshake or the framing of a message, with the remedy.
 REQUEST = {
@@ -37,8 +37,8 @@ FORWARDED = (
     "Proxy")
 RESPONSE = dict.fromkeys(("upgrade", "connection", "content-length", "transfer-encoding", "sec-websocket-accept"),
                          "this header belongs to the connection, and cannot be set here")
-RESPONSE["server"] = RESPONSE["date"] = "nginx sets this header itself, and would send two of them"
-RESPONSE["content-type"] = "nginx would send two of them; a location's respond has content_type"
+RESPONSE["server"] = RESPONSE["date"] = "nginx sets this header itself, and would send it twice"
+RESPONSE["content-type"] = "nginx would send it twice; use content_type of a location's respond"
 
 
 def read_headers(at: InventoryPath, raw: object, reserved: Mapping[str, str]) -> dict[str, str | None]:

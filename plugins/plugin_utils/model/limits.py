@@ -59,7 +59,7 @@ class Zones:
                       "or requests_per_second")
         for burst, rate in (("burst", "handshakes_per_second"), ("requests_burst", "requests_per_second")):
             if burst in given and rate not in intended:
-                at[burst].refuse(f"this goes with {rate}")
+                at[burst].refuse(f"this needs {rate}")
         of_client, of_all = self._keyed(given)
         rates = {rate: self._rate(of_client, given[rate], given.get(burst, given[rate] * times))
                  for rate, burst, times in (("handshakes_per_second", "burst", 1),

@@ -104,8 +104,8 @@ def _upstream_of(known: Mapping[str, Upstream]) -> Callable[[object], Upstream]:
                 address = address_values.server_address(given)
             except Refused:
                 raise reason from None
-        raise Refused(f"{shown(value)} is an address, and expected is the name of an upstream; give it one in "
-                      f"websocket_proxy_upstreams, such as {{name: app, servers: [{shown(address)}]}}, and write "
+        raise Refused(f"{shown(value)} is an address, not the name of an upstream; add one to "
+                      f"websocket_proxy_upstreams, such as {{name: app, servers: [{shown(address)}]}}, and set "
                       "upstream: app here")
 
     return validator
@@ -215,7 +215,7 @@ class Locations:
         self._check_ways(at, given)
         sized = given.get("buffer_size", self._inherited["buffer_size"] or "buffer_size" in intended)
         if "buffers" in given and not sized and not given.get("websocket_only"):
-            at["buffers"].refuse("this is the number of buffers of buffer_size, which is not there")
+            at["buffers"].refuse("this is the number of buffers; buffer_size, their size, is missing")
         words = {"prefix": [path], "exact": ["=", path], "regex": ["~", path]}[match]
         key = "replace_prefix" if "replace_prefix" in given else "strip_prefix" if given.get("strip_prefix") else ""
         if not key:
@@ -253,19 +253,19 @@ class Locations:
     def _check_purpose(at: InventoryPath, given: Mapping[str, Any], intended: set[str]) -> None:
         purposes = [purpose for purpose in PURPOSES if purpose in intended]
         if len(purposes) != 1:
-            listed = f"here are {' and '.join(purposes)}" if purposes else "here is none"
-            at.refuse(f"a location needs one of {', '.join(PURPOSES)}, and {listed}")
+            listed = f"found {' and '.join(purposes)}" if purposes else "found none"
+            at.refuse(f"a location needs exactly one of {', '.join(PURPOSES)}; {listed}")
             return
         for key in sorted(given):
             owners = [purpose for purpose, keys in PURPOSES.items() if key in keys]
             if owners and purposes[0] not in owners:
-                at[key].refuse(f"this goes with {' or '.join(owners)}, and here is {purposes[0]}")
+                at[key].refuse(f"this needs {' or '.join(owners)}, and the location has {purposes[0]}")
         for key in (*guards.KEYS, "limits") if purposes[0] in ("redirect", "respond") else ():
             if given.get(key):
-                at[key].refuse(f"nginx answers a {purposes[0]} before it looks at this, so nobody would be kept out")
+                at[key].refuse(f"nginx answers a {purposes[0]} before it checks this, so this would have no effect")
         ways = [key for key in ("strip_prefix", "replace_prefix", "rewrite_to") if given.get(key)]
         for key in ways[1:]:
-            at[key].refuse(f"{ways[0]} sets already what path the backend gets")
+            at[key].refuse(f"{ways[0]} already sets the backend's path")
         if not given.get("replace_prefix", "/").endswith("/"):
             at["replace_prefix"].refuse(f'{shown(given["replace_prefix"])} does not end with "/"')
 
@@ -274,21 +274,22 @@ class Locations:
         if given.get("websocket_only"):
             for key, other in _NOT_FOR_WEBSOCKETS.items():
                 if key in given:
-                    at[key].refuse("with websocket_only, all that comes here is a WebSocket" + (
+                    at[key].refuse("with websocket_only, this location has only WebSockets" + (
                         f"; see {other}" if other else ""))
             return
         if "upstream" in given and not given.get("separate_live", self._inherited["separate_live"]):
             for key in _FOR_LIVE:
                 if key in given:
                     see = f"; see {key.removeprefix('live_')}" if key.startswith("live_") else ""
-                    at[key].refuse(f"with separate_live: false, live connections have what plain requests have{see}")
+                    at[key].refuse("with separate_live: false, live connections use the settings of plain "
+                                   f"requests{see}")
             return
         what = "live connections have" if "upstream" in given else "the program has" if "fastcgi" in given else ""
         for directive in config_values.all_directives(given.get("extra_config") or "") if what else ():
             if directive[0] in _NOT_IN_NAMED:
                 at["extra_config"].refuse(
-                    f"nginx allows {directive[0]} in no named location, and {what} one, with this text" + (
-                        "; separate_live: false has one location for both" if "upstream" in given else ""))
+                    f"nginx does not allow {directive[0]} in a named location, and {what} one with this text" + (
+                        "; separate_live: false makes one location for both" if "upstream" in given else ""))
 
     def _compile(self, at: InventoryPath, given: Mapping[str, Any], match: list[str],
                  prefix: _Prefix | None = None) -> list[Location]:
@@ -350,7 +351,7 @@ class Locations:
         if found.scope:
             guards.check_limits(at, self._texts)
             if "upstream" in given and not given.get("websocket_only") and not values["separate_live"]:
-                at["limits"].refuse("with separate_live: false, live connections are not known from plain requests")
+                at["limits"].refuse("with separate_live: false, nginx cannot tell live connections from plain requests")
         return found
 
     def _auth(self, at: InventoryPath, raw: object) -> guards.Auth:
@@ -364,7 +365,7 @@ class Locations:
             return None
         self.used.add(upstream.label)
         if not upstream.servers:
-            at["upstream"].refuse("this upstream has no servers, so nobody could come in")
+            at["upstream"].refuse("this upstream has no servers, so every request would be refused")
         told = headers.merged(*self._request)
         scheme = _scheme(told) or "$scheme"
         host = self._hosts.told(scheme)
@@ -424,8 +425,8 @@ class Locations:
             if other.label != upstream.label and (other.cookie or "").lower() == (upstream.cookie or "").lower() \
                     and paths[1].startswith(paths[0]):
                 at.refuse(f"{shown(upstream.label)} is sticky with the cookie {upstream.cookie}, and so is "
-                          f"{shown(other.label)} at {first.path}; a browser sends the same one to both, so give each "
-                          "its own")
+                          f"{shown(other.label)} at {first.path}; a browser sends one cookie to both, so give each "
+                          "another name")
                 return
         self._sticky.append((upstream, at))
 
@@ -437,14 +438,14 @@ class Locations:
         """
         if not text:
             return
-        own = {**{name.lower(): "say it with request_headers" for name, value in request.items() if value},
+        own = {**{name.lower(): "use request_headers" for name, value in request.items() if value},
                **headers.REQUEST}
         # In a block of its own, such as a nested location, it takes the place of the role's.
         for directive, *words in config_values.outer_directives(text):
             sent = directive == "proxy_set_header" and words and words[1:] != [""]
             remedy = own.get(words[0].lower()) if sent else None
             if remedy:
-                at.refuse(f"proxy_set_header {words[0]} would be sent beside the role's own; {remedy}")
+                at.refuse(f"nginx would send {words[0]} twice; {remedy}")
 
     def _told(self, at: InventoryPath, given: Mapping[str, Any],
               more: Mapping[str, str | None] | None = None) -> dict[str, str | None]:
@@ -494,8 +495,8 @@ class Locations:
                 holder = next((one for one, layer in reversed([*self._layers, (at, given)])
                                if name in (layer.get("request_headers") or {})), at)
                 holder["request_headers"].refuse(
-                    f"{shown(name)} is longer than {fastcgi.LONGEST_HEADER} characters, which is all that nginx's "
-                    "FastCGI has room for; set it on locations with an upstream only")
+                    f"{shown(name)} is longer than {fastcgi.LONGEST_HEADER} characters, the limit for FastCGI in "
+                    "nginx; set it only on locations with an upstream")
         scheme = _scheme(request) or "$scheme"
         found = fastcgi.program(with_defaults(FASTCGI, options), (scheme, self._hosts.secure(scheme)),
                                 {"Host": self._host(values, request), **request}, hidden, _directives(values))

@@ -64,7 +64,7 @@ def _reason(site: Site, location: Location, name: str, path: str) -> str:
     if client and client.verify == "on":
         return "the site asks clients for a certificate"
     if location.guard:
-        return "the edge lets not everybody in (allow, deny or auth)"
+        return "access is restricted (allow, deny or auth)"
     if not name:
         return "the site's names are regular expressions"
     return "" if path else "its path is a regular expression, and its probe has no path"

@@ -128,7 +128,7 @@ class Sites:
         listen = given.get("listen")
         for where, item in defaults_at["listen"].items(listen if isinstance(listen, list) else None, "sockets"):
             if isinstance(item, Mapping) and item.get("default_server"):
-                where["default_server"].refuse("there is one for each socket, so the site itself has to say this")
+                where["default_server"].refuse("each socket has only one, so set this on the site itself")
                 del given["listen"]
                 break
         self._defaults = defaults_at, given
@@ -161,11 +161,11 @@ class Sites:
         options = {key: at for key, (value, at) in socket.options.items() if value != address_values.NO_OPTION}
         if theirs and options:
             for key, at in options.items():
-                at[key].refuse(f"{theirs} gives this socket options, and nginx takes them from one place only; "
-                               "set it there")
+                at[key].refuse(f"{theirs} already sets options of this socket, and nginx accepts them only once; set "
+                               "this there")
         elif whole == name and theirs and "so_keepalive" not in theirs and "so_keepalive" not in socket.options:
-            socket.at.warn(f"{theirs} gives the socket {name} options, so the role can give it none; add {default} "
-                           "there, to find clients that vanished")
+            socket.at.warn(f"{theirs} sets options of the socket {name}, so the role cannot; add {default} there to "
+                           "detect vanished clients")
         elif whole == name and not theirs and "so_keepalive" not in socket.options:
             socket.words.append(default)
         elif whole and whole != name and whole in self._sockets:
@@ -174,8 +174,7 @@ class Sites:
             if "reuseport" in options and "reuseport" in every.options:
                 return
             for key, at in options.items():
-                at[key].refuse(f"{every.at.path} listens on this port at every address, so this is to be set "
-                               "there, for all of them")
+                at[key].refuse(f"{every.at.path} listens on this port on every address; set this option there")
 
     def refusing(self) -> list[Refusal]:
         """Return the sockets that have no site for the names that no site has, those of one kind together."""
@@ -249,13 +248,13 @@ class Sites:
     def _check_reachable(server_names: Mapping[str, InventoryPath]) -> None:
         for one, at in server_names.items():
             if address_values.is_address(one):
-                at.refuse(f"{shown(one)}: no client names an address when it shakes hands, so with TLS only a site "
-                          "that listens with default_server: true can be reached by one")
+                at.refuse(f"{shown(one)}: TLS clients send no IP address as the server name, so only a site with "
+                          "default_server: true can be reached by address")
 
     def _take_names(self, given: _Given, server_names: Mapping[str, InventoryPath], listen: list[list[str]]) -> str:
         """Return the site's name; refuse names that another site has."""
         # all() ends with the first that is taken: one mistake is told once.
-        free = [all(at.once(self._served, f"{words[0]} {name}", f"{shown(name)} on {words[0]} is already")
+        free = [all(at.once(self._served, f"{words[0]} {name}", f"{shown(name)} on {words[0]} is already used by")
                     for words in listen) for name, at in server_names.items()]
         name: str = given.values.get("name") or self._default_name(given.at, list(server_names))
         if "name" in given.values or all(free):
@@ -266,11 +265,11 @@ class Sites:
     @staticmethod
     def _check_protocols(given: _Given, protocols: set[bool]) -> None:
         if True in protocols and not given.values.get("trusted_proxies"):
-            given.at.refuse("with proxy_protocol, trusted_proxies has to name those whose word is taken for a "
-                            "client's address")
+            given.at.refuse("with proxy_protocol, set trusted_proxies to the proxies that may report a client's "
+                            "address")
         if len(protocols) > 1:
-            given.at.refuse("the site listens with proxy_protocol and without, and a client's address comes from "
-                            "one of both; make it two sites")
+            given.at.refuse("the site listens both with and without proxy_protocol, and nginx takes a client's address "
+                            "from one of them only; split it into two sites")
 
     def _refused(self, given: Mapping[str, Any], locations: list[Location], asked: bool) -> str | None:
         """Return the variable that tells of a request on which nginx and a backend may not agree.
@@ -327,9 +326,9 @@ class Sites:
         for one in locations:
             asked = one.guard and any(words[0].startswith("auth") for words in one.guard.directives)
             if (asked or client) and (one.live or one.websocket_only) and one.origins is None:
-                given.at.warn("visitors are known here, and allowed_origins is not set: any page on the internet "
-                              "can open a WebSocket in their name; set allowed_origins: same_host, or any where "
-                              "that is meant")
+                given.at.warn("visitors are authenticated here, but allowed_origins is not set: any page on the "
+                              "internet can open a WebSocket in their name; set allowed_origins: same_host, or any if "
+                              "that is intended")
                 return
 
     @staticmethod
@@ -338,17 +337,17 @@ class Sites:
         text, at = given.own.get("extra_config") or "", given.at["extra_config"]
         if any(one.guard or one.scope for one in locations) and any(
                 words[0] == "location" for words in config_values.outer_blocks(text)):
-            at.warn("a location in it has none of the site's allow, deny, auth and limits; set there who may come "
-                    "in, or move it to the key locations")
+            at.warn("a location block in it gets none of the site's allow, deny, auth and limits; restrict access "
+                    "inside it, or move it to the key locations")
         names = {words[0] for words in config_values.outer_directives(text)}
         every = [way for one in locations for way in (one, one.live, one.program) if way]
         if "add_header" in names and any(one.response_headers or one.new_cookie or one.limits
                                          or (one.guard and one.guard.cookie) for one in every):
-            at.warn("add_header does not hold in locations that have headers of their own, and some here have; set "
-                    "response_headers instead")
+            at.warn("add_header has no effect in locations with headers of their own, and this site has such "
+                    "locations; use response_headers")
         if "error_page" in names and any(one.guard and one.guard.login for one in every):
-            at.warn("error_page does not hold in locations with auth and login, which have one of their own; set it "
-                    "in their extra_config")
+            at.warn("error_page has no effect in locations with auth and login, which set their own; set it in the "
+                    "extra_config of those locations")
 
     def _locations(self, given: _Given, forwarded: Mapping[str, str | None], tls: SiteTls | None,
                    site_guards: SiteGuards, name: str) -> list[Location]:
@@ -372,7 +371,7 @@ class Sites:
         self.used |= compiler.used
         if self._dots and any(one.program for one in compiled):
             given.at.refuse("with ignore_invalid_headers off in an extra_config, a client can send X.Forwarded.For, "
-                            "which PHP reads as X-Forwarded-For, so fastcgi does not go with it")
+                            "which PHP reads as X-Forwarded-For; remove it, or do not use fastcgi")
         return compiled + compiler.for_other_paths(given.at)
 
     @staticmethod
@@ -381,7 +380,7 @@ class Sites:
         if not server_names:
             return at.path
         if server_names[0].startswith("~"):
-            at.refuse('"name" is missing, which a regular expression does not give')
+            at.refuse('"name" is missing; a regular expression cannot provide one')
             return at.path
         first = server_names[0].replace("*", "_").translate({ord("["): None, ord("]"): None, ord(":"): "_"})
         return first[:200]
@@ -415,8 +414,8 @@ class Sites:
                 taken = self._served.setdefault(f"{words[0]} {name}", where.elsewhere(redirect))
                 # What listens there with TLS has been refused.
                 if taken is not where and taken.path != redirect:
-                    at.refuse(f"{shown(name)} on {words[0]} is already {taken.path}, and the redirect from there to "
-                              "TLS would need it; redirect: false leaves that out")
+                    at.refuse(f"{shown(name)} on {words[0]} is already used by {taken.path}, and this site's redirect "
+                              "to TLS needs it; redirect: false leaves the redirect out")
                     break
         ports = [words[0].rpartition(":")[2] for words in listen if not words[0].startswith("unix:")]
         port = ports[0] if ports else "443"
@@ -443,19 +442,19 @@ class Sites:
                     continue
                 (address, port), options = listen, {}
             if tls and port == 80:
-                where.refuse("clients come to port 80 without TLS; take it out of listen, what becomes of them is said "
-                             "by redirect and redirect_listen of tls")
+                where.refuse("port 80 is for clients without TLS; remove it from listen, and use redirect and "
+                             "redirect_listen of tls")
                 continue
             if port == 443 and not tls:
-                where.warn("nginx listens here without TLS, which clients expect on port 443; see the site's key tls")
+                where.warn("clients expect TLS on port 443, and this socket has none; set the site's key tls")
             if address.startswith("[") and not self._host.ipv6:
-                where.refuse(f"{shown(item)}: the host can open no IPv6 socket")
+                where.refuse(f"{shown(item)}: the host cannot open IPv6 sockets")
             addresses = [address] if address else ["0.0.0.0", "[::]"] if self._host.ipv6 else ["0.0.0.0"]
             for one in addresses:
                 socket = one if port is None else f"{port}" if one == "0.0.0.0" else f"{one}:{port}"
                 if socket not in own:
                     directives.append(self._words(where, socket, options, tls))
-                where.once(own, socket, f"{shown(item)} listens where already does")
+                where.once(own, socket, f"{shown(item)} is the same socket as")
             protocols.add(options.get("proxy_protocol", False))
         if raw == []:
             at.refuse(f"the list is empty; leave it out to listen on port {default}")
@@ -467,7 +466,7 @@ class Sites:
         if str(item.get("address")).startswith("unix:"):
             for key in TCP_OPTIONS:
                 if options.get(key):
-                    at[key].refuse("a unix socket has none of this, which is TCP's")
+                    at[key].refuse("this is an option of TCP, and a unix socket does not have it")
             return "address" in options and "port" not in options
         if "port" not in at.intended(item, LISTEN):
             at.refuse('"port" is missing')
@@ -479,13 +478,14 @@ class Sites:
         words = [name]
         socket = self._sockets.setdefault(name, _Socket(at, words, protocol, tls))
         if socket.proxy_protocol != protocol:
-            at.refuse(f"all sites on a port have proxy_protocol or none has, and {socket.at.path} "
-                      f"{'has' if socket.proxy_protocol else 'has not'}")
+            at.refuse(f"all sites on a port need the same proxy_protocol, and {socket.at.path} "
+                      f"{'sets it' if socket.proxy_protocol else 'does not set it'}")
         self._check_tls(at, name, socket, tls)
         socket.identities |= bool(tls and tls.values["client_certificate"])
         if options.get("default_server"):
             if socket.default_server:
-                at["default_server"].refuse(f"{socket.default_server.path} is the default server there already")
+                at["default_server"].refuse(f"{socket.default_server.path} is already the default server of this "
+                                            "socket")
             socket.default_server = socket.default_server or at
             words.append("default_server")
         if protocol:
@@ -501,7 +501,7 @@ class Sites:
                 continue
             first = socket.options.setdefault(key, (value, at))
             if first[0] != value:
-                at[key].refuse(f"{first[1].path} says {shown(first[0])} of the same socket")
+                at[key].refuse(f"{first[1].path} sets {shown(first[0])} for the same socket")
             elif first[1] is at:
                 words.append(key if value is True else f"{key}={value}")
         return words
@@ -512,14 +512,14 @@ class Sites:
         first = socket.tls
         if (first is None) != (tls is None):
             ways = ("without", "with") if first is None else ("with", "without")
-            at.refuse(f"{socket.at.path} listens on {name} {ways[0]} TLS, and this {ways[1]}; one socket has one "
-                      "of both")
+            at.refuse(f"{socket.at.path} listens on {name} {ways[0]} TLS, and this site {ways[1]}; a socket has either "
+                      "TLS or none")
             return
         for key in ("profile", "http2"):
             if tls and first and tls.values[key] != first.values[key]:
-                tls[key].refuse(f"{shown(tls.values[key])}, and {first.at.path} has {shown(first.values[key])} on "
-                                "the same socket, where it is settled before a client says which site it wants; say it "
-                                "in websocket_proxy_site_defaults")
+                tls[key].refuse(f"{shown(tls.values[key])}, but {first.at.path} has {shown(first.values[key])} on the "
+                                "same socket, and nginx applies one value before it knows the site; set it in "
+                                "websocket_proxy_site_defaults")
 
     @staticmethod
     def _networks(at: InventoryPath, raw: object) -> list[str]:
@@ -531,8 +531,8 @@ class Sites:
                 where.once(first, network, f"{shown(item)} is already")
                 networks.append(network)
                 if network.endswith("/0"):
-                    where.warn("every client is trusted to tell its own address, so it can tell any; name the proxies "
-                               "in front only")
+                    where.warn("this trusts every client to report its own address, so any client can forge it; list "
+                               "only your proxies")
         return networks
 
     def _forwarded(self, networks: list[str]) -> Mapping[str, str | None]:

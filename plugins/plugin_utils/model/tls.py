@@ -87,7 +87,7 @@ def read_tls(layers: list[tuple[InventoryPath, Mapping[str, Any]]]) -> SiteTls |
             found, merged, paths, intended = None, {}, {}, set()
             continue
         if not isinstance(raw, Mapping):
-            where.refuse(f"{shown(raw)} is not a mapping, which says where the certificate comes from: "
+            where.refuse(f"{shown(raw)} is not a mapping; expected one with the source of the certificate: "
                          f"{', '.join(CERTIFICATES)}")
             continue
         given = read_keys(where, TLS, raw) or {}
@@ -166,8 +166,8 @@ class Certificates:
         if len(given) != 1:
             # What was refused has been told of.
             if given or not (tls.intended - tls.paths.keys()) & _SOURCES.keys():
-                listed = f"here are {' and '.join(written)}" if given else "here is none"
-                tls.at.refuse(f"tls needs one certificate: {', '.join(CERTIFICATES)}; {listed}")
+                listed = f"found {' and '.join(written)}" if given else "found none"
+                tls.at.refuse(f"tls needs exactly one source of its certificate: {', '.join(CERTIFICATES)}; {listed}")
             return None
         (source,) = given
         for key in CERTIFICATES[source]:
@@ -185,8 +185,8 @@ class Certificates:
             return Certificate(at.path, site, source, *_placed(site, *content), names, key_type, content=content)
         if source == "self_signed":
             if not names:
-                at.refuse("a certificate can name no regular expression; give the site a plain name, or a certificate "
-                          "of your own")
+                at.refuse("a certificate cannot contain a regular expression; add a plain server name, or bring your "
+                          "own certificate")
             return Certificate(at.path, site, source, *_placed(site, *sorted(names), key_type), names, key_type)
         return self._acme(at, tls, site, server_names, names)
 
@@ -197,14 +197,15 @@ class Certificates:
             return None
         options = with_defaults(ACME, given)
         if given.get("agree_tos") is False:
-            at["agree_tos"].refuse("no certificate is issued to who does not agree to the terms of the CA")
+            at["agree_tos"].refuse("the CA issues certificates only with agree_tos: true, which accepts its terms of "
+                                   "service")
         for name in server_names:
             if name.startswith(("~", "*")) or address_values.is_address(name):
-                at.refuse(f"{shown(name)} is not a plain host name, and what proves that it is yours is a request "
-                          "for it on port 80 (RFC 8555 8.3); give that name a site and a certificate of its own")
+                at.refuse(f"{shown(name)} is not a plain host name, and the CA checks names with a request on port 80 "
+                          "(RFC 8555 8.3); move this name to a site with a certificate of its own")
         if tls.values["redirect"] is False:
-            tls["redirect"].refuse("the CA asks on port 80, where the redirect is what listens; leave it on, or bring "
-                                   "a certificate from elsewhere")
+            tls["redirect"].refuse("the CA checks names on port 80, where only the redirect listens; keep the "
+                                   "redirect, or use another source for the certificate")
         lineage = f"websocket_proxy_{site}"
         # Until there is one, the site shows one that nobody believes.
         paths = (f"{LINEAGES}/{lineage}/fullchain.pem", f"{LINEAGES}/{lineage}/privkey.pem") \
@@ -231,13 +232,12 @@ def hsts_header(tls: SiteTls) -> dict[str, str | None]:
     options = with_defaults(HSTS, given)
     age = time_values.in_seconds(options["max_age"])
     if tls.values["self_signed"]:
-        at.refuse("a browser that has been told this lets nobody past a certificate that it does not believe, and "
-                  "nobody believes one that is self-signed")
+        at.refuse("with HSTS, a browser refuses untrusted certificates without an exception, and self-signed ones are "
+                  "untrusted; remove hsts, or use another certificate")
     if options["preload"] and not (options["include_subdomains"] and age >= _YEAR):
-        at["preload"].refuse("the list of preloaded names wants include_subdomains: true and a max_age of at least "
-                             "365d")
+        at["preload"].refuse("the preload list requires include_subdomains: true and a max_age of at least 365d")
     if options["preload"] and tls.values["redirect"] is False:
-        at["preload"].refuse("the list of preloaded names wants a redirect on port 80")
+        at["preload"].refuse("the preload list requires a redirect on port 80")
     words = [f"max-age={age}", *(["includeSubDomains"] if options["include_subdomains"] else []),
              *(["preload"] if options["preload"] else [])]
     return {"Strict-Transport-Security": "; ".join(words)}

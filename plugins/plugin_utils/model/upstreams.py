@@ -156,8 +156,8 @@ class Upstreams:
         names = [host for host in hosts if _is_name(f"{host}:1")]
         name = options["server_name"] or (names[0] if len(names) == len(hosts) == 1 else None)
         if options["verify"] and not name and members and "server_name" not in at.intended(raw, UPSTREAM_TLS):
-            at.refuse('"server_name" is missing: the name that the servers\' certificates have to have, where not '
-                      "all servers are one host name")
+            at.refuse('"server_name" is missing: the servers are not all one host name, so set the name that is in '
+                      "their certificates")
         return UpstreamTls(options["verify"], options["ca"], name, options["certificate"], options["certificate_key"])
 
     # --- who the servers are
@@ -169,7 +169,7 @@ class Upstreams:
             member.at.once(first, member.address, f"{shown(member.address)} is already")
             yield member
         if "port" in given and "group" not in intended:
-            at["port"].refuse('this is the port of a group\'s hosts, and there is no "group"')
+            at["port"].refuse('this is the port of the hosts of "group", which is not set')
         if may_be_empty or "group" in intended:
             return
         if given.get("servers") == []:
@@ -223,13 +223,13 @@ class Upstreams:
                     address_at, address = at["group"], host
                 read = address_at.read(address_values.address_with(given.get("port")), address)
             except (AnsibleError, TemplateError) as error:
-                where.refuse(f"this cannot be read, or ansible_host cannot: {' '.join(str(error).split())}")
+                where.refuse(f"this variable or ansible_host cannot be templated: {' '.join(str(error).split())}")
                 continue
             without_port = without_port or read == ""
             if read:
                 yield _Member(where, address_at, read, with_defaults(SERVER, options))
         if without_port and "port" not in intended:
-            at.refuse(f'"port" is missing, on which the hosts of {shown(name)} listen')
+            at.refuse(f'"port" is missing: the port on which the hosts of {shown(name)} listen')
 
     # --- which of them a client goes to
 
@@ -239,39 +239,39 @@ class Upstreams:
         if isinstance(raw, str):
             if raw in METHODS and raw not in _PLAIN:
                 keys = ", ".join(f"{name}: …" for name, key in METHODS[raw].keys.items() if key.required)
-                at.refuse(f"{shown(raw)} has keys of its own; expected {{{raw}: {{{keys}}}}}")
+                at.refuse(f"{shown(raw)} needs keys; expected {{{raw}: {{{keys}}}}}")
             elif raw not in _PLAIN:
-                at.refuse(f"{shown(raw)} is not a way of balancing; {nearest(raw, METHODS)}")
+                at.refuse(f"{shown(raw)} is not a load balancing method; {nearest(raw, METHODS)}")
             else:
                 return raw, {}
             return "", {}
         if not isinstance(raw, Mapping):
-            at.refuse(f"{shown(raw)} is not a way of balancing; expected {', '.join(_PLAIN)}, or a mapping "
-                      f"with one of {', '.join(_WITH_KEYS)}")
+            at.refuse(f"{shown(raw)} is not a load balancing method; expected {', '.join(_PLAIN)}, or a mapping with "
+                      f"one of {', '.join(_WITH_KEYS)}")
             return "", {}
         if len(raw) == 1:
             at.mapping(raw, _WITH_KEYS)
         else:
-            at.refuse(f"expected one way of balancing, and here are {len(raw)}")
+            at.refuse(f"expected one load balancing method, found {len(raw)}")
             return "", {}
         ((method, item),) = raw.items()
         options = read_keys(at[method], METHODS[method].keys, item) if method in _WITH_KEYS else None
         if options is None:
             return "", {}
         if options.get("samesite") == "none" and not options.get("secure"):
-            at[method]["samesite"].refuse("browsers drop a cookie with SameSite=None that is not secure; "
-                                          "secure: true makes it so")
+            at[method]["samesite"].refuse("browsers drop a cookie with SameSite=None that is not secure; set secure: "
+                                          "true")
         return method, with_defaults(METHODS[method].keys, options)
 
     @staticmethod
     def _check_backups(at: InventoryPath, method: str, members: Sequence[_Member]) -> None:
         backups = [member for member in members if member.options["backup"]]
         if method in _WITH_BACKUP and backups and len(backups) == len(members):
-            at.refuse("all servers are backups, and nginx needs one that is not")
+            at.refuse("all servers are backups, and nginx needs at least one that is not")
         for member in backups if method and method not in _WITH_BACKUP else ():
             before = " before 1.29.6" if method == "sticky" else ""
-            member.at["backup"].refuse(f"nginx{before} knows no backup servers with load_balancing: {method}; it "
-                                       f"does with {' and '.join(_WITH_BACKUP)}")
+            member.at["backup"].refuse(f"nginx{before} does not support backup servers with load_balancing: {method}; "
+                                       f"use {' or '.join(_WITH_BACKUP)}")
 
     def _sticky_route(self, options: Mapping[str, Any]) -> StickyRoute:
         """Return the variables that do with a cookie and a hash what nginx's own ``sticky`` does."""
@@ -306,7 +306,7 @@ class Upstreams:
                 where.refuse(f"the host has no address {shown(item)}")
             addresses.append(address)
         if len({":" in address for address in addresses}) > 1:
-            at.refuse("these are addresses of IPv4 and of IPv6, and a server can be reached from one kind alone")
+            at.refuse("these mix IPv4 and IPv6, and a server can be reached from one family only")
             return []
         return addresses
 
@@ -332,9 +332,9 @@ class Upstreams:
             if not _is_path(member.address) and member.options["max_conns"] and asked > available:
                 sources = f"{len(bind)} addresses" if len(bind) > 1 else "one address"
                 member.at["max_conns"].refuse(
-                    f"{asked} connections to {member.address} need as many local ports, and {available} are "
-                    f"available, {ports} for each of {sources}; name more addresses in proxy_bind, or let the server "
-                    "listen on more ports or on a unix socket")
+                    f"{asked} connections to {member.address} need as many local ports, but only {available} are "
+                    f"available, {ports} for each of {sources}; add addresses to proxy_bind, or let the server listen "
+                    "on more ports or on a unix socket")
 
     def _source(self, bind: Sequence[str]) -> str | None:
         """Return the value of proxy_bind: the one address, or the variable that spreads over several."""
@@ -353,14 +353,14 @@ class Upstreams:
     def _check_keepalive(self, at: InventoryPath, given: Mapping[str, Any], intended: Collection[str]) -> None:
         for name in ("keepalive_requests", "keepalive_timeout", "keepalive_time"):
             if name in given and not given.get("keepalive", "keepalive" in intended):
-                at[name].refuse("this limits idle connections, and keepalive, their number, is 0")
+                at[name].refuse("this is for idle connections, and keepalive, their number, is 0")
         if "keepalive_time" in given and self._host.has(*_KEEPALIVE_TIME) is False:
             at["keepalive_time"].refuse(self._needs(_KEEPALIVE_TIME))
 
     def _check_resolve(self, at: InventoryPath, values: Mapping[str, Any], members: Sequence[_Member]) -> bool:
         """Tell whether each request looks the name up, as an nginx that cannot follow it has to."""
         if self._resolver == []:
-            at.refuse("this needs a DNS server to ask, in websocket_proxy_resolver")
+            at.refuse("this needs a DNS server; set websocket_proxy_resolver")
         if self._host.has(*_RESOLVE) is not False:
             return False
         more = [name for name in ("load_balancing", "keepalive") if values[name] != UPSTREAM[name].default]
@@ -368,8 +368,8 @@ class Upstreams:
                  if name != "address" and one.options[name] != SERVER[name].default]
         if len(members) != 1 or not _is_name(members[0].address) or more:
             also = f" without {listed(more)}" if more else ""
-            at.refuse(f"{self._needs(_RESOLVE)}; an older one can follow an upstream of one name{also}. Without "
-                      "resolve, names are looked up at each reload")
+            at.refuse(f"{self._needs(_RESOLVE)}; older versions support it for an upstream with one name{also}. "
+                      "Without resolve, names are looked up at each reload")
         return True
 
     def _variable(self, looked_up: bool) -> str | None:

@@ -35,7 +35,7 @@ def commit(execute: Callable[[dict[str, Any]], dict[str, Any]], options: Mapping
                           "files": [{"name": name, **file} for name, file in wanted.items()]})
         if not answer.get("missing"):
             return _told(answer, texts, lines, secrets)
-    raise AnsibleActionFail("another run keeps changing this host; try again when it has ended")
+    raise AnsibleActionFail("another run keeps changing this host; run again when it has ended")
 
 
 def _hidden_lines(name: str, text: str, secrets: Collection[str]) -> list[int]:

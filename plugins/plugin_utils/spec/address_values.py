@@ -36,11 +36,11 @@ def server_name(value: object) -> str:
     if value == "":
         raise Refused("an empty server name")
     if value == "_":
-        raise Refused('"_" is the name of no request; listen with default_server: true answers every name')
+        raise Refused('"_" matches no request; to answer every name, listen with default_server: true')
     checked = text(value).lower()
     if not checked.isascii():
         try:
-            meant = f"; its form on the wire is {shown(checked.encode('idna').decode())}"
+            meant = f"; its ASCII form is {shown(checked.encode('idna').decode())}"
         except UnicodeError:
             meant = ""
         raise Refused(f"{shown(value)} is not ASCII{meant}")
@@ -57,7 +57,7 @@ def _address(given: str, value: object, version: int) -> str:
     except ValueError:
         address = None
     if address is None or address.version != version or getattr(address, "scope_id", None):
-        raise Refused(f"{shown(value)} holds no IPv{version} address")
+        raise Refused(f"{shown(value)} contains no IPv{version} address")
     return str(address)
 
 
@@ -75,7 +75,7 @@ def address(value: object) -> str:
     except Refused:
         raise Refused(f"{shown(value)} is not an IP address") from None
     if found.is_unspecified or found.is_multicast:
-        raise Refused(f"{shown(value)} is no address of a single host")
+        raise Refused(f"{shown(value)} is not the address of a single host")
     return str(found)
 
 
@@ -132,8 +132,8 @@ def listen(value: object) -> tuple[str, int | None]:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise Refused(f"{shown(value)} is not {expected}")
     if isinstance(value, str) and " " in value:
-        raise Refused(f"{shown(value)} is more than {expected}; what else nginx's listen takes are keys of a mapping, "
-                      "and ssl and http2 come with the key tls of the site")
+        raise Refused(f"{shown(value)} has more than {expected}; use a mapping for other parameters of listen, and the "
+                      "site's key tls for ssl and http2")
     if isinstance(value, int) or ":" not in value:
         return "", port(value)
     if value.startswith("unix:"):
@@ -152,7 +152,7 @@ def listen(value: object) -> tuple[str, int | None]:
 def _listening_socket(value: str) -> str:
     checked = unix_socket(value)
     if checked.startswith("unix:/run/websocket_proxy/"):
-        raise Refused(f"{shown(value)} lies in a folder of the role's own, which only root can enter")
+        raise Refused(f"{shown(value)} is in a folder of the role, which only root can enter")
     return checked
 
 
@@ -185,7 +185,7 @@ def network(value: object) -> str:
             meant = "; expected one such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32, or unix:"
         raise Refused(f"{shown(value)} is neither an IP address nor a network{meant}") from None
     if getattr(found.network_address, "scope_id", None):
-        raise Refused(f"{shown(value)} is the address of one link alone")
+        raise Refused(f"{shown(value)} is valid on one link only")
     return str(found.network_address) if found.num_addresses == 1 else str(found)
 
 

@@ -31,7 +31,7 @@ def networks(value: object) -> list[str]:
     found = [one if one == "all" else address_values.network(one) for one in value]
     twice = next((one for one in found if found.count(one) > 1), None)
     if twice:
-        raise Refused(f"{shown(twice)} is there twice")
+        raise Refused(f"{shown(twice)} is listed twice")
     return found
 
 
@@ -39,7 +39,7 @@ def trusted_networks(value: object) -> list[str]:
     """Accept a list of addresses and networks, as nginx's geo has them; what comes by a unix socket has no address."""
     found = networks(value)
     if "all" in found:
-        raise Refused("nobody would be limited; leave limits out, or set it to false")
+        raise Refused("this would exempt every client; remove limits, or set it to false")
     # ngx_http_geo_module.c: INADDR_NONE
     return ["255.255.255.255" if one == "unix:" else one for one in found]
 
@@ -48,7 +48,7 @@ def user(value: object) -> str:
     """Accept the name of a user in a password file: printable ASCII, without a colon."""
     checked = text(value)
     if not checked.isascii() or ":" in checked or checked.startswith("#") or checked != checked.strip():
-        raise Refused(f"{shown(value)} is not a user's name: printable ASCII without a colon, not beginning with #")
+        raise Refused(f"{shown(value)} is not a user name: printable ASCII without a colon, not beginning with #")
     return checked
 
 
@@ -58,7 +58,7 @@ def password_hash(value: object) -> str:
     Source: crypt(5), https://nginx.org/en/docs/http/ngx_http_auth_basic_module.html
     """
     if not isinstance(value, str) or not _HASH.fullmatch(value):
-        raise Refused("this is not the hash of a password that every nginx takes; make one with: openssl passwd -6")
+        raise Refused("this is not a password hash that every nginx accepts; make one with: openssl passwd -6")
     return str(value)
 
 

@@ -22,8 +22,8 @@ def pem(value: object) -> str:
         value = str(value)  # ansible-core before 2.19 has a class of its own for what a vault holds
     found = re.search(r"^-----BEGIN [A-Z0-9 ]+-----$", value, re.MULTILINE) if isinstance(value, str) else None
     if not isinstance(value, str) or not found:
-        raise Refused("this is not the text of a PEM file, with -----BEGIN on a line of its own; the path of a file "
-                      "goes to the key without _content")
+        raise Refused("this is not the text of a PEM file, which has -----BEGIN on a line of its own; for a path, use "
+                      "the key without _content")
     checked = value[found.start():].replace("\r\n", "\n").strip() + "\n"
     check_lines(checked)
     return checked
@@ -33,7 +33,7 @@ def certificates(value: object) -> str:
     """Accept certificates in PEM form."""
     checked = pem(value)
     if "PRIVATE KEY" in checked:
-        raise Refused("this holds a private key, which goes to certificate_key_content alone")
+        raise Refused("this contains a private key, which belongs only in certificate_key_content")
     return checked
 
 
@@ -41,8 +41,8 @@ def private_key(value: object) -> str:
     """Accept a private key in PEM form without a password; it is never shown."""
     checked = pem(value)
     if checked.startswith("-----BEGIN ENCRYPTED"):
-        raise Refused("this key has a password, which nginx could ask nobody for; take it off with openssl pkey, and "
-                      "keep the key in a vault")
+        raise Refused("this key has a password, and nginx cannot ask for it; remove it with openssl pkey, and keep the "
+                      "key in a vault")
     if not re.match(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n|-----BEGIN EC PARAMETERS-----\n", checked):
         raise Refused(f"this is not a private key, but begins with {checked.splitlines()[0]}")
     return checked
@@ -68,7 +68,7 @@ def tls_name(value: object) -> str:
     """Accept the name that a server is asked for and that its certificate has to have (RFC 6066 3)."""
     checked = server_name(value)
     if checked.startswith("*") or is_address(checked):
-        raise Refused(f"{shown(value)} is not a host name, and nginx can find nothing else in a certificate")
+        raise Refused(f"{shown(value)} is not a host name; nginx compares only host names with a certificate")
     return checked
 
 
@@ -77,5 +77,6 @@ def verify(value: object) -> str:
     if value is True or value == "on":
         return "on"  # as YAML reads the word
     if value != "optional":
-        raise Refused(f"{shown(value)} is neither on nor optional; without client_certificate none is asked for")
+        raise Refused(f"{shown(value)} is neither on nor optional; to ask for no certificate, remove "
+                      "client_certificate")
     return "optional"

@@ -23,8 +23,8 @@ def hash_key(value: object) -> str:
     """
     checked = header_value(value)
     if "$" not in checked:
-        raise Refused(f"{shown(value)} names no variable, so that every client would go to one server; "
-                      "expected one such as $remote_addr, $arg_room or $cookie_session")
+        raise Refused(f"{shown(value)} contains no variable, so every client would go to one server; expected one such "
+                      "as $remote_addr, $arg_room or $cookie_session")
     return checked
 
 
@@ -88,8 +88,8 @@ def rewrite_to(value: object) -> str:
     checked = _without_breaks(header_value(value), value)
     spaced = re.search(r"\$\{?((?:cookie|http|sent_http|upstream_http|upstream_cookie)_\w+)", checked, re.IGNORECASE)
     if spaced:
-        raise Refused(f"{shown(value)}: ${spaced[1]} can hold a space, which ends the path in a request; choose from "
-                      "known values with a map in websocket_proxy_extra_config, and name its variable here")
+        raise Refused(f"{shown(value)}: ${spaced[1]} can hold a space, which ends the path in a request; use a map in "
+                      "websocket_proxy_extra_config that lists the allowed values")
     if not checked.startswith("/"):
         raise Refused(f'{shown(value)} does not begin with "/"')
     path(re.sub(r"\$(?:\{\w+\}|\w+)", "x", checked))
@@ -103,7 +103,7 @@ def body(value: object) -> str:
     check_lines(value)
     checked = value.replace("$", "${websocket_proxy_dollar}")
     if len(checked.encode()) + len(re.findall(r'["\\\n\t]', checked)) > LONGEST_WORD - 2:
-        raise Refused(f"{shown(value)} is longer than a word of nginx's language may be; serve a file with root")
+        raise Refused(f"{shown(value)} is longer than nginx accepts as one parameter; serve a file with root instead")
     return checked
 
 
@@ -122,12 +122,12 @@ def proxy_redirect(value: object) -> list[list[str]]:
     if value in ("default", "off") or value is False:
         return [] if value == "default" else [["off"]]
     if not isinstance(value, Mapping) or not value:
-        raise Refused(f"{shown(value)} is neither default nor off, nor a mapping of beginnings of Location")
+        raise Refused(f"{shown(value)} is not default, off or a mapping of Location prefixes to their replacements")
     for start in value:
         if not isinstance(start, str) or start.startswith("~") or start in ("default", "off"):
-            raise Refused(f"{shown(start)} is not the beginning of a Location header")
+            raise Refused(f"{shown(start)} is not a prefix of a Location header")
     if not all(isinstance(to, str) and to for to in value.values()):
-        raise Refused(f"{shown(value)} has a beginning of Location without anything in its place")
+        raise Refused(f"{shown(value)} has a prefix without a replacement")
     return [[header_value(start), sent_header(to)] for start, to in value.items()]
 
 
@@ -154,7 +154,7 @@ def header_value(value: object) -> str:
     if not isinstance(value, str):
         raise Refused(f"{shown(value)} is not text; put it in quotation marks")
     if value == "":
-        raise Refused("an empty text; null removes the header")
+        raise Refused("the text is empty; use null to remove the header")
     checked = text(value)
     if not checked.isascii():
         raise Refused(f"{shown(value)} is not ASCII")
@@ -170,8 +170,8 @@ def _without_breaks(checked: str, value: object) -> str:
     """Refuse variables in which nginx has decoded what a client sent, and which can hold a line break therefore."""
     found = re.search(rf"\$\{{?({'|'.join(unsendable())})(?![A-Za-z0-9_])", checked, re.IGNORECASE)
     if found:
-        raise Refused(f"{shown(value)}: ${found[1]} can hold a line break, with which a client would add headers of "
-                      "its own; use $request_uri for the path as the client sent it")
+        raise Refused(f"{shown(value)}: ${found[1]} can hold a line break, with which a client could add headers; use "
+                      "$request_uri for the path as the client sent it")
     return checked
 
 

@@ -24,13 +24,13 @@ def shown(value: object) -> str:
     A private key is never shown, wherever it stands, nor what came out of a vault.
     """
     if vaulted(value):
-        return "what came out of a vault"
+        return "a vaulted value"
     try:
         text = json.dumps(value, default=str)
     except (TypeError, ValueError):
         text = json.dumps(repr(value))  # YAML has mappings with other keys than JSON
     if "PRIVATE KEY" in text:
-        return "what holds a private key"
+        return "a value with a private key"
     return text if len(text) <= 80 else text[:77] + "..."
 
 

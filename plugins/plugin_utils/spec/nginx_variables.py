@@ -63,7 +63,7 @@ def check_variables(text: str) -> None:
     for found in _DOLLAR.finditer(text):
         name = (found[1] or found[2] or "").lower()
         if not name:
-            raise Refused(f'{shown(text)} has a "$" that begins no variable; nginx cannot send a bare "$"')
+            raise Refused(f'{shown(text)} has a "$" without the name of a variable; nginx cannot send a literal "$"')
         known = {*NAMES, *defined}
         if name not in known and not any(name.startswith(prefix) and name != prefix for prefix in PREFIXES):
             meant = nearest(name, known)

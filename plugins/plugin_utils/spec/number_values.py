@@ -42,7 +42,7 @@ def status(value: object) -> int:
     """Accept the status of an answer: 200 to 599, but none that redirects."""
     number = whole(200, 599)(value)
     if 300 <= number < 400:
-        raise Refused(f"{number} redirects; use redirect for that")
+        raise Refused(f"{number} is a redirect; use the key redirect")
     return number
 
 

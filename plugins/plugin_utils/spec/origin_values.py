@@ -43,7 +43,7 @@ def allowed_origins(value: object) -> Origins:
         found = allowed_origins(value["origins"])
         required = text_values.boolean(value.get("required", False))
         if required and found.any:
-            raise Refused("required goes with origins, and here every one may connect")
+            raise Refused("required needs origins, and here every origin may connect")
         return Origins(found.any, found.same_host, found.origins, required)
     if value == "any":
         return Origins(any=True)
@@ -53,11 +53,11 @@ def allowed_origins(value: object) -> Origins:
         raise Refused(f"{shown(value)} is neither any nor same_host, nor a list of origins such as "
                       '["https://app.example.com"]')
     if not value:
-        raise Refused("the list is empty, so no page could connect; any allows every one")
+        raise Refused("the list is empty, so no page could connect; use any to allow every origin")
     origins = [_origin(one) for one in value if one != SAME_HOST]
     twice = next((one for one in origins if origins.count(one) > 1), None)
     if twice:
-        raise Refused(f"{shown(twice)} is there twice")
+        raise Refused(f"{shown(twice)} is listed twice")
     return Origins(same_host=SAME_HOST in value, origins=tuple(origins))
 
 
@@ -66,10 +66,10 @@ def _origin(value: object) -> str:
     if value == "null":
         return "null"
     if value is None:
-        raise Refused('null without quotation marks is nothing; the origin of pages that have none is "null"')
+        raise Refused('null needs quotation marks: "null" is the origin of pages without one')
     expected = "an origin; expected one such as https://app.example.com, https://*.example.com or \"null\""
     if value in ("*", "any"):
-        raise Refused(f"{shown(value)} is not {expected}; allowed_origins: any allows every one")
+        raise Refused(f"{shown(value)} is not {expected}; allowed_origins: any allows every origin")
     checked = text_values.text(value).lower()
     found = _ORIGIN.fullmatch(checked)
     if not found:

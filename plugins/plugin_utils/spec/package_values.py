@@ -29,7 +29,7 @@ def suite(value: object) -> str:
     """Accept the name of a suite or component of an apt repository (sources.list(5))."""
     checked = text(value)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]*", checked, re.ASCII):
-        raise Refused(f"{shown(value)} is not the name of a part of a repository")
+        raise Refused(f"{shown(value)} is not the name of a suite or component")
     return checked
 
 
@@ -39,5 +39,5 @@ def public_key(value: object) -> str:
     lines = value.strip().splitlines() if isinstance(value, str) else [""]
     plain = all(line.isascii() and line.isprintable() for line in lines)
     if (lines[:1], lines[-1:]) != ([marks[0]], [marks[1]]) or not plain:
-        raise Refused(f"expected the text of a public key, from {marks[0]} to {marks[1]}, and here is {shown(value)}")
+        raise Refused(f"{shown(value)} is not the text of a public key, from {marks[0]} to {marks[1]}")
     return "\n".join(lines) + "\n"

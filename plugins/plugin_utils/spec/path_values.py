@@ -25,7 +25,7 @@ def folder(value: object) -> str:
     """Accept the absolute path of a folder or file on the host."""
     checked = text(value)
     if not checked.startswith("/") and len(checked) > 40:
-        raise Refused("this is not an absolute path, and may be a secret, so it is not shown")
+        raise Refused("this is not an absolute path; it may be a secret, so it is not shown")
     if not re.fullmatch(r"(/[A-Za-z0-9_.@+-]+)+/?", checked, re.ASCII) or DOTS.search(checked):
         raise Refused(f"{shown(value)} is not an absolute path: letters, digits and any of _.@+- between slashes")
     if len(checked) > 1000:
@@ -49,15 +49,15 @@ def try_files(value: object) -> list[str]:
     """
     expected = "expected a list such as [$uri, $uri/, /index.html] or [$uri, =404]"
     if not isinstance(value, list) or len(value) < 2:
-        raise Refused(f"{shown(value)} is not what to look for; {expected}")
+        raise Refused(f"{shown(value)} is not a list for try_files; {expected}")
     for position, item in enumerate(value):
         last = position == len(value) - 1
         code = last and isinstance(item, str) and re.fullmatch(r"=[1-5][0-9][0-9]", item, re.ASCII)
         file = isinstance(item, str) and ".." not in item and re.fullmatch(
             r"/[A-Za-z0-9_./-]{0,500}" if last else r"(\$uri(?![A-Za-z0-9_])|/)[A-Za-z0-9_./-]{0,500}", item, re.ASCII)
         if not code and not file:
-            raise Refused(f"{shown(item)} is {'no path or =404 to end with' if last else 'neither $uri nor a path'}; "
-                          f"{expected}")
+            raise Refused(f"{shown(item)} is neither "
+                          f"{'a path nor a status such as =404' if last else '$uri nor a path'}; {expected}")
     return [str(item) for item in value]
 
 
@@ -87,7 +87,7 @@ def path(value: object) -> str:
     strange = re.search(r"[^A-Za-z0-9._~!&'()*+,=:@/-]", checked, re.ASCII)
     if strange:
         why = "; nginx compares paths after decoding" if strange[0] == "%" else ""
-        raise Refused(f"{shown(value)} has {shown(strange[0])}, which has no place in a path{why}")
+        raise Refused(f"{shown(value)} contains {shown(strange[0])}, which is not allowed in a path{why}")
     if "//" in checked or DOTS.search(checked):
         raise Refused(f'{shown(value)} can match no request: nginx removes "//", "/./" and "/../" before it looks')
     if len(checked) > 1000:

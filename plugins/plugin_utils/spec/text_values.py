@@ -18,11 +18,11 @@ def text(value: object) -> str:
     if not isinstance(value, str):
         raise Refused(f"{shown(value)} is not text")
     if not value:
-        raise Refused("an empty text")
+        raise Refused("the text is empty")
     if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", value):
-        raise Refused(f"{shown(value)} holds a line break or another control character")
+        raise Refused(f"{shown(value)} contains a line break or another control character")
     if "@generation@" in value:
-        raise Refused(f"{shown(value)} holds @generation@, which stands for the name of the configuration itself")
+        raise Refused(f"{shown(value)} contains @generation@, which is reserved for the role")
     if re.search(r"[\ud800-\udfff]", value):
         raise Refused(f"{shown(value)} is not valid Unicode")
     return value
@@ -31,7 +31,7 @@ def text(value: object) -> str:
 def check_lines(value: str) -> None:
     """Refuse text with other control characters than line breaks and tabs."""
     if re.search(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", value) or "@generation@" in value:
-        raise Refused(f"{shown(value)} holds a control character")
+        raise Refused(f"{shown(value)} contains a control character")
 
 
 def boolean(value: object) -> bool:
@@ -49,7 +49,7 @@ def verification(value: object) -> str:
     try:
         return "yes" if boolean(value) else "no"
     except Refused:
-        raise Refused(f"{shown(value)} is none of true, false and rollback") from None
+        raise Refused(f"{shown(value)} is not true, false or rollback") from None
 
 
 def one_of(*choices: str) -> Callable[[object], str]:
@@ -93,7 +93,7 @@ def some_of(*choices: str) -> Callable[[object], list[str]]:
             if item not in choices:
                 raise Refused(f"{shown(item)} is not one of {', '.join(choices)}")
             if item in value[:position]:
-                raise Refused(f"{shown(item)} is there twice")
+                raise Refused(f"{shown(item)} is listed twice")
         return [str(item) for item in value]
 
     return validator

@@ -30,7 +30,7 @@ def duration(value: object) -> str:
         raise Refused(f"{shown(value)} is not a time; {expected}")
     number, unit = int(found[1]), found[2] or "s"
     if not 0 < number * _SECONDS[unit] <= _LONGEST:
-        raise Refused(f"{shown(value)} is not a time above zero and up to ten years")
+        raise Refused(f"{shown(value)} is not a time of more than zero and at most ten years")
     return f"{number}{unit}"
 
 
@@ -48,7 +48,7 @@ def seconds(value: object) -> str:
     """Accept a time where nginx counts in whole seconds."""
     checked = duration(value)
     if checked.endswith("ms"):
-        raise Refused(f"{shown(value)} is not a time in whole seconds, which is what nginx counts in here")
+        raise Refused(f"{shown(value)} is not a whole number of seconds, which nginx needs here")
     return checked
 
 

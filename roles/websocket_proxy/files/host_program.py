@@ -114,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Helps nginx on a host of the role wsedge.nginx.websocket_proxy.")
     parser.add_argument("command", nargs="?", choices=COMMANDS, default="reload", help="; ".join(
         f"{name}: {(call.__doc__ or '').strip().rstrip('.')}" for name, call in COMMANDS.items()))
-    parser.add_argument("--warn-days", type=int, help="for certificates: how many days before the end are soon")
+    parser.add_argument("--warn-days", type=int, help="for certificates: warn this many days before they expire")
     # certbot's renewal files call it without a command.
     given = parser.parse_args()
     # Where the configuration lives, and what a reload goes by.
