@@ -82,7 +82,8 @@ def reference() -> str:
     ansible-doc -t role wsedge.nginx.websocket_proxy     # this page on the terminal
     ansible-doc wsedge.nginx.websocket_probe             # a module
 
-Every variable and key of the roles. `python docs/build_reference.py` writes this page from their argument specifications.
+Every variable and key of the roles. `python docs/build_reference.py` writes this page from their argument
+specifications.
 
 """ + "\n".join(role(name) for name in ROLES)
 

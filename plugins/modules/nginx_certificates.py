@@ -6,20 +6,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nginx_certificates
-short_description: Check the certificates that nginx is to show, and place those that are not on the host yet
+short_description: Check the certificates of nginx, and install those that are not on the host
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Checks for each certificate that its key belongs to it and has no password, that it has the names that it is to
-    have, that what follows it in its file vouches for it, and that it is in time. Nothing is placed while anything is
-    wrong.
-  - Certificates from the controller, and self-signed ones, are placed under the paths given. A path is expected to be
-    another one whenever its content is another one, so a file that nginx may have read is never changed.
-  - Files in O(folder) that are not wanted any more are removed, as soon as no generation in O(generations) names them.
+  - Checks that each certificate is valid now, contains the required names, and is verified by the chain in its file.
+    Its key has to belong to it and must have no password. If any check fails, nothing is installed.
+  - Certificates from the controller, and self-signed ones, are installed at the given paths. Another content is
+    expected to have another path, so a file that nginx may have read never changes.
+  - Files in O(folder) that are no longer listed are removed when no generation in O(generations) uses them.
 notes:
   - A key is never shown or logged. On the host only root can read it.
 requirements:
-  - openssl on the host, for certificates that are self-signed
+  - openssl on the host, for self-signed certificates
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -37,19 +36,19 @@ options:
     required: true
     suboptions:
       inventory_path:
-        description: Where the inventory says this, for messages.
+        description: The inventory path of the certificate, for messages.
         type: str
         required: true
       site:
-        description: The site that shows it.
+        description: The site that uses it.
         type: str
         default: ""
       source:
         description:
-          - V(certificate) is a file of somebody else's on the host, V(certificate_content) comes with O(contents), and
-            V(self_signed) is made here.
-          - V(acme) is one of certbot's, which is reported in RV(issue) where it is not fit; or a self-signed one in its
-            place as long as certbot has none.
+          - V(certificate) is an existing file on the host, V(certificate_content) is in O(contents), and V(self_signed)
+            is made by this module.
+          - V(acme) is a certificate of certbot; RV(issue) reports it if it is missing or unusable. Until certbot has
+            one, a self-signed certificate is used.
         type: str
         choices: [certificate, certificate_content, self_signed, acme]
         required: true
@@ -62,12 +61,12 @@ options:
         type: str
         required: true
       names:
-        description: The names and IP addresses that it is to have.
+        description: The names and IP addresses that it has to contain.
         type: list
         elements: str
         default: []
       key_type:
-        description: The kind of key of a certificate that is made here.
+        description: The key type of a certificate that this module makes.
         type: str
         choices: [ecdsa, rsa]
         default: ecdsa
@@ -82,12 +81,12 @@ options:
         type: str
   contents:
     description:
-      - The texts of what comes with this call, by its path. They stand apart from the rest because Ansible keeps
-        nothing secret that stands further in than this.
+      - The texts of certificates and keys, by path. They are a separate option because Ansible cannot hide values at a
+        deeper level.
     type: dict
     default: {}
   folder:
-    description: The folder for what is placed here. It belongs to this module alone.
+    description: The folder for the installed files. Only this module writes there.
     type: str
     required: true
   generations:
@@ -95,19 +94,19 @@ options:
     type: str
     required: true
   lineages:
-    description: The folder in which certbot keeps the certificates in force, each in a folder of its name.
+    description: The folder of certbot's current certificates, each in a folder with its name.
     type: str
     default: /etc/letsencrypt/live
   warn_days:
     description:
-      - From how many days before its end on a certificate is warned of; one that lives less than three times as long,
-        from the last third of its life on.
+      - Warn this many days before a certificate expires. For one with a lifetime of less than three times that, warn in
+        the last third of its lifetime.
     type: int
     default: 21
 """
 
 EXAMPLES = r"""
-- name: The certificate of a site is on the host and fit
+- name: Check the certificate of a site
   wsedge.nginx.nginx_certificates:
     folder: /etc/nginx/edge_certificates
     generations: /etc/nginx/edge
@@ -121,14 +120,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 issue:
-  description: The certificates of certbot's that are missing, or not fit any more, as they were given, with a reason.
+  description: The certificates of certbot that are missing or unusable, as given, with a reason.
   type: list
   elements: dict
   returned: success
 forgotten:
   description:
-    - The certificates in O(lineages) whose names begin with C(websocket_proxy_), and that neither O(certificates) nor a
-      generation has.
+    - The certificates in O(lineages) whose names begin with C(websocket_proxy_), and that are neither in
+      O(certificates) nor in a generation.
   type: list
   elements: str
   returned: success

@@ -10,29 +10,29 @@ short_description: Change a whole nginx configuration in one tested step
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Writes a set of configuration files as a new folder, a I(generation), tests it with C(nginx -t) exactly as it will
-    run, and puts it in force with one rename(2) of the main file. A crash at any instant leaves the old
-    configuration or the new one, each whole.
-  - Only root can read the generations; the main file is open to everybody.
-  - When nothing differs, nothing is written; the configuration on disk is tested all the same, so that a broken file
-    of somebody else's is found by every run.
-  - Files are compared by their content, not by the name of their generation. What was edited by hand is put right by
-    a new generation.
+  - Writes a set of configuration files to a new folder, a
+    I(generation), and tests it with C(nginx -t) exactly as it will
+    run. One rename(2) of the main file commits it. A crash leaves either the complete old configuration or the
+    complete new one.
+  - Only root can read the generations; everyone can read the main file.
+  - If nothing differs, nothing is written, but the configuration on disk is tested. So every run detects a broken file
+    that someone else changed.
+  - Files are compared by content. A file that was edited by hand is replaced by a new generation.
   - It does not reload nginx; notify a handler for that, such as one with M(wsedge.nginx.nginx_reload).
 notes:
-  - The number of round trips to the host does not depend on the number of files. It is one when nothing differs, two
-    otherwise.
-  - The test runs as root and opens the log files, as C(nginx -t) does. The empty pid file that C(nginx -t) leaves
-    behind where nginx does not run is removed, and so are unix sockets of a C(listen) that nobody listens on. After a
-    check, or a test that fails, logs and caches that were not there before are removed as well.
+  - There is one round trip to the host if nothing differs, and two otherwise, whatever the number of files.
+  - The test runs as root and opens the log files, as C(nginx -t) does. The module removes the empty pid
+    file that C(nginx -t) leaves when nginx does not run. It also removes unix sockets of a C(listen)
+    without a listening process. After check
+    mode, or a failed test, it also removes new logs and caches.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - wsedge.nginx.configuration
-  - wsedge.nginx.configuration.place
+  - wsedge.nginx.configuration.files
 attributes:
   check_mode:
     support: full
-    details: Everything is done but the commit. On a host without nginx the test is left out as well.
+    details: Everything except the commit. On a host without nginx, also without the test.
   diff_mode:
     support: full
     details: Only files that differ are shown.
@@ -41,29 +41,29 @@ attributes:
 options:
   state:
     description:
-      - V(present) puts the files given in force.
-      - V(rolled_back) puts an earlier generation in force again, as a new one.
-      - V(absent) takes everything back that was ever committed to O(folder). The main file and the links that went with
-        the first commit are as they were, or as the package has them by now.
+      - V(present) commits the given files.
+      - V(rolled_back) commits an earlier generation again, as a new one.
+      - V(absent) removes everything that was committed to O(folder). It restores the main file and the links that the
+        first commit removed, or installs the package's current ones.
     type: str
     choices: [present, rolled_back, absent]
     default: present
   template:
     description:
-      - A Jinja template of the main file, in the role's or playbook's folder C(templates).
-      - It sees only O(vars), C(generation), the name of the generation, and C(generation_files), the pattern for an
-        C(include) of its files. Each C({{ value }}) is written as one quoted word of nginx's configuration.
-      - Give this or O(content).
+      - A Jinja template of the main file, in the folder C(templates) of the role or playbook.
+      - Its variables are O(vars), C(generation) (the name of the generation), and C(generation_files) (the pattern for
+        an C(include) of its files). Each C({{ value }}) becomes one quoted word of nginx's configuration.
+      - Set this or O(content).
     type: str
   content:
-    description: The main file's text. C(@generation@) in it stands for the name of the generation.
+    description: The text of the main file. C(@generation@) is replaced with the name of the generation.
     type: str
   vars:
-    description: What O(template) sees.
+    description: Variables for O(template).
     type: dict
     default: {}
   sha256:
-    description: Checksum of the main file's text, made by the controller. It is not for playbooks.
+    description: Checksum of the main file's text, made by the controller. Not for playbooks.
     type: str
   files:
     description: The files of the generation, which the main file includes.
@@ -72,92 +72,92 @@ options:
     default: []
     suboptions:
       name:
-        description: The file's name in the generation's folder.
+        description: The name of the file in the folder of the generation.
         type: str
         required: true
       template:
-        description: As O(template), with O(files[].vars). Give this or O(files[].content).
+        description: As O(template), with O(files[].vars). Set this or O(files[].content).
         type: str
       content:
         description: As O(content).
         type: str
       vars:
-        description: What O(files[].template) sees.
+        description: Variables for O(files[].template).
         type: dict
         default: {}
       sha256:
-        description: Checksum of the text, made by the controller. It is not for playbooks.
+        description: Checksum of the text, made by the controller. Not for playbooks.
         type: str
   generation:
     description:
-      - The generation that O(state=rolled_back) goes back to; by default the last one before that in force whose texts
-        are others, and that was more than a step to another.
+      - The generation for O(state=rolled_back). By default the latest earlier one with another configuration that is
+        not interim.
     type: str
   references:
     description:
-      - Local files that the configuration refers to, such as certificates. nginx reads them when it loads its
-        configuration, so one whose content has changed makes a new generation.
+      - Local files that the configuration uses, such as certificates. nginx reads them when it loads its configuration,
+        so a changed one makes a new generation.
     type: list
     elements: str
     default: []
   readable:
     description:
-      - Local files that nginx's workers read at each request, such as password files. nginx's test does not look at
-        them; here they have to be there, and to be readable to the workers' group.
+      - Local files that nginx's workers read at each request, such as password files. nginx's test does not check them;
+        this module checks that they exist and that the workers can read them.
     type: list
     elements: str
     default: []
   interim:
     description:
-      - Whether these files are only a step to others that are to follow, such as those with which a CA is answered
-        before it has issued a certificate. O(state=rolled_back) does not go back to a step unless it is named, and it
-        is removed when it neither is in force nor runs any more.
+      - Whether these files are only temporary, such as those that answer a CA before it has issued a certificate.
+        O(state=rolled_back) skips such a generation unless it is named. It is removed when it is neither on disk nor
+        running.
     type: bool
     default: false
   secrets:
     description:
-      - Texts that neither differences nor errors show, such as what came out of a vault. They stay on the controller.
-      - Values of headers that are secrets by their names, such as C(Authorization) or C(X-Token), are not shown either.
+      - Texts that differences and errors do not show, such as vaulted values. They stay on the controller.
+      - Values of headers with secret names, such as C(Authorization) or C(X-Token), are not shown either.
     type: list
     elements: str
     default: []
   masked:
-    description: Lines with O(secrets), by file, made by the controller. It is not for playbooks.
+    description: Lines with O(secrets), by file, made by the controller. Not for playbooks.
     type: dict
     default: {}
   socket:
     description:
-      - A unix socket on which the configuration itself answers C(GET /generation) with the generation's name. When it
-        does not answer with the generation on disk, or two masters of nginx serve, the result is changed, so that a
-        handler can put that right.
+      - A unix socket on which the configuration answers C(GET /generation) with the name of the generation. If the
+        answer is not the generation on disk, or two masters of nginx serve, the result is changed, so that a handler
+        can reload nginx.
     type: str
   test:
     description:
-      - Whether a check tests the configuration with O(validate). V(false) is for a check of a configuration that refers
-        to files that only the run itself would place; a run tests in any case.
+      - Whether check mode tests the configuration with O(validate). V(false) is for a configuration with files that
+        only the run itself would install. Outside check mode, the test always runs.
     type: bool
     default: true
   keep:
     description:
-      - How many generations are kept. The one in force and the one that runs are kept in any case. Of several in
-        succession with the same texts, the last is kept.
+      - How many generations are kept. The one on disk and the running one are always kept. Of several equal ones in a
+        row, the last is kept.
     type: int
     default: 5
   replace:
-    description: Take an edited main file over as well. It is kept aside, and O(state=absent) puts it back.
+    description: Also replace an edited main file. A copy is kept, and O(state=absent) restores it.
     type: bool
     default: false
   unlink:
     description:
-      - Symbolic links that go with the commit, as long as they lead to a conffile just as its package brought it, such
-        as C(/etc/nginx/sites-enabled/default). Any other link or file stays.
+      - Symbolic links that the commit removes, if they point to an unedited conffile, such as
+        C(/etc/nginx/sites-enabled/default). Other links and files stay.
     type: list
     elements: str
     default: []
 """
 
 EXAMPLES = r"""
-- name: Two files are the configuration of nginx
+- name: Configure nginx with two files
   wsedge.nginx.nginx_config:
     folder: /etc/nginx/edge
     divert: true
@@ -180,13 +180,13 @@ EXAMPLES = r"""
           server_names: [example.com]
   notify: Reload nginx
 
-- name: The configuration before the last one is in force again
+- name: Go back to the previous configuration
   wsedge.nginx.nginx_config:
     folder: /etc/nginx/edge
     state: rolled_back
   notify: Reload nginx
 
-- name: Nothing of it is left
+- name: Remove the configuration
   wsedge.nginx.nginx_config:
     folder: /etc/nginx/edge
     state: absent
@@ -195,29 +195,29 @@ EXAMPLES = r"""
 
 RETURN = r"""
 reload:
-  description: Whether nginx has something to load. V(false) with a change where only modes of files were put right.
+  description: Whether nginx has to be reloaded. V(false) if only modes of files were corrected.
   type: bool
   returned: success
 modes:
-  description: Whether modes were put right, in place. Earlier versions wrote files that everybody could read.
+  description: Whether modes of files were corrected.
   type: bool
   returned: success
 generation:
-  description: The generation on disk; in check mode the one that would be. Empty when there is none.
+  description: The generation on disk; in check mode, the one that the run would write. Empty if there is none.
   type: str
   returned: success
   sample: 000004-5a1c0b9d2e7f
 previous_generation:
-  description: The generation that was in force before, empty when there was none.
+  description: The previous generation on disk, empty if there was none.
   type: str
   returned: success
   sample: 000003-0f9e8d7c6b5a
 interim:
-  description: Whether the generation on disk is only a step.
+  description: Whether the generation on disk is interim.
   type: bool
   returned: success
 earlier_generation:
-  description: What there is to go back to from a step, empty when that is nothing, and where there is no step.
+  description: The generation to go back to from an interim one; empty if there is none.
   type: str
   returned: success
   sample: 000003-0f9e8d7c6b5a
@@ -227,12 +227,12 @@ different:
   elements: str
   returned: success
 running_generation:
-  description: The generation that nginx answers with on O(socket), empty when it does not answer with one.
+  description: The generation that nginx reports on O(socket), empty if it reports none.
   type: str
   returned: success
   sample: 000003-0f9e8d7c6b5a
 strays:
-  description: Paths in O(folder) that are nothing of this module's. They are left alone, with a warning.
+  description: Paths in O(folder) that this module did not make. They are kept, with a warning.
   type: list
   elements: str
   returned: success

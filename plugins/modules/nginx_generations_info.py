@@ -6,15 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nginx_generations_info
-short_description: List the generations of a configuration that are kept, and what drains
+short_description: List the generations of a configuration, and draining workers
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Tells what M(wsedge.nginx.nginx_config) can go back to, and which workers of earlier generations live on for their
-    last connections. It changes nothing.
+  - Lists the generations that M(wsedge.nginx.nginx_config) can go back to, and the workers of earlier generations that
+    still have open connections. It changes nothing.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
-  - wsedge.nginx.configuration.place
+  - wsedge.nginx.configuration.files
 attributes:
   check_mode:
     support: full
@@ -27,13 +27,13 @@ options:
     description: As O(wsedge.nginx.nginx_config#module:socket).
     type: str
   pid_file:
-    description: The pid file of nginx, as its C(pid) directive names it.
+    description: The pid file of nginx, as in its directive C(pid).
     type: str
     default: /run/nginx.pid
 """
 
 EXAMPLES = r"""
-- name: The generations are known
+- name: List the generations
   wsedge.nginx.nginx_generations_info:
     folder: /etc/nginx/edge
   register: kept
@@ -56,10 +56,10 @@ generations:
       description: Whether it is the one on disk.
       type: bool
     running:
-      description: Whether it is the one that nginx answers with on O(socket).
+      description: Whether it is the one that nginx reports on O(socket).
       type: bool
     interim:
-      description: Whether it was only a step to the next.
+      description: Whether it is interim.
       type: bool
     different:
       description: The files in which it differs from the one on disk.

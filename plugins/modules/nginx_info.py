@@ -6,12 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nginx_info
-short_description: Tell what a host has, or would get, as nginx
+short_description: Inspect nginx on a host
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Reads the state of a Debian package of nginx, of its service, of given files, folders and further packages, whether
-    IPv6 sockets can be opened, and from which addresses and how many ports connections can be. It changes nothing.
+  - Reads the state of the Debian package of nginx, its service, and the given files, folders and packages. Reports
+    whether the host can open IPv6 sockets, and from which addresses and how many ports it can connect. It changes
+    nothing.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -23,7 +24,7 @@ attributes:
     platforms: Debian, Ubuntu
 options:
   package:
-    description: The package that brings nginx.
+    description: The package that contains nginx.
     type: str
     default: nginx
   service:
@@ -31,29 +32,29 @@ options:
     type: str
     default: nginx.service
   files:
-    description: Files whose checksums are wanted.
+    description: Files whose checksums to return.
     type: list
     elements: str
     default: []
   addresses:
-    description: IP addresses of which it is wanted whether the host has them.
+    description: IP addresses to look for on the host.
     type: list
     elements: str
     default: []
   packages:
-    description: Further Debian packages of which it is wanted whether they are installed.
+    description: More Debian packages to look for.
     type: list
     elements: str
     default: []
   folders:
-    description: Folders whose entries are wanted.
+    description: Folders whose entries to return.
     type: list
     elements: str
     default: []
 """
 
 EXAMPLES = r"""
-- name: The version of nginx is known
+- name: Find the version of nginx
   wsedge.nginx.nginx_info:
   register: nginx
 """
@@ -65,8 +66,8 @@ installed:
   returned: success
 version:
   description:
-    - The package's version, or the one that apt would install; empty when apt knows none.
-    - Distributions backport fixes, so this is the package's version and not what C(nginx -v) says.
+    - The version of the package, or the one that apt would install; empty if apt knows none.
+    - Distributions backport fixes, so this is the version of the package, not that of C(nginx -v).
   type: str
   returned: success
   sample: 1.26.3-3+deb13u1
@@ -79,13 +80,13 @@ active:
   type: bool
   returned: success
 stale:
-  description: Whether systemd has not read the unit since it was changed.
+  description: Whether the unit changed since systemd read it.
   type: bool
   returned: success
 lists:
   description:
-    - Whether apt has lists of packages. Where they were removed, as in small container images, their folder is as young
-      as after an update.
+    - Whether apt has package lists. In small container images they are removed, and the time of their folder does not
+      show that.
   type: bool
   returned: success
 root:
@@ -97,8 +98,8 @@ systemd:
   type: bool
   returned: success
 files:
-  description: The SHA-256 of each of O(files); empty for one that is not there, or is not root's
-    with mode 0644, or 0755 where it begins with C(#!).
+  description: The SHA-256 of each of O(files). Empty if the file does not exist, or has not owner root and mode 0644,
+    or 0755 if it begins with C(#!).
   type: dict
   returned: success
 ipv6:
@@ -107,23 +108,23 @@ ipv6:
   returned: success
 addresses:
   description:
-    - For each of O(addresses) whether a connection can be opened from it. An address of another host counts where
-      C(net.ipv4.ip_nonlocal_bind) allows it.
+    - For each of O(addresses), whether the host can connect from it. With C(net.ipv4.ip_nonlocal_bind), addresses of
+      other hosts count too.
   type: dict
   returned: success
 openssl_version:
-  description: The version of OpenSSL that nginx runs with, empty where nginx is not installed.
+  description: The version of OpenSSL that nginx uses; empty if nginx is not installed.
   type: str
   returned: success
   sample: 3.5.4
 underscores_in_headers:
-  description: Whether a file in C(/etc/nginx) sets C(underscores_in_headers) on; generations are not looked at.
+  description: Whether a file in C(/etc/nginx), other than generations, switches C(underscores_in_headers) on.
   type: bool
   returned: success
 listen_options:
   description:
-    - The sockets to which a file in C(/etc/nginx) gives options such as C(ipv6only) or C(backlog), each with the file
-      and its directive. Generations and C(sites-available) are not looked at.
+    - The sockets whose options, such as C(ipv6only) or C(backlog), are set in C(/etc/nginx), each with the file and its
+      directive. Generations and C(sites-available) are skipped.
   type: dict
   returned: success
   sample: {"[::]:443": "/etc/nginx/conf.d/shop.conf: listen [::]:443 ssl ipv6only=on"}
@@ -133,17 +134,17 @@ rotated_logs:
   returned: success
   sample: {"/var/log/nginx/*.log": "/etc/logrotate.d/nginx"}
 packages:
-  description: For each of O(packages) whether it is installed and configured.
+  description: For each of O(packages), whether it is installed and configured.
   type: dict
   returned: success
 folders:
-  description: The names of what is in each of O(folders); none for one that is not there.
+  description: The entries of each of O(folders); none if it does not exist.
   type: dict
   returned: success
 local_ports:
   description:
-    - How many connections one address of the host can have open to one port of another, which is the number of ports
-      in C(net.ipv4.ip_local_port_range).
+    - How many connections one address of the host can have to one port of another, which is the number of ports in
+      C(net.ipv4.ip_local_port_range).
   type: int
   returned: success
   sample: 28232

@@ -10,23 +10,23 @@ short_description: Reload nginx, and prove that the configuration on disk runs
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Tests the configuration that M(wsedge.nginx.nginx_config) committed, reloads nginx, and waits for the proof that it
-    runs. The proof is that every worker of before is gone or shutting down, and that nginx answers on its private
-    socket with the generation on disk. nginx's own exit status tells nothing of the kind.
-  - When the proof does not come, the generation that runs is put back on disk, so that a restart brings it up again,
-    and the module fails with nginx's own error lines and the remedy.
-  - nginx that does not run is started, nginx that was started by hand is signalled.
+  - Tests the configuration that M(wsedge.nginx.nginx_config) committed, reloads nginx, and proves that it runs. The
+    proof is that every previous worker is gone or shutting down, and that nginx reports the generation on disk on its
+    private socket. nginx's own exit status does not show this.
+  - If the proof fails, the module restores the running generation on disk, so that a restart uses it again, and fails
+    with nginx's error lines and the remedy.
+  - If nginx does not run, it is started. If it was started by hand, it gets a signal.
 notes:
-  - A WebSocket lives on in its old worker after a reload; the result tells how many do, and what memory that takes.
-  - The module warns before new workers could bring the host, or the service's control group, near its memory limit.
+  - A WebSocket stays in its old worker after a reload. The result contains their number and memory.
+  - The module warns if new workers could bring the host, or the control group of the service, near its memory limit.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - wsedge.nginx.configuration
-  - wsedge.nginx.configuration.place
+  - wsedge.nginx.configuration.files
 attributes:
   check_mode:
     support: partial
-    details: Nothing is tested, and nothing is done.
+    details: It does nothing.
   diff_mode:
     support: none
   platform:
@@ -38,15 +38,16 @@ options:
     required: true
   reload:
     description:
-      - Whether nginx is reloaded. V(false) only tests the configuration, and puts back what runs when it is refused.
+      - Whether to reload nginx. V(false) only tests the configuration, and restores the running one if nginx refuses
+        it.
     type: bool
     default: true
   start:
-    description: Whether nginx is started where it does not run.
+    description: Whether to start nginx if it does not run.
     type: bool
     default: true
   error_log:
-    description: The error log of nginx, as its C(error_log) directive names it.
+    description: The error log of nginx, as in its directive C(error_log).
     type: str
     default: /var/log/nginx/error.log
   service:
@@ -59,15 +60,15 @@ options:
     default: 15
   allow_restart:
     description:
-      - Restart nginx where a reload cannot do what is wanted and a restart can, such as to narrow C(*:80) to one
-        address, or to change the key of a C(limit_req) zone.
+      - Restart nginx if a reload is not enough, such as to replace C(*:80) with one address, or to change the key of a
+        C(limit_req) zone.
       - A restart drops every open WebSocket.
     type: bool
     default: false
   max_draining:
     description:
-      - How many generations may still have workers that live on for their last WebSockets; with that many, nginx is not
-        reloaded once more, because each keeps its memory.
+      - How many generations may still have workers with open WebSockets. When there are that many, the module refuses
+        another reload, because each needs memory.
     type: int
     default: 24
 """
@@ -81,32 +82,32 @@ EXAMPLES = r"""
 
 RETURN = r"""
 generation:
-  description: The generation that runs now, empty when the configuration on disk has none.
+  description: The generation that runs, empty if the configuration on disk has none.
   type: str
   returned: success
   sample: 000004-5a1c0b9d2e7f
 how:
-  description: What brought it into force; V(tested) with O(reload=false).
+  description: How it was loaded; V(tested) with O(reload=false).
   type: str
   returned: success
   choices: [tested, started, reloaded, restarted]
 draining:
-  description: Workers that live on for their last connections.
+  description: Workers that only serve their open connections.
   type: list
   elements: dict
   returned: success
   contains:
     generation:
-      description: The generation that they run; V(unknown) where it was not this module that reloaded nginx.
+      description: The generation that they run; V(unknown) if nginx was not reloaded by this module.
       type: str
     workers:
       description: How many workers there are.
       type: int
     sockets:
-      description: How many TCP connections they hold; null where the host does not let that be read.
+      description: How many TCP connections they have; null if the host does not allow reading that.
       type: int
     memory:
-      description: How many bytes they take, of what they share their part.
+      description: How many bytes of memory they use, with their part of shared memory.
       type: int
 """
 

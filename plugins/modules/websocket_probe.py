@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: websocket_probe
-short_description: Open a WebSocket and see whether anybody answers
+short_description: Open a WebSocket and check that it answers
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Opens one WebSocket as a client does it (RFC 6455), asks whether its other end answers, and closes it. It changes
+  - Opens one WebSocket as a client does (RFC 6455), checks that the other end answers, and closes it. It changes
     nothing.
-  - Where anything else comes, the message says what came, from whom, and the likely cause.
+  - If it fails, the message contains the answer, who sent it, and the likely cause.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -24,7 +24,7 @@ attributes:
     platforms: posix
 options:
   url:
-    description: The address, such as V(wss://chat.example.com/socket?room=1). Its name is that of the certificate.
+    description: The URL, such as V(wss://chat.example.com/socket?room=1). The certificate has to contain its host name.
     type: str
     required: true
   connect_to:
@@ -32,7 +32,7 @@ options:
       - Where to connect instead of the URL's own name and port, as V(10.0.0.1:443), V([::1]:80) or V(unix:/path).
     type: str
   host:
-    description: The header C(Host), where it is not the name and port of O(url).
+    description: The header C(Host), if it is not the name and port of O(url).
     type: str
   origin:
     description: The header C(Origin), as a browser sends it for a page of that site.
@@ -47,7 +47,7 @@ options:
     elements: str
     default: []
   status:
-    description: The status that is expected. With another one than V(101), no WebSocket is to open.
+    description: The expected status. With any other than V(101), no WebSocket must open.
     type: int
     default: 101
   expect:
@@ -60,7 +60,7 @@ options:
     choices: [handshake, pong, echo, text]
     default: pong
   send:
-    description: The text message to send. With O(expect=echo), a random one when left out.
+    description: The text message to send. With O(expect=echo), a random one by default.
     type: str
   text:
     description: What a message has to contain, with O(expect=text).
@@ -71,21 +71,21 @@ options:
     type: float
     default: 10
   validate_certs:
-    description: Whether the certificate of a C(wss) address has to be valid.
+    description: Whether the certificate of a C(wss) URL has to be valid.
     type: bool
     default: true
   ca_path:
-    description: A file with the CAs that are trusted, on the host that probes; those of the system when left out.
+    description: A file with the trusted CAs, on the host that opens the WebSocket; by default those of the system.
     type: path
 """
 
 EXAMPLES = r"""
-- name: See that the chat answers
+- name: Check that the chat answers
   wsedge.nginx.websocket_probe:
     url: wss://chat.example.com/socket
     origin: https://chat.example.com
 
-- name: See that this edge lets nobody in from another site
+- name: Check that this edge refuses pages of other sites
   wsedge.nginx.websocket_probe:
     url: wss://chat.example.com/socket
     connect_to: 127.0.0.1:443
@@ -99,7 +99,7 @@ status:
   type: int
   returned: success
 address:
-  description: What was connected to.
+  description: The address of the connection.
   type: str
   returned: success
 headers:
@@ -115,12 +115,12 @@ subprotocol:
   type: str
   returned: success
 certificate_expires:
-  description: When the certificate expires, empty without TLS or with O(validate_certs=false).
+  description: When the certificate expires; empty without TLS or with O(validate_certs=false).
   type: str
   returned: success
   sample: "2030-01-31T12:00:00Z"
 tls_version:
-  description: The version of TLS, empty without it.
+  description: The version of TLS; empty without TLS.
   type: str
   returned: success
   sample: TLSv1.3

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: websocket_proxy_certificates
-short_description: Check and place the certificates of the role websocket_proxy
+short_description: Check and install the certificates of the role websocket_proxy
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
   - Compiles the inventory and runs M(wsedge.nginx.nginx_certificates) with its certificates. Private keys of the
-    inventory become neither a variable nor an argument of a task.
+    inventory do not become variables or arguments of a task.
   - This is a step of the role.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
@@ -46,7 +46,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Check and place the certificates
+- name: Check and install the certificates
   wsedge.nginx.websocket_proxy_certificates:
     host: "{{ model.host }}"
 """

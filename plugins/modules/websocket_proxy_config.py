@@ -38,9 +38,9 @@ attributes:
 options:
   state:
     description:
-      - V(present) commits what the inventory says.
-      - V(rolled_back) and V(absent) are as those of O(wsedge.nginx.nginx_config#module:state). V(listed) only lists the
-        generations. These three do not look at upstreams and sites, so they work while those have mistakes.
+      - V(present) commits the configuration of the inventory.
+      - V(rolled_back) and V(absent) are as in O(wsedge.nginx.nginx_config#module:state). V(listed) only lists the
+        generations. These three ignore upstreams and sites, so they work even if those have errors.
     type: str
     choices: [present, rolled_back, absent, listed]
     default: present
@@ -100,7 +100,7 @@ generations:
   elements: dict
   returned: with O(state=listed)
 settings:
-  description: What M(wsedge.nginx.nginx_reload) needs to bring the configuration into force.
+  description: The options of M(wsedge.nginx.nginx_reload) for this configuration.
   type: dict
   returned: always
 """

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: websocket_proxy_drain
-short_description: Wait until an edge has no connection left
+short_description: Wait until an edge has no open connections
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - A step of the playbook C(wsedge.nginx.drain). It asks the host every five seconds which workers live on for their
-    last connections, and shows how many are left by generation.
+  - A step of the playbook C(wsedge.nginx.drain). Every five seconds, it reads which workers still have open
+    connections, and shows their number by generation.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.conn
@@ -38,24 +38,24 @@ attributes:
     platforms: Debian, Ubuntu
 options:
   timeout:
-    description: How long to wait, in seconds. When the time is up, the module fails.
+    description: How long to wait, in seconds. After that, the module fails.
     type: int
     default: 3600
   cut:
-    description: Succeed when the time is up; what is done to the host next cuts the connections that are left.
+    description: Succeed after the timeout. The next steps on the host then cut the remaining connections.
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Wait until the edge has no connection left
+- name: Wait until the edge has no open connections
   wsedge.nginx.websocket_proxy_drain:
     timeout: 600
 """
 
 RETURN = r"""
 draining:
-  description: What is left, as RV(wsedge.nginx.nginx_reload#module:draining).
+  description: The remaining workers, as RV(wsedge.nginx.nginx_reload#module:draining).
   type: list
   elements: dict
   returned: always

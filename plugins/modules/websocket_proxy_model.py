@@ -10,10 +10,10 @@ short_description: Compile the variables of the role websocket_proxy for a host
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Asks the host with M(wsedge.nginx.nginx_info), and checks all variables whose names begin with
-    C(websocket_proxy_). It fails with every problem at once, and changes nothing.
-  - What can be used and is probably a mistake is shown as a warning.
-  - This is a step of the role, which the other steps go by.
+  - Inspects the host with M(wsedge.nginx.nginx_info), and checks all variables whose names begin with
+    C(websocket_proxy_). It reports all errors at once, and changes nothing.
+  - Values that are allowed but probably not intended are warnings.
+  - This is a step of the role; the other steps use its result.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.conn
@@ -40,16 +40,17 @@ attributes:
 options:
   before:
     description:
-      - The names of the sites with which the role was used before in the same run, as RV(sites) returns them. A warning
-        names those that this use removes.
+      - The sites of an earlier use of the role in the same play, from RV(sites). A warning names those that this use
+        removes.
     type: list
     elements: str
     default: []
   drained:
-    description: The stage to which the edge is taken out, empty where it is taken in. Left out, the host is asked.
+    description: The stage to which the edge is drained; empty to put it back into service. By default, the stage on the
+      host.
     type: str
   host:
-    description: What M(wsedge.nginx.nginx_info) has found on the host, with which the host is not asked.
+    description: What M(wsedge.nginx.nginx_info) found on the host. With this, the host is not inspected again.
     type: dict
 """
 
@@ -73,7 +74,7 @@ verify:
   type: str
   returned: success
 package:
-  description: The Debian package that brings nginx.
+  description: The Debian package that contains nginx.
   type: str
   returned: success
 repository:
@@ -85,7 +86,7 @@ certbot:
   type: bool
   returned: success
 sites:
-  description: The names of the sites; none where the edge is to be absent.
+  description: The names of the sites; none with V(absent).
   type: list
   elements: str
   returned: success
@@ -94,17 +95,17 @@ install:
   type: bool
   returned: success
 apt_files:
-  description: Files of apt's that are to be written.
+  description: Files of apt to write.
   type: list
   elements: dict
   returned: success
 unwanted_files:
-  description: Files of apt's that are to be removed.
+  description: Files of apt to remove.
   type: list
   elements: str
   returned: success
 drained:
-  description: The stage at which the edge was taken out, empty where it is in.
+  description: The stage to which the edge is drained; empty if it is in service.
   type: str
   returned: success
 health_checks:
@@ -112,38 +113,38 @@ health_checks:
   type: bool
   returned: success
 packages:
-  description: Debian packages that are to be installed besides nginx's.
+  description: Debian packages to install besides nginx.
   type: list
   elements: str
   returned: success
 certificates:
-  description: Whether there are certificates to check, to place or to remove.
+  description: Whether there are certificates to check, install or remove.
   type: bool
   returned: success
 program:
-  description: Whether the host program is not as it has to be.
+  description: Whether the host program has to be installed.
   type: bool
   returned: success
 service:
-  description: Whether the systemd unit is not as it has to be.
+  description: Whether the systemd unit has to be changed.
   type: bool
   returned: success
 upgrade_files:
-  description: Files that are to be written so that upgrades of packages exchange nginx's binary.
+  description: Files to write for seamless upgrades of packages.
   type: list
   elements: dict
   returned: success
 ordinary_upgrades:
-  description: Whether those files are to be removed.
+  description: Whether to remove those files.
   type: bool
   returned: success
 service_files:
-  description: Files of systemd's and logrotate's that are to be written.
+  description: Files of systemd and logrotate to write.
   type: list
   elements: dict
   returned: success
 unwanted_service_files:
-  description: Those that are to be removed.
+  description: Files of systemd and logrotate to remove.
   type: list
   elements: str
   returned: success

@@ -10,10 +10,10 @@ short_description: Install the host program of the role websocket_proxy
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - Writes C(/usr/local/sbin/websocket_proxy_reload). Without arguments it reloads nginx and proves that it runs, for
-    certbot; with C(exchange) it exchanges nginx's binary after an upgrade, for dpkg and needrestart; with
-    C(clear-sockets) it removes unix sockets that nginx has left behind, before systemd starts it; with C(reopen-logs)
-    it has nginx open rotated logs anew, for logrotate; with C(certificates) it tells when each certificate expires.
+  - Writes C(/usr/local/sbin/websocket_proxy_reload). Without arguments, it reloads nginx and proves that it runs, for
+    certbot. C(exchange) replaces nginx's running binary after an upgrade, for dpkg and needrestart. C(clear-sockets)
+    removes old unix sockets before systemd starts nginx. C(reopen-logs) makes nginx reopen rotated logs, for logrotate.
+    C(certificates) reports when each certificate expires.
   - This is a step of the role.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes

@@ -10,8 +10,8 @@ short_description: Open a WebSocket at each location of the role websocket_proxy
 version_added: 0.1.0
 author: wsedge contributors (@wsedge)
 description:
-  - A step of the role C(wsedge.nginx.websocket_proxy), of use there only. Its action plugin compiles the
-    inventory, and this module opens the WebSockets on the host. It changes nothing.
+  - A step of the role C(wsedge.nginx.websocket_proxy), only for use in it. Its action plugin compiles the inventory,
+    and this module opens the WebSockets on the host. It changes nothing.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -23,7 +23,7 @@ attributes:
     platforms: Debian, Ubuntu
 options:
   probes:
-    description: What to open; the action plugin says it.
+    description: What to open, set by the action plugin.
     type: list
     elements: dict
     default: []
@@ -36,7 +36,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 report:
-  description: A line for each location that was tried.
+  description: One line for each location.
   type: list
   elements: str
   returned: always

@@ -163,13 +163,14 @@ def test_an_application_with_tls(ask: Ask) -> None:
 
 @EVERY
 def test_an_application_for_known_users(ask: Ask) -> None:
-    host, alice = "app.example.com", "Authorization: Basic YWxpY2U6YWxpY2U=\r\n"
+    alice = "Authorization: Basic YWxpY2U6YWxpY2U=\r\n"
+    secure: dict[str, Any] = {"to": "127.0.0.1:443", "tls": True, "host": "app.example.com", "path": "/"}
     answers = ask("an-application-for-known-users", [
-        {"host": host, "path": "/", "upgrade": True}, {"host": host, "path": "/", "upgrade": True, "headers": alice},
-        {"host": host, "path": "/", "upgrade": True, "headers": f"{alice}Origin: https://evil.example\r\n"},
-        {"host": host, "path": "/", "source": CLIENT}, {"host": host, "path": "/admin/", "headers": alice},
-        {"host": host, "path": "/admin/", "source": "10.0.0.12"}])
-    assert statuses(answers) == [401, 101, 403, 200, 403, 200]
+        {**secure, "upgrade": True}, {**secure, "upgrade": True, "headers": alice},
+        {**secure, "upgrade": True, "headers": f"{alice}Origin: https://evil.example\r\n"},
+        {**secure, "source": CLIENT}, {**secure, "path": "/admin/", "headers": alice},
+        {**secure, "path": "/admin/", "source": "10.0.0.12"}, {"host": "app.example.com", "path": "/"}])
+    assert statuses(answers) == [401, 101, 403, 200, 403, 200, 308]
     assert "Remote-User" not in answers[3]["body"]
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import schema
 from tests.support.compiling import compiled
+from tests.support.playing import play
 
 CHECKOUT = Path(__file__).parents[2]
 ROLE = CHECKOUT / "roles" / "websocket_proxy"
@@ -71,3 +72,23 @@ def test_documentation_escapes_only_where_ansible_unescapes() -> None:
     for path in [ROLE / "meta/argument_specs.yml", *(CHECKOUT / "plugins").glob("*/*.py")]:
         assert not re.findall(r"\b[CM]\([^)]*\\", path.read_text()), path
     assert "\\)" not in (CHECKOUT / "docs/reference.md").read_text()
+
+
+def test_the_linters_of_a_commit_are_those_of_make_lint() -> None:
+    (hooks,) = (one["hooks"] for one in yaml.safe_load((CHECKOUT / ".pre-commit-config.yaml").read_text())["repos"])
+    listed = re.findall(r"set -- (.*) \$", (CHECKOUT / "tests/lint").read_text())[0].split()
+    assert [hook["id"] for hook in hooks] == listed
+    assert {hook["entry"] for hook in hooks} == {f"make lint LINTER={name}" for name in listed}
+
+
+def test_defaults_of_the_action_group_hold_for_each_of_its_modules(tmp_path: Path) -> None:
+    names = yaml.safe_load((CHECKOUT / "meta/runtime.yml").read_text())["action_groups"]["nginx"]
+    assert names == [one.stem for one in sorted((CHECKOUT / "plugins/modules").glob("*.py"))
+                     if "wsedge.nginx.configuration.files" in one.read_text()]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{
+        "hosts": "localhost", "connection": "local", "gather_facts": False,
+        "module_defaults": {"group/wsedge.nginx.nginx": {"path": f"{tmp_path}/main", "folder": f"{tmp_path}/kept"}},
+        "tasks": [{"wsedge.nginx.nginx_generations_info": {}, "register": "found"},
+                  {"ansible.builtin.assert": {"that": "found.generations == []"}}]}]))
+    done = play(tmp_path, "play.yml")
+    assert done.returncode == 0, done.stdout
