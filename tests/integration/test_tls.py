@@ -364,7 +364,7 @@ def test_a_handshake_without_tls_is_told_where_to_go(setup: Setup) -> None:
     answer = get(setup.other, "a.test", "/chat?x=1", UPGRADE)
     port = setup.address.split(":")[1]
     assert (answer.status, answer.headers["content-type"]) == (403, "text/plain")
-    assert answer.body.decode() == f"WebSockets are served with TLS alone: wss://a.test:{port}/chat?x=1\n"
+    assert answer.body.decode() == f"WebSockets are served only over TLS: wss://a.test:{port}/chat?x=1\n"
 
 
 @EVERY

@@ -55,7 +55,7 @@ def test_an_edge_is_out_when_its_last_socket_has_ended_and_stays_out_until_it_is
     output = played("--limit", "proxy1")
     assert "this edge is drained (stage refused)" in output and changes(output) == {"proxy1": 0}
     done = play("--limit", "proxy1", playbook="wsedge.nginx.rollback")
-    assert done.returncode and "The edge is taken out, and an earlier configuration would take it in" in done.stdout
+    assert done.returncode and "The edge is drained, and an earlier configuration would put it back" in done.stdout
     subprocess.run(["docker", "restart", "--time", "60", CONTAINERS["proxy1"]], check=True, stdout=subprocess.DEVNULL)
     wait_until(lambda: host("proxy1").run(GENERATION).stdout, 60)
     assert status("/whoami") == "000"

@@ -120,7 +120,7 @@ def test_a_plain_request_is_sent_to_tls_and_a_handshake_is_told(proxy: str) -> N
     assert f"location: https://{name}/x?y=1" in outside.check_output(f"curl -si http://{name}/x?y=1").lower()
     told = outside.check_output(
         f"curl -s -H 'Upgrade: websocket' -H 'Connection: Upgrade' -w %{{http_code}} http://{name}/x")
-    assert told == f"WebSockets are served with TLS alone: wss://{name}/x\n403"
+    assert told == f"WebSockets are served only over TLS: wss://{name}/x\n403"
 
 
 # --- what a scanner says
