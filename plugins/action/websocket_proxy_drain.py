@@ -19,7 +19,7 @@ _PAUSE = 5
 
 
 class ActionModule(RoleAction):
-    """Asks the host again and again which workers live on."""
+    """Asks the host again and again which workers still have connections."""
 
     _VALID_ARGS = frozenset(("timeout", "cut"))
 

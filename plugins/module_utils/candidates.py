@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A candidate of somebody else's main file: the same text, with one of the files that it includes swapped."""
+"""A candidate of another role's main file: the same text, with one included file replaced."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) and (pattern.startswith(".") or not name.startswith("."))
 
 
-def mirrored(text: str, folder: str, places: Mapping[str, str | None]) -> str:
-    """Return the TEXT of a main file in FOLDER in which other files, or none, stand in the PLACES of some it includes.
+def mirrored(text: str, folder: str, replacements: Mapping[str, str | None]) -> str:
+    """Return the TEXT of a main file in FOLDER with REPLACEMENTS, or nothing, for some of the files that it includes.
 
-    Those need not be there.
+    The replacements need not exist.
     """
     pieces, end = [], 0
-    for place, pattern in _includes(text, folder):
-        files = _files(pattern, *places)
-        if not places.keys().isdisjoint(files):
-            taken = [places.get(path, path) for path in files]
-            pieces += [text[end:place.start], " ".join(f'include "{path}";' for path in taken if path)]
-            end = place.stop
+    for span, pattern in _includes(text, folder):
+        files = _files(pattern, *replacements)
+        if not replacements.keys().isdisjoint(files):
+            taken = [replacements.get(path, path) for path in files]
+            pieces += [text[end:span.start], " ".join(f'include "{path}";' for path in taken if path)]
+            end = span.stop
     return "".join([*pieces, text[end:]])
 
 
 def swapped(entry: str, included: str, candidate: str) -> str:
-    """Return the text of the main file ENTRY in which CANDIDATE stands in the place of the file INCLUDED.
+    """Return the text of the main file ENTRY that includes CANDIDATE instead of the file INCLUDED.
 
     :raises Failure: ENTRY does not include that file, or in a way that cannot be mirrored
     """
@@ -63,12 +63,12 @@ def swapped(entry: str, included: str, candidate: str) -> str:
         text = file.read()
     folder = os.path.dirname(entry)
     includes = _includes(text, folder)
-    hits = sum(included in _files(pattern, included) for _place, pattern in includes)
+    hits = sum(included in _files(pattern, included) for _span, pattern in includes)
     if hits == 1:
         return mirrored(text, folder, {included: candidate})
     if hits:
         raise Failure(f"{entry} includes {included} {hits} times; include it once")
-    through = _through([path for _place, pattern in includes for path in _files(pattern, included)], included, folder)
+    through = _through([path for _span, pattern in includes for path in _files(pattern, included)], included, folder)
     if through:
         raise Failure(f"{included} is included by {through} and not by {entry} itself, so it cannot be tested before "
                       f"it is in force. Include it in {entry}")
@@ -85,7 +85,7 @@ def _through(paths: list[str], included: str, folder: str) -> str | None:
             continue
         seen.add(path)
         with open(path, encoding="utf-8", errors="replace") as file:
-            for _place, pattern in _includes(file.read(), folder):
+            for _span, pattern in _includes(file.read(), folder):
                 matches = _files(pattern, included)
                 if included in matches:
                     return path

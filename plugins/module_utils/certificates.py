@@ -24,11 +24,11 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE--
 _DAY = 86400
 _NAMES = ("ssl_certificate", "ssl_certificate_key")
 
-# X509_V_FLAG_PARTIAL_CHAIN: a certificate that is believed ends a chain, whoever issued it. Python has a name for it
+# X509_V_FLAG_PARTIAL_CHAIN: a trusted certificate ends a chain, whoever issued it. Python has a name for it
 # from 3.10 on.
 _PARTIAL_CHAIN = 0x80000
 
-# Ten years: nobody is to believe it, so nothing is gained by a shorter life.
+# Ten years: no client trusts it, so a shorter lifetime gains nothing.
 _DAYS = 3650
 
 
@@ -96,9 +96,9 @@ def problems_of_pair(certificate: str, key: str) -> list[str]:
 
 @functools.cache
 def problems_of_chain(certificate: str, key: str) -> list[str]:
-    """Return why a client that believes what follows the first certificate of a file does not believe that one.
+    """Return why a client that trusts what follows the first certificate of a file does not trust the first.
 
-    A file with one certificate alone is asked whether it is one for a server.
+    For a file with one certificate, only its purpose is checked.
     """
     texts = _CERTIFICATE.findall((read(certificate) or b"").decode(errors="replace"))
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -156,19 +156,19 @@ def problems_of(certificate: str, key: str, names: list[str]) -> list[str]:
 
 
 def to_issue(one: dict[str, Any]) -> str:
-    """Return why certbot is to ask for another certificate in the place of one that it has; empty if it is not to."""
+    """Return why certbot has to request another certificate instead of its current one; empty if it has not."""
     found = decoded(one["certificate"])
     if _date(found["notAfter"]) <= time.time():
         return f"it expired on {found['notAfter']}"
     if _names(found) != set(one["names"]):
         return f"it is for {', '.join(sorted(_names(found)))}"
     folder, lineage = os.path.split(os.path.dirname(one["certificate"]))
-    renewal = os.path.join(os.path.dirname(folder), "renewal", f"{lineage}.conf")
-    text = (read(renewal) or b"").decode(errors="replace")
-    said = dict(re.findall(r"^(server|key_type) *= *(\S+)", text, re.MULTILINE))
+    settings = os.path.join(os.path.dirname(folder), "settings", f"{lineage}.conf")
+    text = (read(settings) or b"").decode(errors="replace")
+    settings = dict(re.findall(r"^(server|key_type) *= *(\S+)", text, re.MULTILINE))
     for key, wanted in (("server", one["directory_url"]), ("key_type", one["key_type"])):
-        if said.get(key, wanted) != wanted:
-            return f"its {key} is {said[key]}"
+        if settings.get(key, wanted) != wanted:
+            return f"its {key} is {settings[key]}"
     return ""
 
 
@@ -259,7 +259,7 @@ class Certificates:
 
     def _place(self, made_here: set[str]) -> None:
         folder = self.params["folder"]
-        # Where nobody else can look, and nothing is left by a check.
+        # Where only root can look, and a check leaves nothing.
         with tempfile.TemporaryDirectory(dir=None if self.check or not made_here else folder) as self.aside:
             ready = [pair for one in self.params["certificates"] for pair in self._one(one)]
             if self.problems:

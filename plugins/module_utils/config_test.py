@@ -96,15 +96,15 @@ class ConfigTest:
             return ""
         text = masked(lines[-1], [0] if self._is_masked(found[1], int(found[2])) else [])
         for number, above in enumerate(reversed(lines)):
-            place = re.match(r"# From (.+):$", above)
-            if place and number:
-                return f"\n    {text}\n    which is line {number} of {place[1]}"
+            source = re.match(r"# From (.+):$", above)
+            if source and number:
+                return f"\n    {text}\n    which is line {number} of {source[1]}"
             if above.startswith("# End of "):
                 break
         return f"\n    {text}"
 
     def clear(self) -> None:
-        """Remove what nginx -t leaves: an empty pid file where there was none, and sockets that nobody listens on."""
+        """Remove what nginx -t leaves: a new, empty pid file, and sockets without a listening process."""
         if os.path.lexists(self.pid_file) and not os.lstat(self.pid_file).st_size:
             os.unlink(self.pid_file)
         for path in [*([self.socket] if self.socket else []), *self.generations.sockets()]:

@@ -70,7 +70,7 @@ class Dpkg:
 def diversion(run: Run, path: str) -> str | None:
     """Return where dpkg puts its own PATH instead, None when it does not divert it.
 
-    :raises OSError: somebody else than the local administrator diverts it
+    :raises OSError: a package diverts it, not the local administrator
     """
     to = _dpkg(run, "dpkg-divert", "--truename", path).strip()
     if not to or to == path:

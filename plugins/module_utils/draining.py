@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Workers that shut down and live on for their last connections, by the generation that they run."""
+"""Workers that shut down and only serve their open connections, by the generation that they run."""
 
 from __future__ import annotations
 

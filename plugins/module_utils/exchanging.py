@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An exchange of nginx's binary while it serves: what an upgrade of packages needs in the place of a restart.
+"""An exchange of nginx's binary while it serves: what a package upgrade needs instead of a restart.
 
 Source: https://nginx.org/en/docs/control.html#upgrade
 """
@@ -82,7 +82,7 @@ class Exchange(Reload):
                    for pid, ending in processes.workers(master).items())
 
     def _end(self, old: int) -> None:
-        """End a master that another one has taken over from; its workers live on for their WebSockets.
+        """End a master that another one has replaced; its workers stay for their WebSockets.
 
         As long as it is there, nginx starts no other binary. A QUIT would have it wait for its last worker.
         """

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""When nginx's certificates expire: what a host tells every day, with nobody running Ansible."""
+"""When nginx's certificates expire: what a host checks every day, without Ansible."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Generations of a configuration: folders beside each other, of which the main file names one.
 
-A generation is written under a temporary name, synced, and renamed when it is complete; nobody ever edits it after
+A generation is written under a temporary name, synced, and renamed when it is complete; it is never edited after
 that. The main file is replaced by one rename. So at any instant the tree on disk is one whole generation.
 """
 
@@ -94,7 +94,7 @@ def checksum(text: bytes) -> str:
 
 
 def unnamed(text: bytes, generation: str | None) -> bytes:
-    """Return TEXT with the marker in the place of the GENERATION's name."""
+    """Return TEXT with the marker instead of the GENERATION's name."""
     return text.replace(generation.encode(), MARKER.encode()) if generation else text
 
 
@@ -268,7 +268,7 @@ class Generations:
         return self._last[1]
 
     def plain_texts(self, generation: str) -> dict[str, bytes]:
-        """Return every file of a generation with the marker in the place of the generation's name.
+        """Return every file of a generation with the marker instead of the generation's name.
 
         So equal files have equal texts, whatever generation they are of.
         """
@@ -448,9 +448,9 @@ class Generations:
             os.unlink(os.path.join(folder, name))
 
     def prune(self, keep: int, running: str | None) -> None:
-        """Remove all but the newest KEEP generations that somebody could go back to, the current and the RUNNING one.
+        """Remove all but the newest KEEP generations to go back to, the current and the RUNNING one.
 
-        Nobody goes back to steps, and to what has the same texts as the one after it; those take no place of the KEEP.
+        Interim generations, and those with the same texts as the next, do not count.
         """
         needed = (self.current(), running, self.proved())
         names = [name for name in self.all() if not self.interim(name)]

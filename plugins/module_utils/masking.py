@@ -17,7 +17,7 @@ _SECRET_HEADER = re.compile(
 
 
 def masked(text: str, lines: Collection[int] = ()) -> str:
-    """Return the text of a file with MASK in the place of secrets; of LINES, from 0, only the first word is shown."""
+    """Return the text of a file with MASK instead of secrets; of LINES, from 0, only the first word is shown."""
     return "\n".join(_masked(line, number in lines) for number, line in enumerate(text.split("\n")))
 
 

@@ -9,14 +9,14 @@ from typing import Any
 from ansible_collections.wsedge.nginx.plugins.module_utils.config_test import COMMAND
 
 # Where a configuration lives.
-PLACE: dict[str, Any] = {
+FILES: dict[str, Any] = {
     "path": {"type": "str", "default": "/etc/nginx/nginx.conf"},
     "folder": {"type": "str", "required": True},
 }
 
 # How it is changed and tested.
 CONFIGURATION: dict[str, Any] = {
-    **PLACE,
+    **FILES,
     "entry": {"type": "str"},
     "divert": {"type": "bool", "default": False},
     "validate": {"type": "str", "default": COMMAND},

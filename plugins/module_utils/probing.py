@@ -63,7 +63,7 @@ class ProbeFailure(Exception):
 class Target:
     """What to open, and what to expect.
 
-    ``connect_to`` is ``host:port`` or ``unix:/path`` in the place of the URL's own; with ``proxy_protocol``, the PROXY
+    ``connect_to`` is ``host:port`` or ``unix:/path`` instead of the URL's own; with ``proxy_protocol``, the PROXY
     protocol is spoken there. EXPECT is one of handshake, pong, echo and text; TIMEOUT, in seconds, is for everything.
     With ``ca_path``, its certificates are trusted as they are, whoever has issued them.
     """

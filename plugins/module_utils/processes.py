@@ -17,7 +17,7 @@ _GENERATION = re.compile(rb"\r\n\r\n([0-9]{6,}-[0-9a-f]{12})\s*\Z")
 
 
 def running_generation(path: str) -> str | None:
-    """Ask nginx on its private socket for the generation that it runs; None when nobody answers with one."""
+    """Ask nginx on its private socket for the generation that it runs; None if there is no answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(2)
         answer = b""
@@ -36,7 +36,7 @@ def running_generation(path: str) -> str | None:
 
 
 def remove_dead_socket(path: str) -> None:
-    """Remove a socket that nobody listens on any more, which would keep nginx from its own.
+    """Remove a socket without a listening process, which would keep nginx from starting.
 
     nginx 1.18 leaves its sockets behind after every stop, all versions do after a kill. What is no socket stays: a
     connection to a file is refused as well.
@@ -54,7 +54,7 @@ def remove_dead_socket(path: str) -> None:
 
 
 def lost_socket(path: str, pid: int) -> bool:
-    """Tell whether a process listens on a socket that somebody has removed since; no reload makes it anew."""
+    """Tell whether a process listens on a socket that was removed; no reload makes it again."""
     if os.path.lexists(path):
         return False
     links = _links(pid)

@@ -54,7 +54,7 @@ class Takeover:
         self.saved_links = os.path.join(generations.before, LINKS)
 
     def needed(self) -> bool:
-        """Tell whether the main file has still to be taken over; refuse one that is somebody's own."""
+        """Tell whether the main file has still to be taken over; refuse one that has been edited."""
         text = self.generations.main_text()
         ours = self.generations.current() is not None or os.path.lexists(self.saved_main)
         if not self.use_dpkg:
@@ -138,7 +138,7 @@ class Takeover:
             remove_file(self.saved_links)
 
     def original(self) -> str | None:
-        """Return the path of what goes back to the main file's place; None when there is nothing, or it is back."""
+        """Return the path of the file to restore as the main file; None if there is none, or it is restored."""
         if self.generations.current() is None and os.path.lexists(self.main):
             return None
         for path in (self.saved_main, self.distrib if self.use_dpkg and diversion(self.run, self.main) else None):
@@ -147,19 +147,19 @@ class Takeover:
         return None
 
     def original_text(self) -> bytes | None:
-        """Return the text that goes back to the main file's place, with what the links lead to in the links' places.
+        """Return the text to restore as the main file, with the targets of the links instead of the links.
 
         So all that will be there can be tested while nothing of it is.
         """
         original = self.original()
         if original is None:
             return None
-        places = {link: os.path.join(os.path.dirname(link), target) for link, target in self._returning().items()}
+        targets = {link: os.path.join(os.path.dirname(link), target) for link, target in self._returning().items()}
         text = (read(original) or b"").decode(errors="surrogateescape")
-        return mirrored(text, os.path.dirname(self.main), places).encode(errors="surrogateescape")
+        return mirrored(text, os.path.dirname(self.main), targets).encode(errors="surrogateescape")
 
     def _returning(self) -> dict[str, str]:
-        """Return the links that go back: those whose places nothing else has taken."""
+        """Return the links to restore: those whose paths are free."""
         return {link: target for link, target in self._known_links().items()
                 if not os.path.lexists(link) and os.path.isdir(os.path.dirname(link))}
 

@@ -282,7 +282,7 @@ def main() -> None:
     except (Failure, OSError) as error:
         module.fail_json(msg=str(error))
     for stray in result.get("strays", []):
-        module.warn(f"{stray} was not made by this module, and is left alone")
+        module.warn(f"{stray} was not made by this module, and is kept")
     # The controller knows what of nginx's warnings is secret.
     module.exit_json(**result, told=transaction.config_test.warnings)
 

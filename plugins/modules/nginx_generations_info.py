@@ -76,7 +76,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.draining import Draining
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Generations
-from ansible_collections.wsedge.nginx.plugins.module_utils.options import PLACE
+from ansible_collections.wsedge.nginx.plugins.module_utils.options import FILES
 from ansible_collections.wsedge.nginx.plugins.module_utils.processes import running_generation
 
 
@@ -84,7 +84,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            **PLACE,
+            **FILES,
             "socket": {"type": "str"},
             "pid_file": {"type": "str", "default": "/run/nginx.pid"},
         },

@@ -29,7 +29,7 @@ OLD_LIBRARY = "/usr/local/lib/websocket_proxy"
 
 
 def asked(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of nginx_info for what the role's VARIABLES depend on, which nobody has checked yet."""
+    """Return the options of nginx_info for what the role's VARIABLES depend on, which are not checked yet."""
     upstreams = variables.get("websocket_proxy_upstreams")
     bound = [one.get("proxy_bind") for one in (upstreams if isinstance(upstreams, list) else [])
              if isinstance(one, Mapping)]

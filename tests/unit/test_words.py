@@ -16,6 +16,7 @@ PAGES = [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md"), *CHECKOUT.glob(
          CHECKOUT / "tests/README.md"]
 SPECS = [*CHECKOUT.glob("roles/*/meta/argument_specs.yml")]
 MODULES = [*CHECKOUT.glob("plugins/modules/*.py"), *CHECKOUT.glob("plugins/doc_fragments/*.py")]
+CODE = [*CHECKOUT.glob("plugins/**/*.py"), *CHECKOUT.glob("roles/*/files/*.py")]
 LONGEST = 30
 # What each of these is in plain words stands in CONTRIBUTING.md.
 AVOIDED = re.compile(r"\b(believed?|alone|(is|are) over|of before|somebody( else)?('s)?|in the place of|lives? on|"
@@ -61,20 +62,41 @@ def documented(path: Path) -> Iterator[str]:
                 yield from described(yaml.safe_load(node.value.value))
 
 
-def sentences(path: Path) -> Iterator[str]:
+def messages(path: Path) -> Iterator[str]:
+    """Give the texts of a program that are messages: those of several words that are no documentation."""
+    tree = ast.parse(path.read_text())
+    others = {id(node.value) for node in ast.walk(tree) if isinstance(node, (ast.Expr, ast.Assign))}
+    for node in ast.walk(tree):
+        if id(node) not in others and isinstance(node, ast.JoinedStr):
+            text = "".join(str(one.value) if isinstance(one, ast.Constant) else "value" for one in node.values)
+        elif id(node) not in others and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        else:
+            continue
+        if text.count(" ") >= 3 and not re.search(r"[\\^]|\n    ", text):
+            yield text
+
+
+def sentences(texts: Iterator[str]) -> Iterator[str]:
     """Give each sentence."""
-    for text in documented(path):
+    for text in texts:
         marked = re.sub(r"\b[CMVOIL]\(((?:\\.|[^)\\])*)\)", "code", " ".join(text.split()))
         yield from re.split(r"(?<=[.!?])[)*]*\s+|(?<=[^0-9]:)\s+|;\s+", marked)
 
 
 @pytest.mark.parametrize("path", [*PAGES, *SPECS, *MODULES], ids=lambda path: str(path.relative_to(CHECKOUT)))
 def test_sentences_are_short_and_in_plain_words(path: Path) -> None:
-    found = list(sentences(path))
+    found = list(sentences(documented(path)))
     assert found
     assert [one for one in found if len(one.split()) > LONGEST] == []
     if path.name not in ("CONTRIBUTING.md", "reference.md"):
         assert [one for one in found if AVOIDED.search(one)] == []
+
+
+def test_messages_are_short_and_in_plain_words() -> None:
+    found = [one for path in CODE for one in sentences(messages(path))]
+    assert len(found) > 300
+    assert [one for one in found if len(one.split()) > LONGEST or AVOIDED.search(one)] == []
 
 
 def test_the_chinese_page_has_the_examples_of_the_english_one() -> None:

@@ -50,7 +50,7 @@ def test_an_edge_is_out_when_its_last_socket_has_ended_and_stays_out_until_it_is
         running.communicate(timeout=300)
     assert running.returncode == 0
     done = play("--limit", "proxy2:proxy3", playbook=DRAIN, at_once=2)
-    assert done.returncode and "No other host of the group websocket_proxies serves" in done.stdout
+    assert done.returncode and "No other host of the group websocket_proxies is in service" in done.stdout
     assert status("/whoami", "proxy2") == "200"
     output = played("--limit", "proxy1")
     assert "this edge is drained (stage refused)" in output and changes(output) == {"proxy1": 0}

@@ -168,7 +168,7 @@ def _resolver(at: InventoryPath, raw: Any) -> list[str] | None:
 
 
 def _check_for_sites(at: InventoryPath, role: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
-    """Refuse an inventory without sites, unless it says that this is meant."""
+    """Refuse an inventory without sites, unless allow_no_sites is set."""
     if role[PREFIX + "sites"] == [] and role[PREFIX + "allow_no_sites"] is False \
             and PREFIX + "sites" not in InventoryPath.misspelt(variables, ROLE):
         at.refuse(f"no sites are set, so a run would remove every site; set {PREFIX}state: absent to remove the edge, "
@@ -266,7 +266,7 @@ def _apt_repository(at: InventoryPath, raw: object) -> AptRepository | None:
         if (component := where.read(package_values.suite, item))]
     url, suite = given.get("url", "//"), given.get("suite", "")
     if suite.endswith("/"):
-        # sources.list(5): a path in the place of a suite has no components.
+        # sources.list(5): a path instead of a suite has no components.
         if given.get("components"):
             at["components"].refuse("a suite that ends with a slash is a path, which has no components")
         components = []

@@ -25,7 +25,7 @@ FILE = "$websocket_proxy_file"
 # nginx's hash of these names has buckets of 64 bytes, whatever the configuration says.
 LONGEST_HEADER = 46
 
-# The same for every program; nginx's own version is nobody's business.
+# The same for every program; nginx's own version is not shown.
 _PARAMS = {
     "QUERY_STRING": "$query_string", "REQUEST_METHOD": "$request_method", "CONTENT_TYPE": "$content_type",
     "CONTENT_LENGTH": "$content_length", "REQUEST_URI": "$request_uri", "SERVER_PROTOCOL": "$server_protocol",
@@ -53,7 +53,7 @@ def program(options: Mapping[str, Any], scheme: tuple[str, str], request: Mappin
     headers = {"HTTPS": scheme[1], **{f"HTTP_{_cgi(name)}": value or "" for name, value in request.items()}}
     return FastCgi(options["server"], root, f"^/{re.escape(script)}$", f"^/{re.escape(script)}.", [
         *(["fastcgi_param", name, value] for name, value in params.items()),
-        # An empty one is not sent, and takes the place of the client's all the same.
+        # An empty one is not sent, but still replaces the client's.
         *(["fastcgi_param", name, value, "if_not_empty"] for name, value in headers.items()),
         *(["fastcgi_hide_header", name] for name in hidden),
         *([f"fastcgi_{name}", *words] for (directive, *words) in directives

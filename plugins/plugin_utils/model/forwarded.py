@@ -26,7 +26,7 @@ def positions() -> dict[str, str]:
 
 
 def schemes() -> dict[str, str]:
-    """Return the scheme by regular expressions, which match a place and X-Forwarded-Proto with a colon between."""
+    """Return the scheme by regular expressions, which match a position and X-Forwarded-Proto with a colon between."""
     found = {f"~*^.:{word}(?:,{word})*$": scheme for scheme, word in _WORDS.items()}
     for position in range(_PROXIES):
         for scheme, word in _WORDS.items():

@@ -25,7 +25,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
 )
 
 KEYS = ("allow", "deny", "auth")
-# What the server that is asked hears of a request, as Authelia, authentik, oauth2-proxy and Traefik name it.
+# The request headers for an authentication server, as Authelia, authentik, oauth2-proxy and Traefik name it.
 _TOLD = {
     "X-Original-URI": "$request_uri", "X-Original-Method": "$request_method",
     "X-Forwarded-Method": "$request_method", "X-Forwarded-Uri": "$request_uri"}
@@ -45,7 +45,7 @@ class Auth:
     any: bool = False
 
     def told(self) -> dict[str, str | None]:
-        """Return the headers that tell a backend who it is; who got in by another way is nobody."""
+        """Return the headers that tell a backend the user; one that passed in another way has none."""
         found: dict[str, str | None] = {}
         if self.realm:
             # A backend would take the edge's password for one of its own.
@@ -171,7 +171,7 @@ class SiteGuards:
 
 
 def identities(given: Iterable[object]) -> list[str]:
-    """Return the headers in which servers that are asked tell who somebody is, of sites and their locations."""
+    """Return the identity headers of authentication servers, of sites and their locations."""
     found: dict[str, str] = {}
     for one in given:
         if not isinstance(one, Mapping):
@@ -195,7 +195,7 @@ def networks(values: Mapping[str, Any]) -> list[list[str]]:
 
 
 def check_texts(at: InventoryPath, guard: Guard, texts: Mapping[str, str]) -> None:
-    """Refuse what stands in free TEXTS, by their places, beside the directives of a GUARD, or is hidden by them."""
+    """Refuse directives in TEXTS, by their inventory paths, that clash with those of a GUARD or are hidden by them."""
     names = {words[0] for words in guard.directives}
     for alike in ({"allow", "deny"}, {"auth_basic", "auth_basic_user_file", "auth_request", "satisfy"}):
         for where, text in texts.items() if names & alike else ():

@@ -88,7 +88,7 @@ def merged(*layers: Mapping[str, str | None]) -> dict[str, str | None]:
     found: dict[str, tuple[str, str | None]] = {}
     for layer in layers:
         for name, value in layer.items():
-            # Taken out first, so that it stands where it was said last.
+            # Taken out first, so that it stands where it was set last.
             found.pop(name.lower(), None)
             found[name.lower()] = (name, value)
     return dict(found.values())

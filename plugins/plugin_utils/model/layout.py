@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Where the role's configuration lives on a host, by the two layouts of ``websocket_proxy_nginx_conf``."""
+"""Where the role's configuration is on a host, by the two layouts of ``websocket_proxy_nginx_conf``."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How much of an edge one client may have, and all together.
 
-What is counted lies in zones of nginx's common memory. All sites share them, because a key begins with the place that
+What is counted lies in zones of nginx's common memory. All sites share them, because a key begins with the scope that
 sets the limit. nginx refuses a zone that keeps its name and changes its key or its rate, without a word: so the name
 is a checksum of both.
 """
@@ -21,7 +21,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import LI
 # The client's address; of IPv6, the network of 64 bits that a subscriber has.
 CLIENT = "$websocket_proxy_client"
 SCOPE = "$websocket_proxy_scope"
-# 16 MiB hold some 130,000 clients; what all share is one entry for each place.
+# 16 MiB hold some 130,000 clients; each scope has one entry for all clients.
 _OF_CLIENTS, _OF_ALL = "16m", "1m"
 # A page asks for many things at once.
 _REQUESTS_AT_ONCE = 5
@@ -47,7 +47,7 @@ class Zones:
         self.matched: list[str] = []
 
     def read(self, at: InventoryPath, raw: object, scope: str) -> Limits:
-        """Read what ``limits`` says at a PLACE; all that it limits counts together, in a SCOPE of this name."""
+        """Read ``limits``; all that it limits counts together, in a SCOPE of this name."""
         if raw in (None, {}) or raw is False:
             return Limits()
         given = read_keys(at, LIMITS, raw)

@@ -92,7 +92,7 @@ def extra_config(at: InventoryPath, given: Mapping[str, Any]) -> ExtraConfig | N
 
 
 def _upstream_of(known: Mapping[str, Upstream]) -> Callable[[object], Upstream]:
-    """Make the kind of the names of upstreams; an address is told how it becomes one."""
+    """Make a validator of the names of upstreams; for an address, the error shows how to define one."""
     by_name = text_values.one_name_of(known, "an upstream")
 
     def validator(value: object) -> Upstream:
@@ -152,9 +152,9 @@ class Locations:
     sizes of buffers.
 
     NAME is the site's. SITE_GUARDS collects what asks servers, ZONES what is counted, and TEXTS are the free texts of
-    http and of the site by their places.
+    http and of the site by their inventory paths.
 
-    SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its place, the
+    SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its path, the
     defaults' first. FORWARDED has the headers that tell the backend how a client came, and EXACT has the paths that the
     site says for themselves.
     """
@@ -181,7 +181,7 @@ class Locations:
         self._own_buffers = own_buffers
         self._guards = site_guards
         self._texts = texts
-        # A location's own would take the place of these.
+        # A location's own would replace these.
         self._ignored = sorted({word for text in texts.values() for words in config_values.outer_directives(text)
                                 if words[0] == "proxy_ignore_headers" for word in words[1:]} - {"X-Accel-Redirect"})
         at = next((where for where, given in reversed(layers) if "auth" in given), layers[-1][0])
@@ -194,7 +194,7 @@ class Locations:
         self._named = 0
 
     def for_all_paths(self, at: InventoryPath, upstream: object) -> list[Location]:
-        """Compile the UPSTREAM of a site, which is short for a location; its place is that of the site."""
+        """Compile the UPSTREAM of a site, which is short for a location; its inventory path is that of the site."""
         self._paths["prefix /"] = at["upstream"]
         return self._compile(at, {"path": "/", "upstream": upstream}, ["/"])
 
@@ -228,7 +228,7 @@ class Locations:
 
     def _matched(self, at: InventoryPath, given: Mapping[str, Any], intended: Collection[str]) -> tuple[str, str]:
         """Return how a location's path is matched, and the path; that is empty where it is refused."""
-        # With a match that is none, nobody knows what the path has to be.
+        # With an invalid match, the path cannot be checked.
         match = given.get("match", "regex" if "match" in intended else LOCATION["match"].default)
         validator = config_values.regular_expression if match == "regex" else path_values.path
         path = at["path"].read(validator, given["path"]) if "path" in given else None
@@ -374,7 +374,7 @@ class Locations:
 
     def _guard(self, at: InventoryPath, given: Mapping[str, Any], auth: guards.Auth,
                websocket_only: bool) -> Guard | None:
-        """Return who may use a location; None where everybody may."""
+        """Return the access control of a location; None if there is none."""
         directives = [*guards.networks({name: given.get(name, self._inherited[name]) for name in ("allow", "deny")}),
                       *auth.directives()]
         if not directives:
@@ -440,7 +440,7 @@ class Locations:
             return
         own = {**{name.lower(): "use request_headers" for name, value in request.items() if value},
                **headers.REQUEST}
-        # In a block of its own, such as a nested location, it takes the place of the role's.
+        # In a block of its own, such as a nested location, it replaces the role's.
         for directive, *words in config_values.outer_directives(text):
             sent = directive == "proxy_set_header" and words and words[1:] != [""]
             remedy = own.get(words[0].lower()) if sent else None
@@ -516,7 +516,7 @@ def _scheme(request: Mapping[str, str | None]) -> str | None:
 
 
 def _probe(at: InventoryPath, raw: object) -> ProbeSettings:
-    """Return how a location is tried; where nothing is said, a page is as good as a WebSocket."""
+    """Return how a location is tried; by default, a page is as good as a WebSocket."""
     if raw is None or isinstance(raw, bool):
         return ProbeSettings(at.path, raw is not False, raw is True, None, {})
     given = read_keys(at["probe"], PROBE, raw) or {}

@@ -22,7 +22,7 @@ class Header:
 class Server:
     """A server of an upstream; ``parameters`` are complete ones of the server directive.
 
-    ``place`` is that of an address that nginx looks up when it loads its configuration, for its error.
+    ``inventory_path`` is that of an address that nginx looks up when it loads its configuration, for its error.
     """
 
     address: str
@@ -174,7 +174,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class ExtraConfig:
-    """Lines of nginx's own language with the place in the inventory that they are from."""
+    """Lines of nginx's own language with the inventory path that they are from."""
 
     inventory_path: str
     lines: list[str]
@@ -277,9 +277,9 @@ class Masking:
 
 @dataclass(frozen=True)
 class Trusted:
-    """Proxies that are believed; ``variable`` is 1 for them, and ``scheme`` is how their clients came.
+    """Trusted proxies; ``variable`` is 1 for them, and ``scheme`` is the scheme of their clients.
 
-    ``forwarded`` has the variable for each other header that is theirs alone to say.
+    ``forwarded`` has the variable for each other header that only they may set.
     """
 
     networks: list[str]
@@ -292,7 +292,7 @@ class Trusted:
 class Forwarded:
     """How maps find what trusted proxies say: a value for each regular expression.
 
-    ``places`` are those of the client's address in X-Forwarded-For, ``schemes`` those of X-Forwarded-Proto.
+    ``positions`` are those of the client's address in X-Forwarded-For, ``schemes`` those of X-Forwarded-Proto.
     """
 
     positions: dict[str, str]
@@ -471,7 +471,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Model(Settings):
-    """The whole edge of one host; ``warnings`` are for the person who runs the role, each with its place.
+    """The whole edge of one host; ``warnings`` are for the person who runs the role, each with its path.
 
     ``drained`` is the stage at which the host was taken out, empty where it is in. ``secrets`` are texts that came out
     of a vault. ``logs`` tells that something is logged in the role's own format. ``rotated_logs`` are those that the

@@ -10,7 +10,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded impor
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import OriginRule, OwnOrigin
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.origin_values import Origins
 
-# The names before a domain, in the place of "*.".
+# The names before a domain, instead of "*.".
 _NAMES = "(?:[a-z0-9_-]+[.])+"
 # A longer string would need larger buckets in the hash of a map, for which an nginx.conf of others has no room.
 _LONGEST_KEY = 40

@@ -56,7 +56,7 @@ _ALL_LINES = (1, 23, 0)
 
 @dataclass
 class _Socket:
-    """A socket on which sites listen: where it was first said, and what was said of it, each with its place.
+    """A socket on which sites listen: the path that first set it, and its options, each with its path.
 
     ``identities`` tells that a site there asks clients for certificates. ``words`` are those of its first listen.
     """
@@ -72,9 +72,9 @@ class _Socket:
 
 @dataclass(frozen=True)
 class _Given:
-    """What a site sets at its PLACE: its OWN keys, and the VALUES of these and the defaults.
+    """What a site sets: its OWN keys, and the VALUES of these and the defaults.
 
-    LAYERS has each mapping with its place, the defaults' first.
+    LAYERS has each mapping with its inventory path, the defaults' first.
     """
 
     at: InventoryPath
@@ -83,7 +83,7 @@ class _Given:
     layers: list[tuple[InventoryPath, Mapping[str, Any]]]
 
     def holder(self, name: str) -> InventoryPath:
-        """Return the place of the mapping that sets a key: the site's, unless only the defaults do."""
+        """Return the path of the mapping that sets a key: the site's, unless only the defaults set it."""
         return next((at for at, values in reversed(self.layers) if name in values), self.at)
 
     def path_of(self, name: str) -> InventoryPath:
@@ -181,7 +181,7 @@ class Sites:
         kinds_of: dict[str, list[list[str]]] = {}
         for name, socket in self._sockets.items():
             if not socket.default_server:
-                # The default server says whether sessions are resumed. Somebody else's is not to say so where a client
+                # The default server decides whether sessions are resumed. One in another file must not, where a client
                 # that resumes one would not be asked for its certificate.
                 words = [name, *(["default_server"] if socket.identities else []),
                          *(["proxy_protocol"] if socket.proxy_protocol else []),
@@ -274,7 +274,7 @@ class Sites:
     def _refused(self, given: Mapping[str, Any], locations: list[Location], asked: bool) -> str | None:
         """Return the variable that tells of a request on which nginx and a backend may not agree.
 
-        Where all paths go to one place, and no server is ASKED, there is nothing to disagree on but where the request
+        If all paths go to one backend, and no server is ASKED, there is nothing to disagree on but where the request
         line ends.
         """
         texts = [self._free_text, given.get("extra_config"), *(one.extra_config for one in locations)]
@@ -287,7 +287,7 @@ class Sites:
         return None if self._host.has(*_CLEAN_TARGETS) else "$websocket_proxy_broken_line"
 
     def _body_size(self, given: Mapping[str, Any]) -> str | None:
-        """Return the largest body where nobody sets one; nginx.conf of others may well do."""
+        """Return the largest body if no key sets one; in drop-in mode, nginx.conf decides."""
         is_set = "client_max_body_size" in given or "client_max_body_size" in self._texts(given)
         return None if self._drop_in or is_set else _BODY
 
@@ -302,7 +302,7 @@ class Sites:
         return "\n".join([self._free_text, given.get("extra_config") or ""])
 
     def _places_of_texts(self, given: _Given) -> dict[str, str]:
-        """Return the free texts of the http context and of a site by their places."""
+        """Return the free texts of the http context and of a site by their inventory paths."""
         own = given.own.get("extra_config")
         return {**({"websocket_proxy_extra_config": self._free_text} if self._free_text else {}),
                 **({given.at["extra_config"].path: own} if own else {})}
@@ -387,7 +387,7 @@ class Sites:
 
     @staticmethod
     def _server_names(at: InventoryPath, raw: object) -> dict[str, InventoryPath]:
-        """Return each server name with the place where it stands."""
+        """Return each server name with its inventory path."""
         names: dict[str, InventoryPath] = {}
         for where, item in at.items(raw, "server names"):
             if isinstance(item, Mapping):
@@ -473,7 +473,7 @@ class Sites:
         return "port" in options
 
     def _words(self, at: InventoryPath, name: str, options: Mapping[str, Any], tls: SiteTls | None) -> list[str]:
-        """Return a socket with what is said of it and was not before; refuse what goes against that."""
+        """Return a socket with the options that are new; refuse those that contradict earlier ones."""
         protocol = options.get("proxy_protocol", False)
         words = [name]
         socket = self._sockets.setdefault(name, _Socket(at, words, protocol, tls))
@@ -536,7 +536,7 @@ class Sites:
         return networks
 
     def _forwarded(self, networks: list[str]) -> Mapping[str, str | None]:
-        """Return what the backend is told of how a client came, as the proxies in NETWORKS alone may say it."""
+        """Return the headers about the client for the backend; only the proxies in NETWORKS may set them."""
         if not networks:
             return {"X-Forwarded-Proto": "$scheme", **dict.fromkeys(headers.FORWARDED)}
         # What is no address, as that of a unix socket's peer, is this one to geo (ngx_http_geo_module.c).
@@ -546,7 +546,7 @@ class Sites:
                 break
         else:
             number = len(self.trusted) + 1
-            # Of several lines of a header, older versions know the first alone, which may be the client's own.
+            # Of several lines of a header, older versions see only the first, which may be the client's own.
             known = headers.FORWARDED if self._host.has(*_ALL_LINES) is not False else headers.FORWARDED[1:]
             trusted = Trusted(networks, f"$websocket_proxy_trusted_{number}", f"$websocket_proxy_scheme_{number}", {
                 name: f"$websocket_proxy_{name.lower().replace('-', '_')}_{number}" for name in known})

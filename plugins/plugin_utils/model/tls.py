@@ -29,7 +29,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     with_defaults,
 )
 
-# What nginx 1.19.4 brought: an end of the handshake for names that nobody has, without a certificate to show.
+# What nginx 1.19.4 brought: a TLS handshake for an unknown name ends without a certificate.
 REJECT_HANDSHAKE = (1, 19, 4)
 _HTTP2_DIRECTIVE = (1, 25, 1)
 _HYBRID_GROUP = (3, 5)
@@ -57,9 +57,9 @@ IDENTITY = {"X-SSL-Client-Verify": "$ssl_client_verify", "X-SSL-Client-S-DN": "$
 
 @dataclass(frozen=True)
 class SiteTls:
-    """What ``tls`` of a site and of the defaults say together, each key with its place.
+    """The merged ``tls`` of a site and of the defaults, each key with its inventory path.
 
-    ``said`` has the keys as well whose values were refused.
+    ``intended`` also has keys whose values were refused.
     """
 
     at: InventoryPath
@@ -68,7 +68,7 @@ class SiteTls:
     intended: frozenset[str]
 
     def __getitem__(self, key: str) -> InventoryPath:
-        """Return the place where a key is said."""
+        """Return the inventory path at which a key is set."""
         return self.paths.get(key, self.at)[key]
 
 
@@ -97,7 +97,7 @@ def read_tls(layers: list[tuple[InventoryPath, Mapping[str, Any]]]) -> SiteTls |
                 given[key] = {**merged[key], **given[key]}
         own = {key for key in where.intended(raw, TLS) if not (key == "self_signed" and given.get(key) is False)}
         if own & _SOURCES.keys():
-            # A certificate of the site's own takes the place of whatever the defaults have.
+            # A certificate of the site's own replaces that of the defaults.
             merged = {key: value for key, value in merged.items() if key not in _SOURCES}
             paths = {key: at for key, at in paths.items() if key not in _SOURCES}
             intended -= _SOURCES.keys()
@@ -149,7 +149,7 @@ class Certificates:
                        ciphers="" if modern else ":".join(_CIPHERS), groups=":".join([*hybrid, *_GROUPS]))
 
     def unknown(self) -> Certificate:
-        """Return the certificate of nobody, for an nginx that cannot reject a handshake."""
+        """Return a certificate without a name, for an nginx that cannot reject a handshake."""
         for one in self.all:
             if one.site == "":
                 return one
@@ -207,7 +207,7 @@ class Certificates:
             tls["redirect"].refuse("the CA checks names on port 80, where only the redirect listens; keep the "
                                    "redirect, or use another source for the certificate")
         lineage = f"websocket_proxy_{site}"
-        # Until there is one, the site shows one that nobody believes.
+        # Until then, the site uses a self-signed one.
         paths = (f"{LINEAGES}/{lineage}/fullchain.pem", f"{LINEAGES}/{lineage}/privkey.pem") \
             if lineage in self._host.lineages else _placed(site, *sorted(names), tls.values["key_type"])
         return Certificate(at.path, site, "acme", *paths, names, tls.values["key_type"], lineage,
@@ -244,7 +244,7 @@ def hsts_header(tls: SiteTls) -> dict[str, str | None]:
 
 
 def _placed(site: str, *made_of: str) -> tuple[str, str]:
-    """Return the paths of a certificate and its key that the role places."""
+    """Return the paths of a certificate and its key that the role installs."""
     # Each name holds a checksum of what the file is made of, so that none ever changes: what an earlier generation
     # refers to is there as long as the generation is.
     checksum = hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:12]

@@ -62,7 +62,7 @@ class Inventory:
 
 @dataclass(frozen=True)
 class _Member:
-    """A server with the place that says so, its address with the place of that, and its options."""
+    """A server with its inventory path, its address with that one's path, and its options."""
 
     at: InventoryPath
     address_at: InventoryPath
@@ -98,7 +98,7 @@ class Upstreams:
                     if (given := read_keys(where, UPSTREAM, item)) is not None]
         zoned = [index for index, upstream in enumerate(compiled) if upstream.servers and not upstream.variable]
         servers = [server.address for index in zoned for server in compiled[index].servers]
-        # A name may stand for a whole list of addresses, each of which takes the place of a server.
+        # A name may stand for a whole list of addresses, each of which counts as a server.
         names = sum(_is_name(address) for address in servers)
         zone = [_ZONE, f"{64 * (-(-len(servers) // _SERVERS_IN_64K) + names)}k"]
         for index in zoned:

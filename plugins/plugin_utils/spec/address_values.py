@@ -229,7 +229,7 @@ def server_address(value: object) -> str:
 
 
 def address_with(number: int | None) -> Callable[[object], str]:
-    """Make the kind of server addresses to which NUMBER, a port, is added where they have none.
+    """Make a validator of server addresses that adds the port NUMBER to those without one.
 
     The result is empty where there is no port at all.
     """

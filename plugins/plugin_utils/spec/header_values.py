@@ -71,7 +71,7 @@ def host_header(value: object) -> str:
 
 
 def redirect_to(value: object) -> str:
-    """Accept the place to redirect to: a path or a URL, in which ``$name`` is a variable; arguments are added to it."""
+    """Accept the target of a redirect: a path or a URL, in which ``$name`` is a variable; arguments are added to it."""
     checked = _without_breaks(header_value(value), value)
     if not re.match(r"/(?![/$\\])|https?://[^/]", checked) or "#" in checked:
         raise Refused(f'{shown(value)} is neither a path that begins with "/" and plain text nor a URL that begins '

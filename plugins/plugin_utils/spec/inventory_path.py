@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 
 class Refused(ValueError):
-    """A value is not of its kind; the text says what was expected."""
+    """A validator refuses a value; the text says what was expected."""
 
 
 def shown(value: object) -> str:
     """Return VALUE as an error message shows it: as JSON, control characters escaped, cut after 80 characters.
 
-    A private key is never shown, wherever it stands, nor what came out of a vault.
+    A private key is never shown, and neither is a vaulted value.
     """
     if vaulted(value):
         return "a vaulted value"
@@ -61,9 +61,9 @@ def listed(names: Collection[str]) -> str:
 
 
 class InventoryPath:
-    """One place in the inventory, such as ``websocket_proxy_sites[2].locations[0].path``.
+    """Where a value stands in the inventory, such as ``websocket_proxy_sites[2].locations[0].path``.
 
-    What is found there goes to the lists of PROBLEMS and of WARNINGS, which all places share.
+    Errors and warnings go to the lists PROBLEMS and WARNINGS, which all paths share.
     """
 
     def __init__(self, path: str, problems: list[str], warnings: list[str]) -> None:
@@ -72,26 +72,26 @@ class InventoryPath:
         self._warnings = warnings
 
     def __getitem__(self, step: int | str) -> InventoryPath:
-        """Return the place one step further in: an index of a list or a key of a mapping."""
+        """Return the path one step further in: an index of a list or a key of a mapping."""
         if isinstance(step, int):
             return self.elsewhere(f"{self.path}[{step}]")
         name = step if step.replace("_", "").replace("-", "").isalnum() else shown(step)
         return self.elsewhere(f"{self.path}.{name}")
 
     def elsewhere(self, path: str) -> InventoryPath:
-        """Return a place that does not lie further in."""
+        """Return another path, with the same lists."""
         return InventoryPath(path, self._problems, self._warnings)
 
     def refuse(self, text: str) -> None:
-        """Note that what stands here cannot be used, and why."""
+        """Add an error about this value."""
         self._problems.append(f"{self.path}: {text}")
 
     def warn(self, text: str) -> None:
-        """Note that what stands here can be used, and is probably not what was meant."""
+        """Add a warning: the value is allowed but probably not intended."""
         self._warnings.append(f"{self.path}: {text}")
 
     def read(self, validator: Callable[[object], T], value: object) -> T | None:
-        """Return VALUE as KIND makes it, or note why it cannot and return None."""
+        """Return what VALIDATOR makes of VALUE; if it refuses the value, add an error and return None."""
         try:
             return validator(value)
         except Refused as reason:
@@ -100,7 +100,7 @@ class InventoryPath:
             return None
 
     def once(self, first: dict[str, InventoryPath], what: str, refusal: str) -> bool:
-        """Note this place as the FIRST of WHAT, or refuse it with the place that was; tell which."""
+        """Note this path as the FIRST of WHAT; if there is one already, add an error and return False."""
         if what in first:
             self.refuse(f"{refusal} {first[what].path}")
             return False

@@ -11,7 +11,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path i
 
 
 def whole(minimum: int, maximum: int) -> Callable[[object], int]:
-    """Make the kind of whole numbers from MINIMUM to MAXIMUM, also written as text of decimal digits."""
+    """Make a validator of whole numbers from MINIMUM to MAXIMUM, also written as text of decimal digits."""
 
     def validator(value: object) -> int:
         if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value, re.ASCII):
@@ -27,7 +27,7 @@ port = whole(1, 65535)
 
 
 def number_of(*choices: int) -> Callable[[object], int]:
-    """Make the kind of numbers that has just the CHOICES."""
+    """Make a validator that accepts only the CHOICES."""
 
     def validator(value: object) -> int:
         number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{3}", value, re.ASCII) else value

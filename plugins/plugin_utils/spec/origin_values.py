@@ -22,7 +22,7 @@ _WEBSOCKET = {"ws": "http", "wss": "https"}
 class Origins:
     """Whose pages may connect; with SAME_HOST those of the site itself, and those of the ORIGINS.
 
-    An origin is as browsers send it, or has ``*.`` in the place of names before a domain. With REQUIRED, a WebSocket
+    An origin is as browsers send it, or has ``*.`` instead of names before a domain. With REQUIRED, a WebSocket
     needs one.
     """
 

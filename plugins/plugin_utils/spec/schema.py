@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The keys of the inventory: what may stand where, of which kind, and what holds when it is left out.
+"""The keys of the inventory: the type, validator and default of each.
 
 Types, choices, defaults and what is required are those of the role's ``meta/argument_specs.yml``. Here stands what that
 cannot say: which validator a value has to pass. Truth values and choices have theirs already.
@@ -40,7 +40,7 @@ _ENTRY_POINTS = yaml.load(_SPECS.read_text(encoding="utf-8"), Loader=getattr(
 class Key:
     """One key.
 
-    ``kind`` is None where the value is a list or mapping that the compiler goes through itself.
+    ``validator`` is None if the compiler reads the list or mapping itself.
     ``type``, ``elements`` and ``choices`` are those of Ansible's argument specification.
     """
 
@@ -62,7 +62,7 @@ class Key:
 
 
 def read_keys(at: InventoryPath, keys: Mapping[str, Key], raw: object) -> dict[str, Any] | None:
-    """Return the given keys of the mapping RAW, each value of its kind; a refused value is left out."""
+    """Return the given keys of the mapping RAW with their validated values; a refused value is omitted."""
     given = at.mapping(raw, keys, [name for name, key in keys.items() if key.required], _elsewhere(keys))
     if given is None:
         return None
@@ -333,7 +333,7 @@ LISTEN = _level("listen", {
     "so_keepalive": address_values.so_keepalive,
 })
 
-# What belongs to a socket, and is said once for all sites that listen there.
+# Options of a socket, which all sites on it share.
 SOCKET_OPTIONS = ("backlog", "reuseport", "so_keepalive")
 
 # What of that is TCP's, and no unix socket has.

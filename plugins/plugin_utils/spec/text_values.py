@@ -53,7 +53,7 @@ def verification(value: object) -> str:
 
 
 def one_of(*choices: str) -> Callable[[object], str]:
-    """Make the kind that has just the CHOICES."""
+    """Make a validator that accepts only the CHOICES."""
 
     def validator(value: object) -> str:
         if value not in choices:
@@ -64,7 +64,7 @@ def one_of(*choices: str) -> Callable[[object], str]:
 
 
 def one_name_of(known: Mapping[str, T], what: str) -> Callable[[object], T]:
-    """Make the kind of the names in KNOWN, each of WHAT; the value becomes what its name stands for."""
+    """Make a validator of the names in KNOWN, each of WHAT; it returns what the name stands for."""
 
     def validator(value: object) -> T:
         if not isinstance(value, str) or value not in known:
@@ -84,7 +84,7 @@ def name(value: object) -> str:
 
 
 def some_of(*choices: str) -> Callable[[object], list[str]]:
-    """Make the kind of lists in which each of the CHOICES may stand once."""
+    """Make a validator of lists with each of the CHOICES at most once."""
 
     def validator(value: object) -> list[str]:
         if not isinstance(value, list):

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The program that the role installs on a host, for systemd and certbot: what has to work while nobody runs Ansible.
+"""The program that the role installs on a host, for systemd and certbot: what has to work without Ansible.
 
 It is the main program of a zip file, beside the settings of the host and what it imports of the collection. The file
 may be replaced while it runs, so everything is imported at its start. Debian 11 has Python 3.9.
