@@ -163,8 +163,8 @@ def to_issue(one: dict[str, Any]) -> str:
     if _names(found) != set(one["names"]):
         return f"it is for {', '.join(sorted(_names(found)))}"
     folder, lineage = os.path.split(os.path.dirname(one["certificate"]))
-    settings = os.path.join(os.path.dirname(folder), "settings", f"{lineage}.conf")
-    text = (read(settings) or b"").decode(errors="replace")
+    renewal = os.path.join(os.path.dirname(folder), "renewal", f"{lineage}.conf")
+    text = (read(renewal) or b"").decode(errors="replace")
     settings = dict(re.findall(r"^(server|key_type) *= *(\S+)", text, re.MULTILINE))
     for key, wanted in (("server", one["directory_url"]), ("key_type", one["key_type"])):
         if settings.get(key, wanted) != wanted:
