@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model import headers
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import InventoryError, compile_model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Host
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Header, Location, Model, Refusal
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import DefaultServer, Header, Location, Model
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec import config_values
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused
 from tests.support.compiling import values
@@ -390,8 +390,8 @@ def test_what_is_said_of_a_socket_is_said_once() -> None:
     model = compiled(first, second)
     assert [site.listen for site in model.sites] == [
         [["80", "default_server", "backlog=1024", "so_keepalive=30m::10"]], [["80"]]]
-    assert model.refusing == []
-    assert compiled(SITE).refusing == [Refusal([["80"]], None, None, "20s")]
+    assert model.default_servers == []
+    assert compiled(SITE).default_servers == [DefaultServer([["80"]], None, None, "20s")]
 
 
 def test_a_unix_socket_is_one_socket_however_it_is_written() -> None:
@@ -400,7 +400,7 @@ def test_a_unix_socket_is_one_socket_however_it_is_written() -> None:
     model = compiled(first, second)
     assert [site.listen for site in model.sites] == [[["unix:/run/edge.sock"], ["81", KEEPALIVE]],
                                                      [["unix:/run/edge.sock", "backlog=7"]]]
-    assert model.refusing == [Refusal([["unix:/run/edge.sock"], ["81"]], None, None, "20s")]
+    assert model.default_servers == [DefaultServer([["unix:/run/edge.sock"], ["81"]], None, None, "20s")]
     assert problems(first, {**SITE, "name": "x", "listen": ["unix:/run/edge.sock"]}) == [
         '[1].server_names[0]: "a.b" on unix:/run/edge.sock is already used by websocket_proxy_sites[0].server_names[0]']
 
@@ -435,8 +435,8 @@ def test_the_proxy_protocol_needs_somebody_who_is_believed() -> None:
     assert problems({**SITE, "listen": [*listen, 81], "trusted_proxies": ["10.0.0.1"]}) == [
         "[0]: the site listens both with and without proxy_protocol, and nginx takes a client's address from one of "
         "them only; split it into two sites"]
-    assert compiled({**SITE, "listen": listen, "trusted_proxies": ["10.0.0.1"]}).refusing == [
-        Refusal([["80", "proxy_protocol"]], None, None, "20s")]
+    assert compiled({**SITE, "listen": listen, "trusted_proxies": ["10.0.0.1"]}).default_servers == [
+        DefaultServer([["80", "proxy_protocol"]], None, None, "20s")]
 
 
 @pytest.mark.parametrize(("network", "told"), [

@@ -74,16 +74,16 @@ def test_a_site_with_tls_listens_on_443_and_sends_who_comes_to_80_there() -> Non
     (Host(), ["443", "ssl"], True)], ids=["1.18", "1.22", "1.26", "unknown"])
 def test_http_2_is_said_as_the_installed_nginx_takes_it(host: Host, words: list[str], directive: bool) -> None:
     model = compiled(site(tls=OWN), host=host)
-    assert model.sites[0].listen == [[*words, KEEPALIVE]] and model.refusing[0].listen == [words]
+    assert model.sites[0].listen == [[*words, KEEPALIVE]] and model.default_servers[0].listen == [words]
     assert tls_of(model.sites[0]).http2 and tls_of(model.sites[0]).http2_directive is directive
     off = compiled(site(tls={**OWN, "http2": False}), host=host)
     assert off.sites[0].listen == [["443", "ssl", KEEPALIVE]] and not tls_of(off.sites[0]).http2
 
 
 def test_an_old_nginx_has_a_certificate_of_nobody_for_unknown_names() -> None:
-    (refusal, plain) = compiled(site(tls=OWN), host=OLD).refusing
+    (refusal, plain) = compiled(site(tls=OWN), host=OLD).default_servers
     assert refusal.certificate and refusal.certificate.names == ["invalid.invalid"] and plain.certificate is None
-    assert compiled(site(tls=OWN)).refusing[0].certificate is None
+    assert compiled(site(tls=OWN)).default_servers[0].certificate is None
 
 
 def test_the_hybrid_group_is_offered_where_openssl_has_it() -> None:
@@ -131,7 +131,7 @@ def test_sessions_are_resumed_unless_a_site_of_the_host_asks_clients_who_they_ar
     assert first(site(tls=OWN)).profile.resumed
     model = compiled(site(tls=OWN), asking)
     assert not any(tls_of(one).profile.resumed for one in model.sites)
-    assert model.refusing[0].profile and not model.refusing[0].profile.resumed
+    assert model.default_servers[0].profile and not model.default_servers[0].profile.resumed
 
 
 def test_a_site_takes_back_what_the_defaults_say() -> None:

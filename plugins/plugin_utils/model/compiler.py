@@ -20,10 +20,10 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.locations impor
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.logs import masked, masking, to_rotate
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
     AptRepository,
+    DefaultServer,
     ExtraConfig,
     Forwarded,
     Model,
-    Refusal,
     Settings,
     Site,
     Upstream,
@@ -99,7 +99,7 @@ def _compiled(variables: Mapping[str, Any], host: Host, inventory: Inventory, be
                   role[PREFIX + "other_upgrades"], host, role[PREFIX + "nginx_conf"] == "drop_in",
                   role[PREFIX + "extra_config"] or "")
     compiled = sites.compile(role[PREFIX + "sites"], path_of(PREFIX + "site_defaults"), role[PREFIX + "site_defaults"])
-    refusing = sites.refusing()
+    default_servers = sites.default_servers()
     free_text = _free_text(compiled, role[PREFIX + "extra_config"])
     _check_looked_up(path_of(PREFIX + "upstreams"), groups, free_text)
     if role[PREFIX + "state"] == "present":
@@ -123,10 +123,10 @@ def _compiled(variables: Mapping[str, Any], host: Host, inventory: Inventory, be
         compiled = masked(compiled, mask.usual)
     rotated_logs = to_rotate(compiled, free_text, host.rotated_logs)
     fastcgi_params, compiled = fastcgi.shared(compiled)
-    references, packages = _references(groups, compiled, refusing), _packages(groups, sites)
+    references, packages = _references(groups, compiled, default_servers), _packages(groups, sites)
     variables_size = variables_max_size(_variables(upstreams, sites, compiled, logs, mask is not None))
     tls = any(site.tls for site in compiled)
-    compiled, refusing = drained(host.drained, compiled, refusing)
+    compiled, default_servers = drained(host.drained, compiled, default_servers)
     del scalars["other_upgrades"], scalars["allow_no_sites"]
     return Model(**scalars, apt_repository=repository, server_names_hash_bucket_size=bucket_size(names),
                  server_names_hash_max_size=max_size(len(names)),
@@ -137,8 +137,8 @@ def _compiled(variables: Mapping[str, Any], host: Host, inventory: Inventory, be
                  exempt=sites.zones.exempt, limit_keys=sites.zones.keys, limit_zones=list(sites.zones.all.values()),
                  own_origins=list(sites.origins.own.values()), origins=sites.origins.all,
                  https=sites.hosts.https, fastcgi_params=fastcgi_params,
-                 proxy_params=sites.proxy_params.all, live_params=sites.proxy_params.live, refusing=refusing,
-                 sites=compiled,
+                 proxy_params=sites.proxy_params.all, live_params=sites.proxy_params.live,
+                 default_servers=default_servers, sites=compiled,
                  certificates=sites.certificates.all, secrets=secrets, rotated_logs=rotated_logs, masking=mask,
                  user_files={name: text for text, name in sites.passwords.names.items()},
                  readable=sorted(sites.passwords.of_the_host),
@@ -235,7 +235,7 @@ def _check_looked_up(at: InventoryPath, upstreams: list[Upstream], free: str) ->
                 f"use {upstream.variable} instead")
 
 
-def _references(upstreams: list[Upstream], sites: list[Site], refusing: list[Refusal]) -> list[str]:
+def _references(upstreams: list[Upstream], sites: list[Site], default_servers: list[DefaultServer]) -> list[str]:
     """Return the files on the host that nginx reads with its configuration."""
     found: set[str | None] = set()
     for tls in (site.tls for site in sites if site.tls):
@@ -243,7 +243,7 @@ def _references(upstreams: list[Upstream], sites: list[Site], refusing: list[Ref
         found |= {tls.certificate, tls.certificate_key, *((client.ca, client.crl) if client else ())}
     for backend in (upstream.tls for upstream in upstreams if upstream.tls):
         found |= {backend.ca if backend.verify else None, backend.certificate, backend.certificate_key}
-    for certificate in (one.certificate for one in refusing if one.certificate):
+    for certificate in (one.certificate for one in default_servers if one.certificate):
         found |= {certificate.certificate, certificate.certificate_key}
     return sorted(path for path in found if path)
 

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import HEALTH_CHECKS, REFUSED, UNAVAILABLE
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Location, Refusal, Site
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import DefaultServer, Location, Site
 
 
-def drained(stage: str, sites: Sequence[Site], refusing: Sequence[Refusal]) -> tuple[list[Site], list[Refusal]]:
-    """Return what of the SITES, and of the sockets that are REFUSING unknown names, is left at a STAGE."""
+def drained(stage: str, sites: Sequence[Site],
+            default_servers: Sequence[DefaultServer]) -> tuple[list[Site], list[DefaultServer]]:
+    """Return the SITES and the DEFAULT_SERVERS that are left at a STAGE."""
     if stage == REFUSED:
         return [], []
 
@@ -20,4 +21,4 @@ def drained(stage: str, sites: Sequence[Site], refusing: Sequence[Refusal]) -> t
         out = stage == UNAVAILABLE or (stage == HEALTH_CHECKS and location.health_check)
         return replace(location, maintenance=True, is_live=None, live=None, program=None) if out else location
 
-    return [replace(site, locations=[left(one) for one in site.locations]) for site in sites], list(refusing)
+    return [replace(site, locations=[left(one) for one in site.locations]) for site in sites], list(default_servers)

@@ -343,7 +343,7 @@ class LimitKey:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate of a site's, and what it is to be; the site of the one for unknown names has no name.
+    """A certificate of a site's, and what it is to be; that of a default server has no site.
 
     ``source`` is one of schema.CERTIFICATES. ``lineage`` is certbot's name for it. ``content`` has the texts of both
     files where the inventory holds them.
@@ -409,8 +409,8 @@ class Redirect:
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """Sockets on which unknown names are not answered; those with TLS have a profile.
+class DefaultServer:
+    """The role's default server on some sockets, which answers no name; with TLS, it has a profile.
 
     Without a ``certificate``, nginx ends a handshake by itself.
     """
@@ -512,7 +512,7 @@ class Model(Settings):
     fastcgi_params: list[list[str]]
     proxy_params: list[ProxyParams]
     live_params: list[LiveParams]
-    refusing: list[Refusal]
+    default_servers: list[DefaultServer]
     extra: ExtraConfig | None
     sites: list[Site]
     user_files: dict[str, str]

@@ -15,9 +15,9 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Hos
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.limits import CLIENT, Zones
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.locations import LIVE, Locations, extra_config
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
+    DefaultServer,
     Location,
     Redirect,
-    Refusal,
     Site,
     Trusted,
     Upstream,
@@ -176,8 +176,8 @@ class Sites:
             for key, at in options.items():
                 at[key].refuse(f"{every.at.path} listens on this port on every address; set this option there")
 
-    def refusing(self) -> list[Refusal]:
-        """Return the sockets that have no site for the names that no site has, those of one kind together."""
+    def default_servers(self) -> list[DefaultServer]:
+        """Return a default server for the sockets whose default server is no site, by their profile of TLS."""
         kinds_of: dict[str, list[list[str]]] = {}
         for name, socket in self._sockets.items():
             if not socket.default_server:
@@ -190,9 +190,9 @@ class Sites:
         needs_one = self._host.has(*REJECT_HANDSHAKE) is False
         # What all sites have, or else the defaults.
         timeout = next(iter(self._timeouts)) if len(self._timeouts) == 1 else self._header_timeout(self._defaults[1])
-        return [Refusal(listen, self.certificates.profile(profile) if profile else None,
-                        self.certificates.unknown() if profile and needs_one else None,
-                        timeout)
+        return [DefaultServer(listen, self.certificates.profile(profile) if profile else None,
+                              self.certificates.unknown() if profile and needs_one else None,
+                              timeout)
                 for profile, listen in kinds_of.items()]
 
     def _site(self, at: InventoryPath, raw: object) -> Site | None:

@@ -154,7 +154,7 @@ class Certificates:
             if one.site == "":
                 return one
         certificate, key = _placed("", "invalid.invalid")
-        self.all.append(Certificate("the server for unknown names", "", "self_signed", certificate, key,
+        self.all.append(Certificate("the default server", "", "self_signed", certificate, key,
                                     ["invalid.invalid"], "ecdsa"))
         return self.all[-1]
 

@@ -22,7 +22,7 @@ def _files(model: Model) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield live.file, "live_params.j2", {"live": live}
     if model.fastcgi_params:
         yield "fastcgi_params", "fastcgi_params.j2", {}
-    if model.refusing:
+    if model.default_servers:
         yield "refuse.conf", "refuse.conf.j2", {}
     for site in model.sites:
         yield f"site-{site.name}.conf", "site.conf.j2", {"site": site}
