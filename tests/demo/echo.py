@@ -2,7 +2,7 @@
 
 Usage: echo.py URL [CERTIFICATE]
 
-URL is ws://HOST:PORT/, or wss://HOST:PORT/ with the file of the only CERTIFICATE that is believed.
+URL is ws://HOST:PORT/, or wss://HOST:PORT/ with the file of the only trusted CERTIFICATE.
 """
 
 from __future__ import annotations

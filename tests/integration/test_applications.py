@@ -162,7 +162,7 @@ def test_socketio_clients_without_cookies_stay_at_their_servers(
 
 
 @NEWEST
-def test_a_cookie_alone_loses_socketio_clients_that_keep_none(site: Published, socketio: list[str]) -> None:
+def test_sticky_loses_socketio_clients_without_cookies(site: Published, socketio: list[str]) -> None:
     site.serve_as_documented("Socket.IO", "", *socketio)
     statuses = set()
     for _client in range(20):

@@ -30,7 +30,7 @@ class Box:
         container.shell(f"rm -rf {FOLDER} {THEIRS} /etc/nginx/websocket_proxy; mkdir -p {THEIRS}")
 
     def put(self, certificate: str, key: str, mode: str = "600") -> None:
-        """Put a pair on the host, as somebody else's."""
+        """Put a pair on the host, as another role's."""
         self.container.write({f"{THEIRS}/a.pem": certificate, f"{THEIRS}/a.key": key})
         self.container.shell(f"chmod {mode} {THEIRS}/a.key")
 
@@ -187,7 +187,7 @@ def test_a_run_warns_of_a_certificate_that_expires_soon(box: Box, days: float, w
 # --- what is placed
 
 
-def test_what_comes_from_the_controller_is_placed_for_root_alone(box: Box) -> None:
+def test_only_root_can_read_keys_from_the_controller(box: Box) -> None:
     assert box.call(content(GOOD), check=True)["changed"] and FOLDER not in box.tree()
     result = box.call(content(GOOD))
     assert result["changed"]
@@ -267,7 +267,7 @@ def test_what_another_certificate_would_not_cure_is_refused(box: Box) -> None:
     assert "anybody on the host can read" in box.refuses(acme(True))
 
 
-def test_a_lineage_that_nobody_has_any_more_is_told_of(box: Box) -> None:
+def test_an_unused_lineage_is_reported(box: Box) -> None:
     box.container.shell("rm -rf /etc/le && mkdir -p /etc/le/websocket_proxy_a /etc/le/websocket_proxy_b /etc/le/theirs")
     box.put(GOOD.certificate, GOOD.key)
     assert box.call(acme(True), lineages="/etc/le")["forgotten"] == ["websocket_proxy_b"]

@@ -1,4 +1,4 @@
-"""The demo's client over TLS: it believes the certificate that it was given, and no other."""
+"""The demo's client over TLS: it trusts only the certificate that it was given."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CLIENT = Path(__file__).parents[1] / "demo/echo.py"
 CA, OTHER_CA = Authority("tests"), Authority("others")
 
 
-async def shown(name: str, believed: Authority, folder: Path) -> tuple[int | None, str, str]:
-    """Let the client, which believes one CA, at a server with a certificate for NAME; return its status and output."""
+async def shown(name: str, trusted: Authority, folder: Path) -> tuple[int | None, str, str]:
+    """Let the client, which trusts one CA, at a server with a certificate for NAME; return its status and output."""
     pair = CA.issue(name)
     (folder / "pair.pem").write_text(pair.key + pair.certificate)
-    (folder / "believed.pem").write_text(believed.certificate)
+    (folder / "trusted.pem").write_text(trusted.certificate)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(folder / "pair.pem")
     turns = itertools.count()
@@ -42,7 +42,7 @@ async def shown(name: str, believed: Authority, folder: Path) -> tuple[int | Non
     async with serve(echo, "127.0.0.1", 0, ssl=tls, process_request=page, max_size=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         client = await asyncio.create_subprocess_exec(
-            sys.executable, CLIENT, f"wss://localhost:{port}/", folder / "believed.pem", stdout=PIPE, stderr=PIPE)
+            sys.executable, CLIENT, f"wss://localhost:{port}/", folder / "trusted.pem", stdout=PIPE, stderr=PIPE)
         out, errors = await client.communicate()
     return client.returncode, out.decode(), errors.decode()
 
@@ -55,10 +55,10 @@ def test_the_echo_and_the_page_come_over_tls(tmp_path: Path) -> None:
     assert " bytes from https://localhost:" in out
 
 
-@pytest.mark.parametrize(("name", "believed", "reason"), [
+@pytest.mark.parametrize(("name", "trusted", "reason"), [
     ("localhost", OTHER_CA, "unable to get local issuer certificate"), ("other.test", CA, "Hostname mismatch")])
-def test_another_certificate_is_not_believed(name: str, believed: Authority, reason: str, tmp_path: Path) -> None:
-    status, out, errors = asyncio.run(shown(name, believed, tmp_path))
+def test_another_certificate_is_not_trusted(name: str, trusted: Authority, reason: str, tmp_path: Path) -> None:
+    status, out, errors = asyncio.run(shown(name, trusted, tmp_path))
     assert (status, out) == (1, "")
     assert errors.startswith("demo: no good echo from wss://localhost:")
     assert reason in errors

@@ -40,7 +40,7 @@ def test_a_process_with_the_title_of_a_worker_is_not_taken_for_one(host: Host) -
 
 
 @NEWEST
-def test_nobody_can_take_the_lock(host: Host) -> None:
+def test_no_other_user_can_take_the_lock(host: Host) -> None:
     host.serve(site(8091))
     as_nobody(host, f"for file in /etc/nginx {FOLDER} /run/websocket_proxy.lock; "
                     "do flock --exclusive $$file sleep 600 & done; wait")

@@ -149,7 +149,7 @@ def test_a_password_file_of_the_hosts_own_is_read(setup: Setup) -> None:
     assert setup.ways(credentials("six")) == [200, 200, 200, 101] and setup.ways() == [401] * 4
 
 
-def test_who_comes_in_by_an_address_is_nobody(setup: Setup) -> None:
+def test_a_client_that_passes_by_its_address_has_no_user_name(setup: Setup) -> None:
     setup.start(allow=["127.0.0.1"], auth={"basic": {"users": setup.users}, "satisfy": "any"})
     assert setup.ways(*FORGED, credentials("admin", "wrong")) == [200, 200, 200, 101]
     assert setup.told("Remote-User") == set() == setup.told("Authorization")
@@ -224,7 +224,7 @@ def test_nothing_around_makes_another_answer_of_a_refusal(setup: Setup) -> None:
     assert len(setup.taking.heads) == seen
 
 
-def test_who_somebody_is_cannot_be_forged_where_nobody_is_asked(setup: Setup) -> None:
+def test_identity_headers_cannot_be_forged_on_locations_without_auth(setup: Setup) -> None:
     setup.serve({"server_names": ["a"], "upstream": "taking", "auth": ask(), "allowed_origins": "any", "locations": [
         {"path": "/x", "upstream": "taking", "auth": False}]}, {"server_names": ["b"], "upstream": "taking"},
         upstreams=[{"name": "taking", "servers": [setup.taking.address]},
@@ -245,7 +245,7 @@ def test_a_path_that_the_backend_may_resolve_is_refused_before_a_server_decides_
     assert get(setup.address, "a", "/public/../admin", [("Cookie", "session=alice")]).status == 400
 
 
-def test_nobody_asks_that_server_from_outside_and_its_location_is_no_way_in(setup: Setup) -> None:
+def test_clients_cannot_request_the_internal_location_of_auth_request(setup: Setup) -> None:
     setup.start(auth=ask())
     for path in ("/websocket_proxy_auth_1", "/x/../websocket_proxy_auth_1", "//websocket_proxy_auth_1"):
         assert get(setup.address, "a", path).status in (400, 401, 404)

@@ -152,7 +152,7 @@ def test_a_path_behind_such_a_prefix_is_refused_where_it_is_not_written_plainly(
 
 
 @pytest.mark.parametrize("path", ["/app/.x", "/app/..x/y..", "/app/x?y=/../z", "/app/..."])
-def test_strip_prefix_leaves_dots_alone_that_mean_nothing(setup: Setup, path: str) -> None:
+def test_strip_prefix_keeps_dots_that_mean_nothing(setup: Setup, path: str) -> None:
     setup.start({"path": "/app/", "upstream": "tell", "strip_prefix": True})
     assert setup.heard(path) == path.removeprefix("/app")
 

@@ -64,7 +64,7 @@ def tree(host: Container) -> str:
 
 
 def dropped_in(host: Container, state: str) -> dict[str, Any]:
-    """Run the module as if the configuration were one file under an nginx.conf of somebody else's."""
+    """Run the module as if the configuration were one file under an nginx.conf of another role's."""
     return host.module("nginx_config", {"folder": FOLDER, "state": state, "path": "/etc/nginx/conf.d/edge.conf",
                                         "entry": MAIN, "content": f"include {FOLDER}/@generation@/*.conf;\n"})
 
@@ -123,7 +123,7 @@ def test_a_main_file_that_is_a_link_is_refused(host: Container) -> None:
     assert tree(host) == before
 
 
-def test_a_main_file_that_somebody_else_diverts_is_refused(host: Container) -> None:
+def test_a_main_file_with_a_diversion_of_another_role_is_refused(host: Container) -> None:
     host.shell(f"dpkg-divert --local --no-rename --divert {MAIN}.theirs --add {MAIN}")
     before = tree(host)
     assert f"already diverted to {MAIN}.theirs" in tried(host)["msg"]
@@ -328,7 +328,7 @@ def test_a_broken_configuration_fails_twice_the_same_and_touches_nothing(host: C
     assert tree(host) == before
 
 
-def test_a_broken_file_of_somebody_elses_is_found_by_every_run(host: Container) -> None:
+def test_a_broken_file_of_another_role_is_found_by_every_run(host: Container) -> None:
     committed(host)
     host.shell("echo 'broken;' > /etc/nginx/conf.d/theirs.conf")
     before = tree(host)

@@ -150,7 +150,7 @@ def test_a_library_that_was_replaced_is_loaded_and_nothing_else_is_touched(upgra
 
 
 @NEWEST
-def test_an_exchange_that_was_begun_is_finished_and_masters_that_are_not_ours_are_left_alone(upgraded: Host) -> None:
+def test_an_exchange_that_was_begun_is_finished_and_other_masters_are_kept(upgraded: Host) -> None:
     host = upgraded
     host.serve(site(EVERY_NAME))
     pid = host.master()

@@ -44,7 +44,7 @@ def test_only_root_and_nginxs_workers_read_them_and_they_work(host: Host, real: 
     assert status(host) == "502"
 
 
-def test_a_rollback_brings_back_the_passwords_of_before(host: Host, real: str) -> None:
+def test_a_rollback_restores_the_previous_passwords(host: Host, real: str) -> None:
     generation = host.serve(site(EVERY_NAME, auth={"basic": {"users": {"alice": real}}}))
     host.serve(site(EVERY_NAME, auth={"basic": {"users": {"bob": real}}}))
     done = host.configure(site(EVERY_NAME), state="rolled_back", generation=generation)

@@ -157,7 +157,7 @@ def test_what_traffic_writes_to_the_error_log_does_not_fail_a_reload(host: Host)
     "unshare --mount --pid --fork "
     "sh -c 'mount --bind /root/other.conf /etc/nginx/nginx.conf; nginx -g \"daemon off;\"'",
 ], ids=["another configuration's", "a container's"])
-def test_somebody_elses_nginx_is_not_taken_for_ours(host: Host, start: str) -> None:
+def test_an_nginx_of_another_user_is_not_taken_for_ours(host: Host, start: str) -> None:
     host.write({"/root/other.conf": "pid /run/other.pid;\nevents {}\n"})
     host.shell(f"systemd-run --quiet --unit=other-nginx {start}")
     wait_until(lambda: host.run("test -s /run/other.pid")[0] == 0 and host.nginx().workers)

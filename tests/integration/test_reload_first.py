@@ -56,7 +56,7 @@ def test_a_file_that_somebody_breaks_after_the_commit_is_found_before_the_reload
 
 
 @NEWEST
-def test_a_broken_file_of_somebody_elses_is_found_by_every_run_and_costs_nothing(host: Host) -> None:
+def test_a_broken_file_of_another_role_is_found_by_every_run_and_costs_nothing(host: Host) -> None:
     generation = host.serve(site(8091))
     host.write({"/etc/nginx/conf.d/theirs.conf": "no such directive;\n"})
     for variables in (site(8091), site(8092), site(8092)):

@@ -202,7 +202,7 @@ def test_what_is_no_socket_at_the_path_of_one_stays(host: Host) -> None:
     host.shell(f"rm {LOCAL}")
 
 
-def test_a_socket_that_somebody_else_listens_on_is_left_alone_and_nobody_waits_for_an_answer(host: Host) -> None:
+def test_a_socket_of_another_process_is_kept_without_waiting_for_an_answer(host: Host) -> None:
     host.shell(f"rm -f {LOCAL}")
     host.serve(site(f"unix:{LOCAL}"))
     # Their queue is full, so that who connects has to wait.

@@ -58,7 +58,7 @@ def test_an_nginx_that_cannot_is_named_with_the_version_that_can(serving: Edge, 
 
 
 @EVERY
-def test_a_name_that_nobody_knows_yet_keeps_no_nginx_from_starting_and_no_other_site_from_serving(
+def test_a_name_that_dns_does_not_know_yet_stops_neither_nginx_nor_other_sites(
         serving: Edge, dns: Dns) -> None:
     backend, address = numbered(0), free_address()
     port = backend.address.rsplit(":", 1)[1]

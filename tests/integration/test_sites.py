@@ -93,7 +93,7 @@ def test_no_answer_tells_the_version_whatever_the_hosts_own_file_has(setup: Setu
         assert b"nginx" in answer or (address, line, host) == (setup.address, lines[0], b"unknown")
 
 
-def test_somebody_elses_default_server_is_left_alone(setup: Setup) -> None:
+def test_a_default_server_of_another_file_is_kept(setup: Setup) -> None:
     setup.serve({"server_names": ["a"]}, others={"theirs.conf": f"""
         server {{ listen {setup.address} default_server; server_name theirs; return 203; }}"""})
     assert [get(setup.address, name, "/").status for name in ("a", "theirs", "other")] == [200, 203, 203]
@@ -161,7 +161,7 @@ def test_sites_listen_on_a_unix_socket(local: Setup) -> None:
     assert [answer["status"] for answer in local.edge.asked([{"to": LOCAL, "host": "other", "path": "/"}])] == [202]
 
 
-def test_who_connects_to_a_unix_socket_is_believed_where_the_site_says_so(local: Setup) -> None:
+def test_clients_of_a_unix_socket_are_trusted_if_the_site_sets_it(local: Setup) -> None:
     local.serve({"server_names": ["a"], "listen": [LOCAL, local.address], "trusted_proxies": ["unix:"]})
     headers = "".join(f"{name}: {value}\r\n" for name, value in FORGED)
     (answer,) = local.edge.asked([{"to": LOCAL, "host": "a", "path": "/", "headers": headers}])
@@ -192,12 +192,12 @@ def seen(told: dict[str, str]) -> tuple[str, ...]:
     return (told["x-real-ip"], told["x-forwarded-for"], told["x-forwarded-proto"], *(["more"] if more else []))
 
 
-def test_nobody_is_believed_unless_the_site_says_so(setup: Setup) -> None:
+def test_no_proxy_is_trusted_by_default(setup: Setup) -> None:
     setup.serve({"server_names": ["a"]})
     assert seen(setup.told(*FORGED)) == ("127.0.0.1", "127.0.0.1", "http")
 
 
-def test_a_trusted_proxy_is_believed_and_nobody_else(setup: Setup) -> None:
+def test_only_a_trusted_proxy_reports_the_client(setup: Setup) -> None:
     setup.serve({"server_names": ["a"], "trusted_proxies": ["127.0.8.0/24", "127.0.9.1"]},
                 {"server_names": ["b"], "trusted_proxies": ["127.0.9.0/24"]}, {"server_names": ["c"]})
     for source in ("127.0.0.1", "127.0.9.2", "127.0.7.255"):
@@ -275,7 +275,7 @@ V2 = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + struct.pack("!H", 12) + socket.inet_aton
 
 
 @pytest.mark.parametrize("header", [V1, V2], ids=["v1", "v2"])
-def test_the_proxy_protocol_of_a_trusted_proxy_is_believed(setup: Setup, header: bytes) -> None:
+def test_the_proxy_protocol_of_a_trusted_proxy_reports_the_client(setup: Setup, header: bytes) -> None:
     site = {"server_names": ["a"], "listen": [setup.listen(proxy_protocol=True)], "trusted_proxies": ["127.0.8.1"]}
     setup.serve(site, {"server_names": ["b"], "listen": [setup.other], **own(201)})
     assert seen(setup.told(source="127.0.8.1", before=header)) == ("6.6.6.6", "6.6.6.6", "http")

@@ -52,7 +52,7 @@ class Setup(Served):
         return {"server_names": [name], "tls": self.tls(name, **(tls or {})), "listen": [self.address], **keys}
 
     def context(self, client: Pair | None = None, **keys: Any) -> ssl.SSLContext:
-        """Return what a client believes and speaks."""
+        """Return the TLS settings of a client."""
         context = ssl.create_default_context(cafile=str(self.trust / "ca.pem"))
         if client:
             (self.trust / "client.pem").write_text(client.certificate + client.key)
@@ -161,7 +161,7 @@ def test_the_hybrid_group_is_spoken_where_openssl_has_it(setup: Setup) -> None:
 
 
 @EVERY
-def test_the_modern_profile_is_tls_1_3_alone(setup: Setup) -> None:
+def test_the_modern_profile_is_only_tls_1_3(setup: Setup) -> None:
     setup.serve(setup.site("a.test", {"profile": "modern"}))
     assert refused(setup, "a.test", only(setup, "1.2"))
     assert setup.told("a.test", context=only(setup, "1.3"))
@@ -289,7 +289,7 @@ def test_a_name_that_no_site_has_gets_no_certificate_of_any_site(setup: Setup) -
 
 
 @EVERY
-def test_a_site_answers_for_the_name_of_its_handshake_alone(setup: Setup) -> None:
+def test_a_site_answers_only_for_the_name_of_its_handshake(setup: Setup) -> None:
     setup.certificates["b.test"] = BELOW.issue("b.test", "*.b.test")
     setup.serve(setup.site("a.test"), setup.site("b.test", server_names=["b.test", "*.b.test"]))
     for asked, status in (("a.test", 200), ("A.test", 200), ("a.test.", 200), ("a.test:8443", 200), ("b.test", 421)):
@@ -307,7 +307,7 @@ def test_a_site_answers_for_the_name_of_its_handshake_alone(setup: Setup) -> Non
 
 
 @EVERY
-def test_a_default_server_answers_clients_that_name_nobody(setup: Setup) -> None:
+def test_a_default_server_answers_clients_that_send_no_name(setup: Setup) -> None:
     host, port = setup.address.split(":")
     site = setup.site("a.test", listen=[{"address": host, "port": int(port), "default_server": True}])
     setup.serve(site, setup.site("b.test"))
@@ -368,14 +368,14 @@ def test_a_handshake_without_tls_is_told_where_to_go(setup: Setup) -> None:
 
 
 @EVERY
-def test_without_a_redirect_nobody_listens_there(setup: Setup) -> None:
+def test_without_a_redirect_nothing_listens_there(setup: Setup) -> None:
     setup.serve(setup.site("a.test", {"redirect": False}))
     with pytest.raises(ConnectionRefusedError):
         get(setup.other, "a.test", "/")
 
 
 @EVERY
-def test_browsers_are_told_to_come_with_tls_alone_where_a_site_says_so(setup: Setup) -> None:
+def test_browsers_use_only_tls_with_hsts(setup: Setup) -> None:
     setup.serve(setup.site("a.test", {"hsts": {"max_age": "365d", "include_subdomains": True}}), setup.site("b.test"))
     with setup.client("a.test") as client:
         assert client.ask("a.test", "/").headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
@@ -471,7 +471,7 @@ def test_who_may_vouch_for_a_staple_vouches_for_clients_too(setup: Setup) -> Non
 
 
 @EVERY
-def test_a_list_of_revoked_certificates_that_is_over_refuses_everybody(setup: Setup) -> None:
+def test_an_expired_revocation_list_refuses_every_client(setup: Setup) -> None:
     setup.edge.container.write({f"{FOLDER}/revoked.pem": CA.revoked(days=-1)})
     setup.serve(setup.site("a.test", asked_for(setup, crl=f"{FOLDER}/revoked.pem")))
     with setup.client("a.test", setup.context(CA.issue("good"))) as client:
@@ -500,7 +500,7 @@ def test_a_session_does_not_outlive_what_was_revoked(setup: Setup, version: str)
 
 
 @EVERY
-def test_nobody_else_says_whether_sessions_are_resumed_where_clients_show_who_they_are(setup: Setup) -> None:
+def test_no_other_file_decides_whether_sessions_resume_if_a_site_asks_for_certificates(setup: Setup) -> None:
     site = setup.site("a.test", asked_for(setup))
     cached = "ssl_session_tickets off; ssl_session_cache shared:theirs:1m;"
     setup.tls("theirs.test")

@@ -174,7 +174,7 @@ def test_what_is_not_ours_in_our_folder_is_told_of_and_stays(box: Sandbox) -> No
     assert box.shell(f"cat {' '.join(strays[:1])} {strays[1]}/site.conf") == "theirstheirs"
 
 
-def test_a_broken_file_of_somebody_elses_is_red_until_it_is_repaired(box: Sandbox) -> None:
+def test_a_broken_file_of_another_role_fails_until_it_is_repaired(box: Sandbox) -> None:
     generation = box.commit(arguments())
     box.write({"/etc/nginx/conf.d/theirs.conf": "proxy_read_timeout 30 sec;\n"})
     for what in (arguments(), arguments("b"), arguments()):
@@ -187,7 +187,7 @@ def test_a_broken_file_of_somebody_elses_is_red_until_it_is_repaired(box: Sandbo
 @pytest.mark.parametrize(("listen", "error"), [
     ("80 default_server", "a duplicate default server for 0.0.0.0:80"),
     ("80 backlog=7", "duplicate listen options for 0.0.0.0:80")])
-def test_a_socket_of_which_somebody_else_says_the_same_is_told_with_their_file(
+def test_a_duplicate_socket_in_another_file_is_reported_with_that_file(
         box: Sandbox, listen: str, error: str) -> None:
     box.write({"/etc/nginx/sites-enabled/theirs": f"server {{\n    listen {listen};\n}}\n"})
     ours = arguments(files=[{"name": "site.conf", "content": "server {\n    listen 80 default_server backlog=7;\n}\n"}])
@@ -230,7 +230,7 @@ def test_what_an_earlier_test_of_nginx_left_is_removed(box: Sandbox) -> None:
     assert box.shell("ls -A /run/websocket_proxy; ls /run | grep nginx || true") == ""
 
 
-# --- one of the files of somebody else's configuration
+# --- one of the files of another role's configuration
 
 PLACES = {
     "absolute": "include /etc/nginx/conf.d/*.conf;",
@@ -246,7 +246,7 @@ PLACES = {
 
 
 def theirs(include: str) -> dict[str, str]:
-    """Return the files of a host whose nginx.conf is somebody else's."""
+    """Return the files of a host whose nginx.conf is another role's."""
     return {"/etc/nginx/nginx.conf": f"user www-data;\nevents {{}}\nhttp {{\n    {include}\n}}\n",
             "/etc/nginx/conf.d/a.conf": "server { listen 83; return 200 a; }\n",
             "/etc/nginx/conf.d/z.conf": "server { listen 84; return 200 z; }\n"}

@@ -118,7 +118,7 @@ class Edge:
         return list(json.loads(self.container.shell("python3 /inside/peers.py < /tmp/wanted.json")))
 
     def reload(self, variables: Mapping[str, Any]) -> None:
-        """Serve other VARIABLES, which is so when no worker of before takes connections any more."""
+        """Serve other VARIABLES, and wait until no previous worker accepts connections."""
         before = self.workers()
         self.put({"worker_processes": 1, **variables})
         self.container.shell("nginx -s reload")

@@ -39,7 +39,7 @@ def arguments(answer: str = "generation", **more: Any) -> dict[str, Any]:
 
 
 def drop_in(answer: str = "generation", **more: Any) -> dict[str, Any]:
-    """Return arguments of nginx_config for a host whose nginx.conf is somebody else's."""
+    """Return arguments of nginx_config for a host whose nginx.conf is another role's."""
     files = [{**file, "content": file["content"].replace("80 default_server", "81")}
              for file in arguments(answer)["files"]]
     return {**arguments(), "divert": False, "unlink": [], "path": "/etc/nginx/conf.d/websocket_proxy.conf",
@@ -61,7 +61,7 @@ class Sandbox(Container):
                    "&& cp -a /root/nginx/. /etc/nginx && cp -a /root/diversions /var/lib/dpkg/diversions")
 
     def edit(self) -> None:
-        """Make nginx.conf somebody else's."""
+        """Make nginx.conf another role's."""
         self.write({"/etc/nginx/nginx.conf": THEIRS})
 
     def commit(self, what: dict[str, Any], **how: Any) -> str:

@@ -1,4 +1,4 @@
-"""A candidate of somebody else's main file: the one include swapped, every other byte as it was."""
+"""A candidate of another role's main file: the one include swapped, every other byte as it was."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ SOME = st.lists(st.tuples(st.sampled_from(OTHERS), BLANKS).map("".join), max_siz
 
 @settings(deadline=None)
 @given(SOME, st.sampled_from(OURS), SOME)
-def test_our_include_alone_is_swapped(folder: Path, before: str, ours: str, after: str) -> None:
+def test_only_our_include_is_swapped(folder: Path, before: str, ours: str, after: str) -> None:
     before, after = before.replace("FOLDER", str(folder)), after.replace("FOLDER", str(folder))
     statement = ours.replace("FOLDER", str(folder))
     entry = folder / "nginx.conf"

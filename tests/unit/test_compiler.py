@@ -93,7 +93,7 @@ def proxies(model: Model) -> list[Proxy]:
     return [whole(model, location.proxy) for location in model.sites[0].locations if location.proxy]
 
 
-def test_a_host_without_ipv6_listens_on_ipv4_alone() -> None:
+def test_a_host_without_ipv6_listens_only_on_ipv4() -> None:
     assert compile_model(RECIPE, Host()).sites[0].listen == [["80", KEEPALIVE]]
 
 

@@ -54,7 +54,7 @@ def test_an_edge_that_is_taken_out_still_has_its_certificates(tmp_path: Path) ->
     assert generations.certificates() == ["/a.pem"]
 
 
-def test_modes_count_where_somebody_else_could_read(tmp_path: Path) -> None:
+def test_modes_count_if_other_users_could_read(tmp_path: Path) -> None:
     generations = committed(tmp_path, b"1", b"2")
     earlier, current = (generations.path(name) for name in generations.all())
     assert generations.wrong_modes() == {}

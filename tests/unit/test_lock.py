@@ -22,7 +22,7 @@ def test_a_run_that_waits_too_long_says_what_for(tmp_path: Path) -> None:
     lock(str(tmp_path), seconds=1, by=by)
 
 
-def test_a_lock_that_anybody_could_take_keeps_nobody_waiting(tmp_path: Path) -> None:
+def test_a_lock_that_any_user_could_take_blocks_no_run(tmp_path: Path) -> None:
     other = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(other, fcntl.LOCK_EX)
     by = tmp_path / "lock"

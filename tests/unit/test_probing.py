@@ -160,7 +160,7 @@ def test_a_websocket_that_says_nothing_or_something_else_is_told() -> None:
         probed(address, expect="echo")
 
 
-def test_nobody_there_is_told() -> None:
+def test_a_failed_connection_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         address = f"127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(ProbeFailure, match=f"at {address}: the connection is refused: nothing listens there"):

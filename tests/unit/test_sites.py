@@ -239,7 +239,7 @@ def test_a_location_has_no_other_one_where_it_needs_none(location: dict[str, Any
     assert compiled(located(**location)).sites[0].locations[0].live is None
 
 
-def test_websockets_alone_go_by_the_keys_of_live_connections() -> None:
+def test_a_location_with_only_websockets_uses_the_keys_of_live_connections() -> None:
     model = compiled({**located(upstream="u", websocket_only=True, access_log="off"), "read_timeout": 5, "gzip": True,
                       "live_read_timeout": 9, "live_access_log": "/var/log/live.log"})
     location = model.sites[0].locations[0]
@@ -421,14 +421,14 @@ def test_a_unix_socket_is_one_socket_however_it_is_written() -> None:
     ({"port": 81, "so_keepalive": "x"}, '[1].listen[0].so_keepalive: "x" is neither true nor false, nor times'),
     ({"port": 81, "so_keepalive": "0::"}, '[1].listen[0].so_keepalive: "0::" is neither true nor false, nor times'),
 ])
-def test_what_is_said_of_a_socket_against_another_site_is_refused(second: dict[str, Any], problem: str) -> None:
+def test_socket_options_that_contradict_another_site_are_refused(second: dict[str, Any], problem: str) -> None:
     first = {**SITE, "listen": [{"port": 80, "backlog": 1024, "default_server": True}]}
     found = problems(first, {**SITE, "server_names": ["c.d"], "listen": [second], "trusted_proxies": ["10.0.0.1"]})
     assert len(found) == 1, found
     assert problem in found[0]
 
 
-def test_the_proxy_protocol_needs_somebody_who_is_believed() -> None:
+def test_the_proxy_protocol_needs_trusted_proxies() -> None:
     listen = [{"port": 80, "proxy_protocol": True}]
     assert problems({**SITE, "listen": listen}) == [
         "[0]: with proxy_protocol, set trusted_proxies to the proxies that may report a client's address"]

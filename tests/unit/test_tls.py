@@ -80,7 +80,7 @@ def test_http_2_is_said_as_the_installed_nginx_takes_it(host: Host, words: list[
     assert off.sites[0].listen == [["443", "ssl", KEEPALIVE]] and not tls_of(off.sites[0]).http2
 
 
-def test_an_old_nginx_has_a_certificate_of_nobody_for_unknown_names() -> None:
+def test_an_old_nginx_has_a_certificate_without_a_name_for_unknown_names() -> None:
     (refusal, plain) = compiled(site(tls=OWN), host=OLD).default_servers
     assert refusal.certificate and refusal.certificate.names == ["invalid.invalid"] and plain.certificate is None
     assert compiled(site(tls=OWN)).default_servers[0].certificate is None
@@ -247,7 +247,7 @@ def test_a_certificate_can_be_made_for_no_regular_expression() -> None:
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "[2001:db8::1]"])
-def test_an_address_is_a_name_of_a_site_that_answers_every_name_alone(address: str) -> None:
+def test_an_address_as_a_name_needs_a_default_server(address: str) -> None:
     (found,) = problems(site("a.b", address, tls=OWN))
     assert found.startswith(f'[0].server_names[1]: "{address}": TLS clients send no IP address')
     assert compiled(site("a.b", address, tls=OWN, listen=[{"port": 443, "default_server": True}]))
@@ -279,7 +279,7 @@ def test_a_name_whose_redirect_is_taken_is_told_once() -> None:
         "socket has either TLS or none"]
 
 
-def test_a_port_that_nobody_wrote_down_is_told_by_the_key_that_would_say_another() -> None:
+def test_an_error_about_a_default_port_names_the_key_that_sets_it() -> None:
     assert problems(site(listen=[443]), site("c.d", tls=OWN)) == [
         "[1].listen: websocket_proxy_sites[0].listen[0] listens on 443 without TLS, and this site with; a socket has "
         "either TLS or none"]

@@ -190,7 +190,7 @@ def test_a_variable_of_a_host_that_cannot_be_read_is_told_with_the_hosts_name(sa
     ({"websocket_proxy_server": False}, 'hostvars["other"].websocket_proxy_server: false is not a mapping; known: '
                                         "address, backup, down, fail_timeout, max_conns, max_fails, weight"),
     ({"ansible_host": ""}, 'hostvars["other"].ansible_host: the text is empty')])
-def test_what_a_host_says_empty_is_not_taken_for_nothing_said(said: Any, problem: str) -> None:
+def test_an_empty_value_of_a_host_is_an_error(said: Any, problem: str) -> None:
     assert problems({"group": "others", "port": 1}, hostvars={"other": said}) == [problem]
 
 
@@ -305,7 +305,7 @@ def test_a_backup_is_refused_where_not_every_nginx_has_it(said: Any, name: str, 
         f"with load_balancing: {name}; use round_robin or least_conn"]
 
 
-def test_backups_alone_are_refused() -> None:
+def test_an_upstream_with_only_backups_is_refused() -> None:
     assert problems({"servers": [{"address": ADDRESS, "backup": True}]}) == [
         "[0]: all servers are backups, and nginx needs at least one that is not"]
 

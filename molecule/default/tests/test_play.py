@@ -126,7 +126,7 @@ def test_differences_and_errors_show_no_secrets(
         played(*NEWEST)
 
 
-def test_somebody_elses_map_of_the_popular_name_changes_nothing(host: Host) -> None:
+def test_a_map_of_the_popular_name_in_another_file_changes_nothing(host: Host) -> None:
     theirs = "/etc/nginx/conf.d/theirs.conf"
     text = 'map $http_upgrade $connection_upgrade { default upgrade; "" close; }'
     before = tree(host)

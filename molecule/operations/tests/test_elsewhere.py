@@ -1,4 +1,4 @@
-"""nginx from somebody else's repository, packed in another way than Debian's."""
+"""nginx from another role's repository, packed in another way than Debian's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_package_is_the_repositorys_and_what_it_brings_lies_beside_ours(host
     assert host.check_output("dpkg --verify nginx") == ""
 
 
-def test_the_edge_serves_and_their_site_answers_for_its_own_name_alone(host: Host) -> None:
+def test_the_edge_serves_and_their_site_answers_only_for_its_own_name(host: Host) -> None:
     running = host.check_output(GENERATION)
     assert host.file("/etc/nginx/nginx.conf").contains(f"/{running}/")
     assert host.check_output("curl -s -o /dev/null -w '%{http_code}' -H 'Host: example.com' http://127.0.0.1/") == "502"

@@ -1,4 +1,4 @@
-"""The edge as a guest in somebody else's nginx.conf."""
+"""The edge as a guest in another role's nginx.conf."""
 
 from __future__ import annotations
 
