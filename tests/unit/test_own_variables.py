@@ -64,7 +64,9 @@ def test_what_is_captured_is_as_safe_as_what_it_is_captured_from(site: dict[str,
 @pytest.mark.parametrize(("to", "told"), [
     ("/rooms/$own", ""), ("/rooms/${own}/x", ""), ("/$arg_room", ""), ("/a$uri", "can hold a line break"),
     ("/a/$http_x", "$http_x can hold a space"), ("/a/${cookie_x}", "$cookie_x can hold a space"),
-    ("/a/$upstream_http_x", "can hold a space"), ("$own", 'does not begin with "/"'),
+    ("/a/$upstream_http_x", "can hold a space"), ("/a/$request", "can hold a space"),
+    ("/a/$ssl_client_s_dn", "can hold a space"), ("/a/$host/$scheme$request_uri", ""),
+    ("$own", 'does not begin with "/"'),
     ("/$own", ""), ("/a b/$own", "is not allowed in a path"), ("/$own/../x", "can match no request"),
     ("/$owns", "is not a variable of nginx"), ("/a?b=$own", "is not allowed in a path")])
 def test_rewrite_to_takes_variables_that_can_stand_in_a_path(to: str, told: str) -> None:

@@ -10,7 +10,12 @@ from collections.abc import Mapping
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import LONGEST_WORD
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.address_values import is_host_name, server_name
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, shown
-from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import check_variables, unsendable
+from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.nginx_variables import (
+    check_variables,
+    may_be_in_path,
+    unsendable,
+    used,
+)
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.number_values import port
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.path_values import path
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values import check_lines, text
@@ -86,9 +91,9 @@ def rewrite_to(value: object) -> str:
     nginx sends the values of variables as they are, so one that can hold a space or a line break is refused.
     """
     checked = _without_breaks(header_value(value), value)
-    spaced = re.search(r"\$\{?((?:cookie|http|sent_http|upstream_http|upstream_cookie)_\w+)", checked, re.IGNORECASE)
+    spaced = next((name for name in used(checked) if not may_be_in_path(name)), None)
     if spaced:
-        raise Refused(f"{shown(value)}: ${spaced[1]} can hold a space, which ends the path in a request; use a map in "
+        raise Refused(f"{shown(value)}: ${spaced} can hold a space, which ends the path in a request; use a map in "
                       "websocket_proxy_extra_config that lists the allowed values")
     if not checked.startswith("/"):
         raise Refused(f'{shown(value)} does not begin with "/"')

@@ -35,6 +35,13 @@ NAMES = frozenset(
 PREFIXES = ("arg_", "cookie_", "http_", "sent_http_", "sent_trailer_", "upstream_cookie_", "upstream_http_",
             "upstream_trailer_")
 
+# Those whose values have no space.
+_IN_PATHS = frozenset("""
+    args connection connection_requests host hostname https is_args msec pid query_string realip_remote_addr
+    realip_remote_port remote_addr remote_port request_id request_method request_uri scheme server_addr server_name
+    server_port websocket_proxy_host
+    """.split())
+
 _DOLLAR = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+)|)", re.ASCII)
 
 
@@ -57,11 +64,20 @@ def unsendable() -> list[str]:
     return [*DECODED, *(name for name, sendable in _DEFINED.get({}).items() if not sendable)]
 
 
+def used(text: str) -> list[str]:
+    """Return the names of the variables in TEXT."""
+    return [(found[1] or found[2] or "").lower() for found in _DOLLAR.finditer(text)]
+
+
+def may_be_in_path(name: str) -> bool:
+    """Tell whether a variable's value can be part of a path: it has no space, or the inventory itself defines it."""
+    return name in _IN_PATHS or name.startswith("arg_") or name in _DEFINED.get({})
+
+
 def check_variables(text: str) -> None:
     """Refuse TEXT when a ``$`` in it begins no name of a variable: of nginx's, of the role, or of the inventory."""
     defined = _DEFINED.get({})
-    for found in _DOLLAR.finditer(text):
-        name = (found[1] or found[2] or "").lower()
+    for name in used(text):
         if not name:
             raise Refused(f'{shown(text)} has a "$" without the name of a variable; nginx cannot send a literal "$"')
         known = {*NAMES, *defined}
