@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the role asks of a host, and which of its steps that needs: what is as it should be needs no task."""
+"""What the role asks of a host, and which steps the host needs."""
 
 from __future__ import annotations
 

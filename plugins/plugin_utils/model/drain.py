@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An edge that was taken out: what it still serves, at each stage."""
+"""A drained edge: what it still serves at each stage."""
 
 from __future__ import annotations
 

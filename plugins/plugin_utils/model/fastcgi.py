@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Programs behind FastCGI: what they are told of a request, and what several have in common.
+"""Programs behind FastCGI: their parameters, and those that several share.
 
 Source: RFC 3875 4.1, and the parameters that Debian's nginx has for php-fpm.
 """
@@ -32,7 +32,7 @@ _PARAMS = {
     "GATEWAY_INTERFACE": "CGI/1.1", "SERVER_SOFTWARE": "nginx", "REMOTE_ADDR": "$remote_addr",
     "REMOTE_PORT": "$remote_port", "SERVER_ADDR": "$server_addr", "SERVER_PORT": "$server_port",
     "SERVER_NAME": "$server_name",
-    # PHP may be built to run nothing that comes without it.
+    # PHP may be built to require this parameter.
     "REDIRECT_STATUS": "200",
 }
 

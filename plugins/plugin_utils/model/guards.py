@@ -1,8 +1,8 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who may use a location: networks, passwords, and servers that are asked.
+"""Access control of a location: networks, passwords, and authentication servers.
 
-nginx answers ``return`` before it looks at any of these, so they guard what it passes on or serves as a file.
+nginx answers ``return`` before it checks any of these, so they protect only backends and files.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ KEYS = ("allow", "deny", "auth")
 _TOLD = {
     "X-Original-URI": "$request_uri", "X-Original-Method": "$request_method",
     "X-Forwarded-Method": "$request_method", "X-Forwarded-Uri": "$request_uri"}
-# It is asked in plain HTTP without a body, whatever the request is.
+# The request is plain HTTP without a body.
 _CLEARED = ("Upgrade", "Connection", "Content-Length", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
             "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions")
 
 
 @dataclass(frozen=True)
 class Auth:
-    """What ``auth`` says: the REALM and file of passwords, and the server that is asked."""
+    """The key ``auth``: the REALM and file of passwords, and the authentication server."""
 
     realm: str = ""
     file: str | None = None
@@ -69,7 +69,7 @@ class Auth:
 
     @property
     def cookie(self) -> str | None:
-        """The variable with a cookie that the server that is asked has set."""
+        """The variable with a cookie that the authentication server has set."""
         return self.request.cookie if self.request else None
 
 
@@ -86,7 +86,7 @@ class Passwords:
 
 
 class SiteGuards:
-    """The guards of one site, and the locations of nginx's that ask servers."""
+    """The access control of one site, and the nginx locations that ask authentication servers."""
 
     def __init__(self, passwords: Passwords) -> None:
         self.requests: list[AuthRequest] = []
@@ -94,7 +94,7 @@ class SiteGuards:
 
     def read(self, at: InventoryPath, raw: object,
              ask: Callable[[InventoryPath, Mapping[str, Any]], AuthRequest | None]) -> Auth:
-        """Read what ``auth`` says; ASK makes what asks a server of the keys of ``request``."""
+        """Read ``auth``; ASK makes the request to an authentication server of the keys of ``request``."""
         if raw in (None, {}) or raw is False:
             return Auth()
         given = read_keys(at, AUTH, raw)
@@ -189,7 +189,7 @@ def identities(given: Iterable[object]) -> list[str]:
 def networks(values: Mapping[str, Any]) -> list[list[str]]:
     """Return nginx's directives for ``allow`` and ``deny``."""
     allow, deny = values["allow"] or [], values["deny"] or []
-    # What is denied stays denied though a network around it is allowed, and who is not allowed is denied.
+    # A denied address stays denied if a network around it is allowed. What is not allowed is denied.
     found = [["deny", one] for one in deny] + [["allow", one] for one in allow]
     return found + ([["deny", "all"]] if allow and "all" not in allow + deny else [])
 
@@ -207,7 +207,7 @@ def check_texts(at: InventoryPath, guard: Guard, texts: Mapping[str, str]) -> No
 
 
 def check_limits(at: InventoryPath, texts: Mapping[str, str]) -> None:
-    """Refuse limits in free TEXTS of a site or of http, which nginx would not look at beside those of a location."""
+    """Refuse limits in free TEXTS of a site or of http, which nginx would ignore beside those of a location."""
     for where, text in texts.items():
         found = {words[0] for words in outer_directives(text)} & {"limit_conn", "limit_req"}
         if found:

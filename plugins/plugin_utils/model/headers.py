@@ -19,7 +19,7 @@ REQUEST = {
     "upgrade": _OF_THE_ROLE + "see the key other_upgrades", "connection": _OF_THE_ROLE + "see the key other_upgrades",
     "host": _OF_THE_ROLE + "see the key host", "content-length": _OF_NGINX, "transfer-encoding": _OF_NGINX,
 }
-# Besides X-Forwarded-Proto, what web frameworks take for a proxy's word. The first is that of RFC 7239, to which each
+# Besides X-Forwarded-Proto, headers that frameworks trust as a proxy's. The first is that of RFC 7239, to which each
 # proxy may add a line of its own.
 FORWARDED = (
     "Forwarded", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Protocol",

@@ -14,7 +14,7 @@ LINEAGES = "/etc/letsencrypt/live"
 # The role's own rule for logrotate.
 ROTATION = "/etc/logrotate.d/websocket_proxy"
 
-# Holds a file while the host is taken out, which is called after the stage: health checks fail, and all else goes on;
+# Holds a file with the name of the stage of a drained host: health checks fail, and everything else continues;
 # everything new gets 503; or no connection is accepted.
 HEALTH_CHECKS, UNAVAILABLE, REFUSED = STAGES = ("health_checks", "unavailable", "refused")
 DRAINED = "/var/lib/websocket_proxy/drained"
@@ -33,7 +33,7 @@ class Host:
     keeps, each in a folder of that name in LINEAGES. ``underscores`` tells that a file of the host's own may have nginx
     take underscores in the names of headers. ``listen_options`` has the sockets to which such files give options, each
     with the file and what it says. ``rotated_logs`` are patterns of logs that others rotate. ``sites`` are the names of
-    those that the role has it serve. ``drained`` is the stage at which it was taken out, empty where it is in.
+    those that the role has it serve. ``drained`` is the stage to which it is drained; empty if it is in service.
     """
 
     ipv6: bool = False

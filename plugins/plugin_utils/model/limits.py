@@ -1,8 +1,8 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How much of an edge one client may have, and all together.
+"""Limits of one client, and of all together.
 
-What is counted lies in zones of nginx's common memory. All sites share them, because a key begins with the scope that
+The counters are in zones of nginx's shared memory. All sites share them, because a key begins with the scope that
 sets the limit. nginx refuses a zone that keeps its name and changes its key or its rate, without a word: so the name
 is a checksum of both.
 """
@@ -23,7 +23,7 @@ CLIENT = "$websocket_proxy_client"
 SCOPE = "$websocket_proxy_scope"
 # 16 MiB hold some 130,000 clients; each scope has one entry for all clients.
 _OF_CLIENTS, _OF_ALL = "16m", "1m"
-# A page asks for many things at once.
+# A page sends many requests at once.
 _REQUESTS_AT_ONCE = 5
 
 
@@ -67,7 +67,7 @@ class Zones:
                  if rate in given}
         connections = [["limit_conn", self._zone("conn", key, size), str(given[name])] for name, key, size in (
             ("max_connections", of_client, _OF_CLIENTS), ("max_connections_total", of_all, _OF_ALL)) if name in given]
-        # An Accept header makes a live connection of any request: it must not be a way around.
+        # An Accept header makes any request a live connection, and must not bypass the limit.
         opened = rates.get("handshakes_per_second") or rates.get("requests_per_second")
         requests = rates.get("requests_per_second")
         dry = given.get("dry_run", False)
@@ -75,7 +75,7 @@ class Zones:
         return Limits(scope, _complete(live, dry), _complete([requests] if requests else [], dry))
 
     def _keyed(self, given: Mapping[str, Any]) -> tuple[str, str]:
-        """Return the keys of a client, and of all; who is trusted has none, and is not counted."""
+        """Return the keys of a client, and of all; a trusted client has none, and is not counted."""
         client = self._own_key(given["key"]) if "key" in given else CLIENT
         keys = f"{SCOPE} {client}", SCOPE
         networks = given.get("trusted")
@@ -89,7 +89,7 @@ class Zones:
         return first, second
 
     def _own_key(self, key: str) -> str:
-        """Return the variable of a KEY of the inventory's; who has none, or a long one, is known by the address.
+        """Return the variable of a KEY of the inventory's; without a key, or with a long one, the address counts.
 
         nginx counts no connection whose key is longer than 255 bytes (ngx_http_limit_conn_handler).
         """

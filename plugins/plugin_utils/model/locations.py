@@ -45,7 +45,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     with_defaults,
 )
 
-# An edge sees the client itself, so what a client says about who it is or how it came is replaced, not appended to.
+# An edge sees the client itself, so headers about the client are replaced, not appended to.
 _EDGE_HEADERS: dict[str, str | None] = {
     "X-Real-IP": "$remote_addr", "X-Forwarded-For": "$remote_addr"}
 
@@ -67,7 +67,7 @@ PURPOSES: dict[str, set[str]] = {
     "redirect": set(),
     "respond": set(),
 }
-# Keys for live connections, and keys that a location only for WebSockets does not go by, with those that it goes by.
+# Keys for live connections, and keys that a location only for WebSockets ignores, with those that it uses instead.
 _FOR_LIVE = [name for name in LOCATION if name.startswith("live_")] + ["event_streams"]
 _NOT_FOR_WEBSOCKETS = {"read_timeout": "live_read_timeout", "buffer_size": "live_buffer_size",
                        "buffers": "live_buffer_size", "buffering": None, "event_streams": None, "separate_live": None}
@@ -147,7 +147,7 @@ class Locations:
     OWN has the headers for the backend and the client that come from the site itself. ``used`` has the names of the
     upstreams that locations hand requests to.
 
-    HOSTS has the variables of what a client asked for, and ORIGINS those of pages that may not connect. UNDERSCORES
+    HOSTS has the variables of what a client requested, and ORIGINS those of pages that may not connect. UNDERSCORES
     tells that nginx may take underscores in the names of headers, and OWN_BUFFERS that a server or nginx.conf may set
     sizes of buffers.
 

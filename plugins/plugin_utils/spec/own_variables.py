@@ -26,7 +26,7 @@ _ENTRIES = ("map", "geo", "split_clients")
 def defined(variables: Mapping[str, Any]) -> dict[str, bool]:
     """Return the variables that the role's VARIABLES define, each with whether it can be sent.
 
-    Those that are of the wrong kind are looked over: others tell what is wrong with them.
+    Values of a wrong type are ignored here: other code reports them.
     """
     found = list(_definitions(variables))
     unsafe = set(DECODED)

@@ -158,7 +158,7 @@ SERVER = _level("server", {
 
 @dataclass(frozen=True)
 class Method:
-    """A way of balancing, of which DIRECTIVE makes the words of nginx's directive; none for round robin.
+    """A load balancing method, of which DIRECTIVE makes the words of nginx's directive; none for round robin.
 
     PLAIN ones may stand without keys. WITH_BACKUP tells whether nginx knows backup servers with it, and SINCE the first
     nginx that has it; before, sticky is a hash of a cookie.

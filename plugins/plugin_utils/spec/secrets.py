@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What came out of a vault, and texts that do not show it.
+"""Vaulted values, and texts that do not show them.
 
 Ansible marks single values with ``!vault``, and from core 2.19 on also a value that is just ``{{ name }}``. It does not
 mark a file that is encrypted as a whole, nor text that such a value is a part of.
@@ -18,7 +18,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.masking import MASK
 
 
 class Vaulted(str):
-    """Text that came out of a vault."""
+    """Vaulted text."""
 
 
 def _came_out_of_a_vault(value: object) -> bool:

@@ -75,7 +75,7 @@ def one_name_of(known: Mapping[str, T], what: str) -> Callable[[object], T]:
 
 
 def name(value: object) -> str:
-    """Accept a name for a thing of ours: it becomes part of a file's name and of a name in nginx."""
+    """Accept a name of a site or upstream: it becomes part of a file's name and of a name in nginx."""
     checked = text(value)
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", checked, re.ASCII):
         raise Refused(f"{shown(value)} is not a name: letters, digits, '_', '.' and '-', at most 200, "
