@@ -1,6 +1,9 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Writes docs/reference.md and the role's defaults from argument specifications, and docs/applications.md from data."""
+"""Generator of docs/reference.md, of the role's defaults, and of docs/applications.md.
+
+The sources are the argument specifications of the roles for the first two, and docs/applications.yml for the third.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,10 @@ ROLES = ("websocket_proxy", "websocket_echo")
 
 
 def prose(text: str | list[str]) -> str:
-    """Return a description as Markdown: one paragraph for each element, C(), M(), V() and O() as code, L() as a link.
+    """Return a description as Markdown, with a paragraph for each element.
 
-    Ansible takes a backslash for an escape in the last two only.
+    C(), M(), V() and O() become code, and L() becomes a link. Only in V() and O(), Ansible treats a backslash as an
+    escape.
     """
     paragraphs = [text] if isinstance(text, str) else text
     marked = r"\b(?:[CM]\(([^)]*)\)|[VO]\(((?:\\.|[^)\\])*)\))"
@@ -53,7 +57,7 @@ def specifications(name: str) -> dict[str, Any]:
 
 
 def defaults() -> str:
-    """Return the defaults of the role's variables, which Ansible reads itself."""
+    """Return the text of the role's file of defaults, which Ansible itself reads."""
     lines = ["---", "# Written by docs/build_reference.py from meta/argument_specs.yml."]
     for name, spec in specifications("websocket_proxy")["main"]["options"].items():
         value = spec["default"]
@@ -63,7 +67,7 @@ def defaults() -> str:
 
 
 def role(name: str) -> str:
-    """Return the reference of a role: its variables, then what stands inside them."""
+    """Return the reference of a role: its variables, then the keys inside them."""
     specs = specifications(name)
     parts = [f"## Role `{name}`\n"]
     for entry, spec in specs.items():

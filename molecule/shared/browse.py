@@ -1,7 +1,9 @@
-"""Runs on the browser's host: loads pages in Chromium, one after the other, and prints what each shows.
+"""Script for the browser's host: loads pages in Chromium, one after the other, and prints a value of each.
 
-Usage: browse.py JAVASCRIPT RULES URL...; prints a JSON list with the expression's value in each page, as soon as it is
-not null; one that never is stays null. The rules are those of Chromium's own resolver.
+Usage: browse.py JAVASCRIPT RULES URL...
+
+It prints a JSON list with the value of the expression in each page, as soon as the value is not null. A value that
+stays null is printed as null. The rules are those of Chromium's own resolver.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ SECONDS = 60
 
 
 def opened(url: str) -> str:
-    """Load a page; return where it is debugged, once the browser is up."""
+    """Load a page; return the address of its debugger, once the browser is up."""
     request = urllib.request.Request(f"http://127.0.0.1:{PORT}/json/new?{url}", method="PUT")
     deadline = time.monotonic() + SECONDS
     while True:
@@ -35,7 +37,7 @@ def opened(url: str) -> str:
 
 
 def shown(page: str, expression: str) -> Any:
-    """Ask a page again and again (Chrome DevTools Protocol, Runtime.evaluate)."""
+    """Evaluate an expression in a page until it is not null (Chrome DevTools Protocol, Runtime.evaluate)."""
     question = {"id": 1, "method": "Runtime.evaluate", "params": {"expression": expression, "returnByValue": True}}
     value, deadline = None, time.monotonic() + SECONDS
     with connect(page, proxy=None, max_size=None, open_timeout=SECONDS) as debugger:

@@ -1,4 +1,4 @@
-"""Runs on a client's host: opens WebSockets to /whoami and keeps them; one JSON line in, one out."""
+"""Script for a client's host: opens WebSockets to /whoami and keeps them; reads and prints one JSON line each time."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import ssl
 import sys
 from typing import Any
 
-# Not the one with threads: since Python 3.13 a TLS socket that is being read cannot be written to.
+# Not the threaded client: since Python 3.13, it cannot write to a TLS socket while it reads from it.
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 CA = "/usr/local/share/ca-certificates/tests.crt"
-# Long enough on a machine that is busy.
+# Long enough for a busy machine.
 SECONDS = 60
 
 kept: list[tuple[ClientConnection, str]] = []
 
 
 def context(verify: bool) -> ssl.SSLContext:
-    """Return what trusts the tests' CA, or any certificate."""
+    """Return a TLS context that trusts the tests' CA, or any certificate."""
     made = ssl.create_default_context(cafile=CA if verify else None)
     if not verify:
         made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
@@ -29,7 +29,7 @@ def context(verify: bool) -> ssl.SSLContext:
 
 
 async def open_(url: str, count: int = 1, address: str = "", cookie: str = "", verify: bool = True) -> list[Any]:
-    """Open WebSockets, at another ADDRESS than the URL's; return each status, backend and new cookie."""
+    """Open WebSockets, optionally at another ADDRESS; return the status, backend, and new cookie of each."""
     answers = []
     for _socket in range(count):
         try:
@@ -66,13 +66,13 @@ async def echo() -> dict[str, list[str]]:
 
 
 async def close() -> None:
-    """Close all."""
+    """Close all WebSockets."""
     await asyncio.gather(*(opened.close() for opened, _backend in kept))
     kept.clear()
 
 
 async def shown(name: str) -> str:
-    """Return the certificate that a name shows, in PEM form; empty where the handshake comes to nothing."""
+    """Return the certificate for a name in PEM form; empty if the handshake fails."""
     try:
         with socket.create_connection((name, 443), SECONDS) as way, context(False).wrap_socket(
                 way, server_hostname=name) as connection:
@@ -82,7 +82,7 @@ async def shown(name: str) -> str:
 
 
 def main() -> None:
-    """Answer until there are no more questions."""
+    """Answer each line until the input ends."""
     what: dict[str, Any] = {"open": open_, "echo": echo, "close": close, "shown": shown}
     with asyncio.Runner() as runner:
         for line in sys.stdin:

@@ -1,7 +1,11 @@
-"""Starts a scenario's hosts side by side, systemd in unprivileged containers, and waits until all have booted.
+"""Script that starts a scenario's hosts in parallel, and waits until all have booted.
 
-Usage: start.py SUFFIX INVENTORY PLATFORMS IMAGE...; PLATFORMS are those of molecule.yml in JSON, each with its IMAGE.
-Which container is which host goes to INVENTORY. What an earlier run left is removed.
+The hosts run systemd in unprivileged containers.
+
+Usage: start.py SUFFIX INVENTORY PLATFORMS IMAGE...
+
+PLATFORMS are those of molecule.yml in JSON, each with its IMAGE. The script writes the container of each host to
+INVENTORY. It removes what an earlier run left.
 """
 
 from __future__ import annotations
@@ -15,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 BOOT_SECONDS = 120
-# What systemd needs.
+# systemd needs these options.
 SYSTEMD = ["--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--env", "container=docker",
            "--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp", "--cap-add", "SYS_ADMIN",
            "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"]
 
 
 def docker(*words: str, check: bool = True) -> str:
-    """Run docker; return what it printed."""
+    """Run docker; return its output."""
     done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
     if check and done.returncode:
         sys.exit(f"docker {' '.join(words)}: {done.stderr}")
@@ -30,8 +34,8 @@ def docker(*words: str, check: bool = True) -> str:
 
 
 def start(platform: dict[str, Any], container: str, network: str, image: str) -> None:
-    """Start one host and wait for the end of its boot."""
-    # All are on one network, whatever its name here: Molecule's schema has aliases in no other place.
+    """Start one host and wait until it has booted."""
+    # All hosts are on one network, whatever its name here: Molecule's schema allows aliases only there.
     aliases = [alias for one in platform.get("networks", []) for alias in one["aliases"]]
     names = [word for name in (platform["name"], *aliases) for word in ("--network-alias", name)]
     docker("rm", "--force", "--volumes", container, check=False)
@@ -46,10 +50,10 @@ def start(platform: dict[str, Any], container: str, network: str, image: str) ->
 
 
 def main(suffix: str, inventory: str, platforms: str, *images: str) -> None:
-    """Start them all."""
+    """Start all hosts."""
     hosts = json.loads(platforms)
     containers = [f"{host['name']}-{suffix}" for host in hosts]
-    # JSON is YAML as well, which is what Ansible takes the file for.
+    # JSON is also YAML, and Ansible reads the file as YAML.
     Path(inventory).write_text(json.dumps({"all": {"hosts": {
         host["name"]: {"ansible_host": container} for host, container in zip(hosts, containers, strict=True)}}}))
     network = f"molecule-{suffix}"

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's half of nginx_config: renders every file in one pass and sends only what the host lacks."""
+"""The controller's half of nginx_config: it renders every file in one pass and sends only what the host lacks."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ MODULE = "wsedge.nginx.nginx_config"
 
 
 class ActionModule(ActionBase):
-    """Runs the module once with checksums, and once more with texts where they differ."""
+    """The action that runs the module with checksums, and again with the texts that the host lacks."""
 
     _requires_connection = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Render, compare, send what the host lacks."""
+        """Render the files, and send the texts that the host lacks."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        # Modules write their arguments to the host's journal, which more people read than root.
+        # Modules write their arguments to the host's journal, which not only root can read.
         task_vars = {**(task_vars or {}), "ansible_no_target_syslog": True}
         secrets = [str(secret) for secret in arguments.pop("secrets", None) or []]
         if arguments.get("state", "present") != "present":
@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
 
 
 def _checked(files: Any) -> list[dict[str, Any]]:
-    """Return the files, or fail where the controller could not go on with them."""
+    """Return the files, or fail if the controller cannot work with them."""
     if not isinstance(files, Sequence) or not all(isinstance(file, Mapping) for file in files):
         raise AnsibleActionFail("files has to be a list of mappings")
     seen: set[str] = set()
@@ -62,7 +62,7 @@ def _checked(files: Any) -> list[dict[str, Any]]:
 
 
 def _text(renderer: Renderer, name: str, file: Mapping[str, Any], values: Mapping[str, Any]) -> str:
-    """Return the text of a file, which has a template or a content of its own."""
+    """Return the text of a file, from its template or its content."""
     if (file.get("template") is None) == (file.get("content") is None):
         raise AnsibleActionFail(f"{name}: give either template or content")
     if file.get("content") is not None:

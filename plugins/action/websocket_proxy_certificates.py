@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The role's step for certificates: the texts that the inventory holds go from here to the module only."""
+"""The role's step for certificates, which passes certificates and keys in the inventory only to the module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.role_action import Ro
 
 
 class ActionModule(RoleAction):
-    """Compiles on the controller, and runs nginx_certificates on the host."""
+    """The action that compiles the inventory on the controller and runs nginx_certificates on the host."""
 
     _VALID_ARGS = frozenset(("host",))
 
@@ -23,7 +23,7 @@ class ActionModule(RoleAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         known = task_vars or {}
         found = self.module("nginx_certificates", options(self.model(known, self._task.args["host"])), known)
-        # The arguments once more, which -vvv shows.
+        # It repeats the arguments, which may contain keys, and -vvv would show it.
         found.pop("invocation", None)
         return {**result, **found}
 

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The role's commit: it renders the inventory and has nginx_config put it in force."""
+"""The role's commit: it renders the inventory, and nginx_config commits the result."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.role_action import Ro
 
 
 class ActionModule(RoleAction):
-    """Compiles and renders on the controller, and runs nginx_config on the host."""
+    """The action that compiles and renders the inventory on the controller and runs nginx_config on the host."""
 
     _VALID_ARGS = frozenset(("state", "host", "generation", "interim", "test"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the module's result, with what the handlers go by."""
+        """Return the module's result, with the settings that the handlers need."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         known = task_vars or {}
         arguments = self._task.args
@@ -46,7 +46,7 @@ class ActionModule(RoleAction):
             "max_draining": settings.max_draining_generations}}
 
     def _earlier(self, settings: Settings, arguments: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-        """Do what needs no inventory, which may be what is wrong."""
+        """List, roll back or remove generations without compiling the sites, which may be the cause of the problem."""
         if arguments["state"] == "listed":
             where = LAYOUTS[settings.nginx_conf].options()
             return self.module("nginx_generations_info", {name: where[name] for name in ("path", "folder", "socket")},

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The wait for the last connections of an edge that is taken out, with what is left on the screen."""
+"""The wait until a drained edge has no connections, which shows the remaining ones on the screen."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.compiler import
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.layout import LAYOUTS
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.role_action import RoleAction
 
-# How often the host is asked, in seconds.
+# The seconds between two checks of the host.
 _PAUSE = 5
 
 
 class ActionModule(RoleAction):
-    """Asks the host again and again which workers still have connections."""
+    """The action that repeatedly asks the host which workers still have connections."""
 
     _VALID_ARGS = frozenset(("timeout", "cut"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return when nothing is left, or when the time is up."""
+        """Return when no connection is left, or after the timeout."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         known = task_vars or {}
         _valid, given = self.validate_argument_spec({  # type: ignore[no-untyped-call]
@@ -58,6 +58,6 @@ class ActionModule(RoleAction):
 
 
 def told(draining: Sequence[dict[str, Any]]) -> list[str]:
-    """Return a line for each generation that is still served."""
+    """Return a line for each generation that still has connections."""
     return [f"{one['generation']}: {one['workers']} {'worker' if one['workers'] == 1 else 'workers'} with "
             + ("connections" if one["sockets"] is None else f"{one['sockets']} TCP connections") for one in draining]

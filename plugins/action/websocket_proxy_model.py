@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The role's preflight: what the host has, whether the inventory fits it, and which steps are needed."""
+"""The role's preflight: it inspects the host, checks the inventory against it, and finds the steps that are needed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SYSTEMD = ("This host does not run systemd (/run/systemd/system is missing). Th
 
 
 class ActionModule(RoleAction):
-    """Asks the host, and compiles on the controller."""
+    """The action that inspects the host and compiles the inventory on the controller."""
 
     _VALID_ARGS = frozenset(("before", "host", "drained"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return what the role's tasks go by, or fail with every problem of the inventory."""
+        """Return the facts that the role's tasks need, or fail with every problem of the inventory."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         known = task_vars or {}
         host = self._task.args.get("host") or self.module("nginx_info", asked(self.variables(known)), known)
@@ -41,7 +41,7 @@ class ActionModule(RoleAction):
             model = self.model(known, host, self._task.args.get("before", ()))
         except InventoryError as error:
             return {**result, "failed": True, "msg": "\n".join(["The inventory cannot be used:", *error.problems])}
-        # What is on the host can be taken back all the same.
+        # Without systemd, the role can still remove its files from the host.
         reason = _ROOT if not host["root"] else _SYSTEMD if model.state == "present" and not host["systemd"] else ""
         if reason:
             return {**result, "failed": True, "msg": reason}

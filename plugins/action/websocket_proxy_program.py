@@ -13,12 +13,12 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.role_action import Ro
 
 
 class ActionModule(RoleAction):
-    """Makes the program on the controller, and has it copied."""
+    """The action that builds the program on the controller and copies it to the host."""
 
     _VALID_ARGS: frozenset[str] = frozenset()
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the result of ansible.builtin.copy, which replaces a file by a rename."""
+        """Return the result of ansible.builtin.copy, which replaces the file by a rename."""
         super().run(tmp, task_vars)
         with tempfile.NamedTemporaryFile() as file:
             file.write(program(compile_settings(self.variables(task_vars or {}))))

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The role's last step, on demand: WebSockets are opened through the edge, as its clients would."""
+"""The role's last step, on demand: it opens WebSockets through the edge, as clients do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NONE_OPEN = ("No WebSocket was opened: no location is known to accept one. Add 
 
 
 class ActionModule(RoleAction):
-    """Compiles on the controller what to open, and opens it on the host."""
+    """The action that compiles the probes on the controller and runs them on the host."""
 
     _VALID_ARGS = frozenset()
 
@@ -27,7 +27,7 @@ class ActionModule(RoleAction):
         """Return a report, or fail with it."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         known = task_vars or {}
-        # Anew: since the run's own question, a CA may have issued a certificate.
+        # Inspect the host again: a CA may have issued a certificate since the preflight.
         host = self.module("nginx_info", asked(self.variables(known)), known)
         if host.get("failed"):
             return {**result, **host}

@@ -15,9 +15,10 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unrea
 
 
 def _includes(text: str, folder: str) -> list[tuple[slice, str]]:
-    """Return where each include of TEXT is, and its absolute pattern; what nginx refuses has none behind its mistake.
+    """Return the position and the absolute pattern of each include in TEXT.
 
-    nginx resolves relative ones against the main file's FOLDER.
+    nginx resolves relative patterns against the main file's FOLDER. If nginx would refuse the text, only the includes
+    before the mistake are found.
     """
     found = []
     with suppress(Unreadable):
@@ -28,21 +29,21 @@ def _includes(text: str, folder: str) -> list[tuple[slice, str]]:
 
 
 def _files(pattern: str, *extra: str) -> list[str]:
-    """Return the files that nginx includes for PATTERN, in its order, as if the EXTRA ones were there."""
+    """Return the files that nginx includes for PATTERN, in nginx's order, as if the EXTRA files existed."""
     folder, base = os.path.split(pattern)
     found = {path for path in extra if os.path.dirname(path) == folder and _matches(os.path.basename(path), base)}
     return sorted(found | set(glob.glob(pattern)))
 
 
 def _matches(name: str, pattern: str) -> bool:
-    """Tell whether a file is one that a PATTERN of glob(7) means: a dot in front needs a dot in front."""
+    """Return whether a PATTERN of glob(7) matches a file's name: only a leading dot matches a leading dot."""
     return fnmatch.fnmatchcase(name, pattern) and (pattern.startswith(".") or not name.startswith("."))
 
 
 def mirrored(text: str, folder: str, replacements: Mapping[str, str | None]) -> str:
-    """Return the TEXT of a main file in FOLDER with REPLACEMENTS, or nothing, for some of the files that it includes.
+    """Return the TEXT of a main file in FOLDER, with REPLACEMENTS for some of the files that it includes.
 
-    The replacements need not exist.
+    The replacement None omits a file. The replacements need not exist.
     """
     pieces, end = [], 0
     for span, pattern in _includes(text, folder):
@@ -57,7 +58,7 @@ def mirrored(text: str, folder: str, replacements: Mapping[str, str | None]) -> 
 def swapped(entry: str, included: str, candidate: str) -> str:
     """Return the text of the main file ENTRY that includes CANDIDATE instead of the file INCLUDED.
 
-    :raises Failure: ENTRY does not include that file, or in a way that cannot be mirrored
+    :raises Failure: ENTRY does not include INCLUDED itself, or includes it more than once
     """
     with open(entry, encoding="utf-8", errors="surrogateescape", newline="") as file:
         text = file.read()
@@ -77,7 +78,7 @@ def swapped(entry: str, included: str, candidate: str) -> str:
 
 
 def _through(paths: list[str], included: str, folder: str) -> str | None:
-    """Return the first of the files at PATHS, or of those that they include, that includes INCLUDED."""
+    """Return the first file that includes INCLUDED, among PATHS and the files that they include."""
     seen: set[str] = set()
     while paths:
         path = paths.pop(0)

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Certificates that nginx is to show, checked and placed: the work of the module nginx_certificates."""
+"""The check and installation of nginx's certificates: the work of the module nginx_certificates."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE--
 _DAY = 86400
 _NAMES = ("ssl_certificate", "ssl_certificate_key")
 
-# X509_V_FLAG_PARTIAL_CHAIN: a trusted certificate ends a chain, whoever issued it. Python has a name for it
-# from 3.10 on.
+# X509_V_FLAG_PARTIAL_CHAIN: a chain may end at any trusted certificate, whoever issued it. Python has a name for it
+# since 3.10.
 _PARTIAL_CHAIN = 0x80000
 
-# Ten years: no client trusts it, so a shorter lifetime gains nothing.
+# Ten years: no client trusts a self-signed certificate, so a shorter lifetime has no benefit.
 _DAYS = 3650
 
 
 class _Password(Exception):
-    """A key has a password."""
+    """A key that has a password."""
 
 
 def _refuse() -> str:
     raise _Password
 
 
-# Many sites may show one certificate.
+# Many sites may share one certificate.
 @functools.cache
 def decoded(path: str) -> dict[str, Any]:
-    """Return the first certificate of a file, as SSLSocket.getpeercert() has it.
+    """Return the first certificate of a file, in the format of SSLSocket.getpeercert().
 
-    :raises ssl.SSLError: there is none
+    :raises ssl.SSLError: the file has no certificate
     """
-    # Python shows a certificate that it has not verified in no other way, and verifying takes what is to be found out.
+    # Python has no other way to read a certificate that is not verified, and it is not known yet whether it is valid.
     return dict(ssl._ssl._test_decode_cert(path))  # type: ignore[attr-defined]
 
 
@@ -62,7 +62,7 @@ def _names(certificate: dict[str, Any]) -> set[str]:
 
 
 def _has(names: set[str], name: str) -> bool:
-    """Tell whether a certificate with these names is one for a name; ``*`` stands for one label (RFC 6125 6.4.3)."""
+    """Return whether a certificate with these names is valid for a name; ``*`` matches one label (RFC 6125 6.4.3)."""
     if ":" in name or re.fullmatch(r"[0-9.]+", name):
         return str(ipaddress.ip_address(name)) in names
     return name in names or (not name.startswith("*.") and f"*.{name.partition('.')[2]}" in names)
@@ -74,7 +74,7 @@ def _date(text: str) -> float:
 
 @functools.cache
 def problems_of_pair(certificate: str, key: str) -> list[str]:
-    """Return what keeps nginx from loading a certificate with its key."""
+    """Return the problems that prevent nginx from loading a certificate with its key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         decoded(certificate)
@@ -96,7 +96,7 @@ def problems_of_pair(certificate: str, key: str) -> list[str]:
 
 @functools.cache
 def problems_of_chain(certificate: str, key: str) -> list[str]:
-    """Return why a client that trusts what follows the first certificate of a file does not trust the first.
+    """Return why the first certificate of a file cannot be verified with the certificates that follow it.
 
     For a file with one certificate, only its purpose is checked.
     """
@@ -117,7 +117,7 @@ def problems_of_chain(certificate: str, key: str) -> list[str]:
 
 
 def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
-    """Have a client and a server shake hands in memory."""
+    """Perform a TLS handshake between a client and a server in memory."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [client.wrap_bio(to_client, to_server), server.wrap_bio(to_server, to_client, server_side=True)]
     for _turn in range(10):
@@ -130,7 +130,7 @@ def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
 
 
 def problems_of(certificate: str, key: str, names: list[str]) -> list[str]:
-    """Return what keeps a certificate from being shown for names, now."""
+    """Return the problems that prevent nginx from using a certificate for these names now."""
     problems = [f"{path} is not on the host" for path in (certificate, key) if not os.path.isfile(path)]
     if problems:
         return problems
@@ -156,7 +156,7 @@ def problems_of(certificate: str, key: str, names: list[str]) -> list[str]:
 
 
 def to_issue(one: dict[str, Any]) -> str:
-    """Return why certbot has to request another certificate instead of its current one; empty if it has not."""
+    """Return why certbot has to replace its current certificate by a new one; empty if it does not have to."""
     found = decoded(one["certificate"])
     if _date(found["notAfter"]) <= time.time():
         return f"it expired on {found['notAfter']}"
@@ -175,19 +175,19 @@ def to_issue(one: dict[str, Any]) -> str:
 def dates(certificate: str) -> tuple[float, float]:
     """Return when the first certificate of a file becomes valid and when it expires, in seconds since 1970.
 
-    :raises ssl.SSLError: there is none
+    :raises ssl.SSLError: the file has no certificate
     """
     found = decoded(certificate)
     return _date(found["notBefore"]), _date(found["notAfter"])
 
 
 def days_of_warning(begin: float, end: float, warn_days: int) -> float:
-    """Return how many days before its end a certificate is warned of: no more than the last third of its life."""
+    """Return how many days before the expiry of a certificate to warn: at most the last third of its lifetime."""
     return min(warn_days, (end - begin) / _DAY / 3)
 
 
 def warning_of(certificate: str, warn_days: int) -> str | None:
-    """Return how near the end of a certificate is, when it is near."""
+    """Return a warning if a certificate expires soon, or None."""
     found = decoded(certificate)
     begin, end = dates(certificate)
     left = (end - time.time()) / _DAY
@@ -201,9 +201,9 @@ def _only_roots(path: str) -> bool:
 
 
 def make(run: Run, certificate: str, key: str, names: list[str], key_type: str) -> None:
-    """Make a self-signed certificate, its key without a password.
+    """Make a self-signed certificate and a key without a password.
 
-    :raises Failure: openssl does not
+    :raises Failure: openssl is not installed, or fails
     """
     alternatives = ",".join(f"{'IP' if ':' in name or re.fullmatch(r'[0-9.]+', name) else 'DNS'}:{name}"
                             for name in names)
@@ -226,7 +226,7 @@ def make(run: Run, certificate: str, key: str, names: list[str], key_type: str) 
 
 
 class Certificates:
-    """One call: what is wanted against what is on the host."""
+    """One run, which compares the wanted certificates with those on the host."""
 
     def __init__(self, params: dict[str, Any], check: bool, run: Run) -> None:
         self.params = params
@@ -239,9 +239,9 @@ class Certificates:
         self.forgotten: list[str] = []
 
     def run(self) -> None:
-        """Do what the module promises.
+        """Check and install the wanted certificates, and remove unused ones.
 
-        :raises Failure: a certificate is not fit
+        :raises Failure: a certificate cannot be used
         """
         folder = self.params["folder"]
         made_here = {one[key] for one in self.params["certificates"] for key in ("certificate", "certificate_key")
@@ -259,7 +259,7 @@ class Certificates:
 
     def _place(self, made_here: set[str]) -> None:
         folder = self.params["folder"]
-        # Where only root can look, and a check leaves nothing.
+        # Only root can enter a temporary folder. In check mode, nothing is left behind.
         with tempfile.TemporaryDirectory(dir=None if self.check or not made_here else folder) as self.aside:
             ready = [pair for one in self.params["certificates"] for pair in self._one(one)]
             if self.problems:
@@ -269,11 +269,11 @@ class Certificates:
                 sync(new)
                 os.rename(new, path)
         if ready and not self.check:
-            # The commit that comes is to find them, also after a loss of power.
+            # The following commit needs these files, even after a power failure.
             sync(folder)
 
     def _one(self, one: dict[str, Any]) -> list[tuple[str, str]]:
-        """Check a certificate; return the files that are to be renamed, each with its path."""
+        """Check a certificate; return the files to rename, each with its final path."""
         certificate, key, names = one["certificate"], one["certificate_key"], one["names"]
         if one["source"] == "certificate":
             self._judge(one, problems_of(certificate, key, names))
@@ -301,7 +301,7 @@ class Certificates:
             self.warnings.append(f"{one['inventory_path']}: {warning}")
 
     def _judge_lineage(self, one: dict[str, Any]) -> None:
-        """Have another certificate issued where this one is not what is wanted; what that would not cure is refused."""
+        """Request a new certificate if this one is not as wanted; refuse problems that a new one would not solve."""
         certificate, key = one["certificate"], one["certificate_key"]
         missing = [path for path in (certificate, key) if not os.path.isfile(path)]
         reason = "" if missing or problems_of_pair(certificate, key) else to_issue(one)
@@ -332,7 +332,7 @@ class Certificates:
                                           "directory_url")}
 
     def _remove(self, wanted: set[str]) -> None:
-        """Remove what is in our folder, is not wanted, and is named by no generation; tell the same of lineages."""
+        """Remove what is in our folder, not wanted, and not named by any generation; list such lineages."""
         folder, lineages = self.params["folder"], self.params["lineages"]
         left = {os.path.join(folder, name) for name in os.listdir(folder)} - wanted if os.path.isdir(folder) else set()
         kept = {one["lineage"] for one in self.params["certificates"]}
@@ -349,7 +349,7 @@ class Certificates:
         self.forgotten = sorted(name for name in others if os.path.join(lineages, name, "fullchain.pem") not in named)
         for path in left - named if not self.check else set():
             if os.path.isdir(path):
-                # Of a run that was cut off.
+                # An interrupted run left this temporary folder.
                 shutil.rmtree(path)
             else:
                 os.unlink(path)

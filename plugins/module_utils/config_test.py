@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The test of a configuration with nginx -t, without what nginx -t leaves behind."""
+"""The test of a configuration with nginx -t, and the removal of what nginx -t leaves behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMMAND = "/usr/sbin/nginx -t -c %s -g 'daemon on; master_process on;'"
 
 
 class ConfigTest:
-    """Runs COMMAND, in which %s stands for the path of a main file; a CHECK leaves no logs and caches either."""
+    """A test with COMMAND, in which %s is the path of a main file; a CHECK leaves no new logs and caches either."""
 
     def __init__(self, command: str, pid_file: str, socket: str | None, generations: Generations,
                  run: Run, check: bool = False) -> None:
@@ -33,13 +33,13 @@ class ConfigTest:
         self.warnings: list[str] = []
 
     def possible(self) -> bool:
-        """Tell whether the command is there."""
+        """Return whether the command exists and is executable."""
         return os.access(self.command[0], os.X_OK)
 
     def test(self, path: str, called: str, state: str) -> None:
-        """Test the main file at PATH, which error messages call CALLED; keep nginx's warnings.
+        """Test the main file at PATH, which error messages name as CALLED, and keep nginx's warnings.
 
-        :raises Failure: nginx refuses the configuration; the text has its error lines after STATE
+        :raises Failure: nginx refuses the configuration; the message has STATE and then nginx's error lines
         """
         if not self.possible():
             raise Failure(f"{self.command[0]} does not exist; install nginx first")
@@ -52,7 +52,7 @@ class ConfigTest:
             self.clear()
             if made_folder:
                 os.rmdir(made_folder)
-        # nginx puts time and pid before what it finds after it has opened its log; the same mistake is the same text.
+        # After nginx has opened its log, errors begin with time and pid. Without them, equal mistakes have equal texts.
         lines = [re.sub(r"^[0-9/]+ [0-9:]+ (\[\w+\]) [0-9]+#[0-9]+: ", r"nginx: \1 ", line)
                  for line in (done.output + done.errors).splitlines()]
         if done.code or self.check:
@@ -64,25 +64,24 @@ class ConfigTest:
         self.warnings = [self.shown(line).replace(path, called) for line in lines if "[warn]" in line]
 
     def shown(self, line: str) -> str:
-        """Return a line of nginx's, what it quotes hidden where that may be a secret."""
+        """Return a line of nginx's output, with its quotation hidden if that may be a secret."""
         found = _PLACE.search(line)
         if found and self._is_masked(found[1], int(found[2])):
-            # What is quoted may hold quotation marks itself.
+            # The quotation may itself contain quotation marks.
             return re.sub(r'".*"', f'"{MASK}"', line[:found.start()]) + found[0]
         return line
 
     def _is_masked(self, path: str, number: int) -> bool:
-        """Tell whether a line of a generation's file is not to be shown."""
+        """Return whether a line of a generation's file must not be shown."""
         folder, name = os.path.split(path)
         if os.path.dirname(folder) != self.generations.folder:
             return False
         return number - 1 in (self.generations.masked(os.path.basename(folder)) or {}).get(name, ())
 
     def _text_of(self, line: str) -> str:
-        """Return the line of the configuration that a message of nginx's names: its file may be gone when this is read.
+        """Return the configuration line that a message of nginx names: its file may not exist when a user reads this.
 
-        Where a comment C(# From ...:) stands above it, with no C(# End of ...) between, it tells where the line is
-        from.
+        If a comment C(# From ...:) is above the line, with no C(# End of ...) in between, add the source of the line.
         """
         found = _PLACE.search(line)
         if not found:
@@ -104,14 +103,14 @@ class ConfigTest:
         return f"\n    {text}"
 
     def clear(self) -> None:
-        """Remove what nginx -t leaves: a new, empty pid file, and sockets without a listening process."""
+        """Remove what nginx -t leaves behind: a new, empty pid file, and sockets without a listening process."""
         if os.path.lexists(self.pid_file) and not os.lstat(self.pid_file).st_size:
             os.unlink(self.pid_file)
         for path in [*([self.socket] if self.socket else []), *self.generations.sockets()]:
             remove_dead_socket(path)
 
     def _make_folder(self) -> str | None:
-        """Make the folder of the socket for the time of the test, where it is not there yet."""
+        """Make the folder of the socket for the test if it does not exist; return the folder that was made."""
         folder = os.path.dirname(self.socket) if self.socket else None
         if folder is None or os.path.isdir(folder):
             return None
@@ -120,7 +119,7 @@ class ConfigTest:
 
 
 def _remove_empty(paths: list[str]) -> None:
-    """Remove the logs and caches among PATHS that nginx -t has made for what does not come into force."""
+    """Remove the empty logs and caches among PATHS, which nginx -t made for a configuration that is not committed."""
     for path in paths:
         with suppress(OSError):
             if os.path.isdir(path) and not os.path.islink(path):

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What dpkg knows of a configuration file: its pristine checksum, and whether it is diverted."""
+"""dpkg's records of a configuration file: its original checksum, and its diversion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
 
 
 def _md5(text: bytes) -> str:
-    # What dpkg records; it is compared, not trusted.
+    # dpkg records MD5 checksums. They only serve for comparison, not for security.
     return hashlib.new("md5", text, usedforsecurity=False).hexdigest()
 
 
@@ -37,11 +37,11 @@ class Dpkg:
                 self._checksums[words[0]] = words[1]
 
     def known(self, path: str) -> bool:
-        """Tell whether PATH is a conffile of an installed package."""
+        """Return whether PATH is a conffile of an installed package."""
         return path in self._checksums
 
     def pristine(self, path: str, at: str | None = None) -> bool:
-        """Tell whether PATH is a conffile, and what is there, or AT another path, is just what its package brought."""
+        """Return whether PATH is a conffile, and the file there, or AT another path, is as its package installed it."""
         try:
             with open(at or path, "rb") as file:
                 text = file.read()
@@ -50,7 +50,7 @@ class Dpkg:
         return self._checksums.get(path) == _md5(text)
 
     def package_text(self, path: str) -> bytes:
-        """Return the text that the installed version of a package brought as PATH, fetched with apt.
+        """Return the text of PATH in the installed version of its package, which apt fetches.
 
         :raises OSError: apt cannot fetch that version any more
         """
@@ -68,7 +68,7 @@ class Dpkg:
 
 
 def diversion(run: Run, path: str) -> str | None:
-    """Return where dpkg puts its own PATH instead, None when it does not divert it.
+    """Return the path to which dpkg diverts PATH, or None if it does not divert it.
 
     :raises OSError: a package diverts it, not the local administrator
     """
@@ -82,7 +82,7 @@ def diversion(run: Run, path: str) -> str | None:
 
 
 def divert(run: Run, path: str, to: str) -> None:
-    """Tell dpkg to put its own PATH at TO from now on; nothing is moved.
+    """Make dpkg install its PATH as TO from now on, without moving a file.
 
     :raises OSError: dpkg-divert refuses
     """
@@ -90,7 +90,7 @@ def divert(run: Run, path: str, to: str) -> None:
 
 
 def undivert(run: Run, path: str) -> None:
-    """Take a diversion of the local administrator's back; nothing is moved.
+    """Remove a diversion of the local administrator, without moving a file.
 
     :raises OSError: dpkg-divert refuses
     """

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Workers that shut down and only serve their open connections, by the generation that they run."""
+"""Workers that are shutting down and only serve their open connections, by generation."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.generations import re
 
 
 class Draining:
-    """The workers of the masters that PID_FILE leads to; their generations are noted beside the private SOCKET."""
+    """The workers of the masters that PID_FILE leads to; a file beside the private SOCKET records their generations."""
 
     def __init__(self, socket: str, pid_file: str) -> None:
         self._record = os.path.join(os.path.dirname(socket), "draining.json")
         self._pid_file = pid_file
 
     def workers(self) -> dict[int, bool]:
-        """Return the workers of every master, and of none, each with whether it is shutting down."""
+        """Return all workers, including those without a master, and whether each is shutting down."""
         return {**processes.workers(*processes.masters(self._pid_file)), **processes.orphans(self._pid_file)}
 
     def remember(self, workers: dict[int, str], generation: str | None) -> None:
-        """Note which GENERATION some WORKERS run, each with when it started; their titles do not tell."""
+        """Record the GENERATION of WORKERS, each with its start time; process titles do not show it."""
         known = {key: noted for key, noted in self._remembered().items()
                  if processes.started(int(key.split("@")[0])) == key.split("@")[1]}
         known.update((f"{pid}@{start}", generation or "unknown") for pid, start in workers.items())
@@ -34,7 +34,7 @@ class Draining:
         os.rename(self._record + ".new", self._record)
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return the workers that shut down, by generation, with their sockets and their memory."""
+        """Return the workers that are shutting down, by generation, with their sockets and their memory."""
         known = self._remembered()
         found: dict[str, dict[str, Any]] = {}
         for worker, sockets in (self._ending() if processes.master(self._pid_file) else {}).items():
@@ -52,7 +52,7 @@ class Draining:
             return {}
 
     def _ending(self) -> dict[str, int | None]:
-        """Return the workers that shut down with their sockets; one that holds none is given a moment to end."""
+        """Return the workers that are shutting down, with their sockets; give one without sockets a moment to end."""
         deadline = time.monotonic() + 1
         while True:
             found = {pid: processes.open_sockets(pid) for pid, ending in self.workers().items() if ending}

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An exchange of nginx's binary while it serves: what a package upgrade needs instead of a restart.
+"""An exchange of nginx's binary while nginx serves, which replaces a restart after a package upgrade.
 
 Source: https://nginx.org/en/docs/control.html#upgrade
 """
@@ -17,17 +17,17 @@ from ansible_collections.wsedge.nginx.plugins.module_utils import processes
 from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Failure, lock
 from ansible_collections.wsedge.nginx.plugins.module_utils.reloading import ErrorLog, Reload
 
-# Where a master has its binary, its modules and its libraries from.
+# Paths of a master's binary, modules and libraries that are not on disk any more.
 _CODE = re.compile(r"(?:/usr)?/(?:s?bin|lib[^/]*)/.* \(deleted\)$")
 
 
 class Exchange(Reload):
-    """One exchange; what it does not finish, the next one does."""
+    """One exchange; if it does not finish, the next exchange finishes it."""
 
     def run(self) -> dict[str, Any]:
-        """Do it, where the running master has a binary, module or library that is not on disk any more.
+        """Exchange the binary if the running master has a binary, module or library that is not on disk any more.
 
-        :raises Failure: what is on disk does not run; the old master serves on
+        :raises Failure: the binary on disk does not run; the old master keeps serving
         """
         lock(os.path.dirname(self.params["folder"]))
         pid_file = self.params["pid_file"]
@@ -35,7 +35,7 @@ class Exchange(Reload):
         master = processes.master(pid_file)
         if master is None:
             return self.result("stopped", changed=False)
-        # Of an exchange that was not finished.
+        # An exchange that was not finished left this master.
         other = processes.exchanged(pid_file)
         if other:
             self._end(other)
@@ -50,7 +50,7 @@ class Exchange(Reload):
         return self.result("exchanged")
 
     def _exchange(self, old: int) -> None:
-        """Have another master take over from the OLD one."""
+        """Start a new master that takes over from the OLD one."""
         pid_file = self.params["pid_file"]
         self.log = ErrorLog(self.params["error_log"])
         before = self._workers()
@@ -60,7 +60,7 @@ class Exchange(Reload):
         new = self._until(lambda: next((pid for pid in processes.masters(pid_file)[:1] if pid != old), 0))
         if not new or not self._until(lambda: self._serves(new) or not processes.is_master(new)) \
                 or not processes.is_master(new):
-            # One that hangs would keep the old one from the next exchange.
+            # A new master that hangs would prevent the next exchange of the old one.
             for pid in self._children(old) - children:
                 if not processes.title(pid).startswith(processes.WORKER):
                     os.kill(pid, signal.SIGKILL)
@@ -77,14 +77,14 @@ class Exchange(Reload):
 
     @staticmethod
     def _serves(master: int) -> bool:
-        """Tell whether a master has a worker that serves; one has its master's title until it is ready."""
+        """Return whether a master has a worker that serves; a worker has its master's title until it is ready."""
         return any(processes.title(pid).startswith(processes.WORKER) and not ending
                    for pid, ending in processes.workers(master).items())
 
     def _end(self, old: int) -> None:
-        """End a master that another one has replaced; its workers stay for their WebSockets.
+        """End a master that another one has replaced; its workers keep running for their WebSockets.
 
-        As long as it is there, nginx starts no other binary. A QUIT would have it wait for its last worker.
+        While this master runs, nginx starts no other binary. After a QUIT, the master waits for its last worker.
         """
         start = processes.started(old)
         os.kill(old, signal.SIGQUIT)
@@ -94,7 +94,7 @@ class Exchange(Reload):
             self._until(lambda: processes.started(old) != start)
 
     def _until(self, true: Callable[[], Any]) -> Any:
-        """Wait for something to become true; return it, or the last that it was."""
+        """Wait until a condition is true, or until the timeout; return its last value."""
         deadline = time.monotonic() + self.params["timeout"]
         while not (found := true()) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""When nginx's certificates expire: what a host checks every day, without Ansible."""
+"""The expiry of nginx's certificates, which a host checks every day without Ansible."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.certificates import d
 
 _DAY = 86400
 
-# Exit statuses, as monitoring plugins have them (https://www.monitoring-plugins.org/doc/guidelines.html).
+# The exit statuses of monitoring plugins (https://www.monitoring-plugins.org/doc/guidelines.html).
 FINE, SOON, UNUSABLE, UNKNOWN = 0, 1, 2, 3
 
 
 class Finding(NamedTuple):
-    """What is to be told of one certificate, and how bad it is."""
+    """The result for one certificate: its severity, and a line of text."""
 
     status: int
     line: str
 
 
 def expiry(certificate: str, warn_days: int) -> Finding:
-    """Return what there is to tell of the first certificate in a file.
+    """Return the finding for the first certificate in a file.
 
-    WARN_DAYS is how many days before its end it expires soon; of one that lives less than three times as long, it is
-    the last third of its life.
+    A certificate expires soon during the last WARN_DAYS of its lifetime. If the lifetime is shorter than three times
+    WARN_DAYS, it expires soon during the last third.
     """
     if not os.path.isfile(certificate):
         return Finding(UNUSABLE, f"{certificate}: does not exist")

@@ -1,9 +1,9 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Generations of a configuration: folders beside each other, of which the main file names one.
+"""Generations of a configuration: folders side by side, one of which the main file names.
 
-A generation is written under a temporary name, synced, and renamed when it is complete; it is never edited after
-that. The main file is replaced by one rename. So at any instant the tree on disk is one whole generation.
+A generation is written under a temporary name, synced, and renamed when it is complete. After that, it is never
+edited. One rename replaces the main file. So the configuration on disk is always one whole generation.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives
 
-# Stands in a text for the name of the generation that it belongs to.
+# The placeholder in a text for the name of its generation.
 MARKER = "@generation@"
 
-# Beside the files of a generation lies the main file that goes with it; no include of *.conf takes it in.
+# The main file of a generation, in the generation's folder. An include of *.conf does not match its name.
 MAIN = "main"
 
-# Beside them too, when a generation is only a step to the next.
+# A file in the same folder, if the generation is an interim one.
 INTERIM = "interim"
 
-# Beside them as well: the lines that differences do not show.
+# A file in the same folder with the lines that differences do not show.
 MASKED = "masked"
 
-# What was there before the first commit: the main file, which keeps its mode, and links.
+# The main file, which keeps its mode, and the links from before the first commit.
 BEFORE = "before"
 LINKS = "links.json"
 
-# A link to the generation that nginx was last seen to run.
+# A link to the last generation that nginx was seen to run.
 PROVED = "proved"
 
-# Directives whose files and folders nginx makes, also for a test.
+# Directives whose files and folders nginx creates, even for a test.
 _MADE = re.compile(r"access_log|error_log|\w+_cache_path|\w+_temp_path")
 
-# It goes with the next boot.
+# The next boot removes it.
 LOCK = "/run/websocket_proxy.lock"
 
-# What the inventory says is for root only; nginx's master reads its configuration as root, and the main file names no
-# more than the generation.
+# Only root may read values of the inventory. nginx's master reads its configuration as root. The main file is public,
+# because it only names the generation.
 PRIVATE = 0o600
 PUBLIC = 0o644
 FOLDER_MODE = 0o700
 
-# Files with users' passwords, which nginx's workers read at each request: they are for the workers' group as well, and
-# so is the way to them. The first of a generation has the number 1.
+# Files with users' passwords, which nginx's workers read at each request. So the workers' group may read these files
+# and enter the folders above them. The first file of a generation has the number 1.
 USERS = "users-"
 SHARED = 0o640
 SHARED_FOLDER = 0o710
@@ -65,15 +65,15 @@ _UNFINISHED = re.compile(r"\.[0-9]{6,}-[0-9a-f]{12}\.(partial|removed)")
 
 
 class Failure(Exception):
-    """What was asked for cannot be done; the text says why and what helps."""
+    """A request that cannot be fulfilled; the text has the cause and the remedy."""
 
 
 def lock(folder: str, seconds: int = 60, by: str = LOCK) -> None:
     """Lock FOLDER against a second run; the lock ends with the process, which keeps the file BY open.
 
-    Whoever can open a file can lock it, so it is one of root's, where only root can put one.
+    A user who can open a file can lock it. So the file belongs to root, in a folder where only root can create files.
 
-    :raises Failure: another run has held it for that many SECONDS
+    :raises Failure: another run has held the lock for that many SECONDS
     """
     try:
         descriptor = os.open(by, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
@@ -104,7 +104,7 @@ def number(generation: str) -> int:
 
 
 def sync(path: str) -> None:
-    """Have a file or folder outlive a loss of power."""
+    """Sync a file or folder to disk, so that it survives a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         with _named(path):
@@ -115,7 +115,7 @@ def sync(path: str) -> None:
 
 @contextmanager
 def _named(path: str) -> Iterator[None]:
-    """Have errors name the PATH: those of calls on descriptors do not."""
+    """Add PATH to errors, because errors of calls on descriptors do not name it."""
     try:
         yield
     except OSError as error:
@@ -123,7 +123,7 @@ def _named(path: str) -> Iterator[None]:
 
 
 def write(path: str, text: bytes, mode: int = PRIVATE) -> None:
-    """Write a new file, with this MODE whatever the umask, and sync it."""
+    """Write a new file with this MODE, regardless of the umask, and sync it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with _named(path), os.fdopen(descriptor, "wb") as file:
         file.write(text)
@@ -133,7 +133,7 @@ def write(path: str, text: bytes, mode: int = PRIVATE) -> None:
 
 
 def read(path: str) -> bytes | None:
-    """Return a file's content, None where there is no file."""
+    """Return a file's content, or None if there is no file."""
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -142,14 +142,14 @@ def read(path: str) -> bytes | None:
 
 
 def replace(path: str, text: bytes, by: str, mode: int = PRIVATE) -> None:
-    """Replace a file, or make it, in one step: it is written as the file BY first."""
+    """Replace or create a file in one step: write it as the file BY first, and rename that."""
     remove_file(by)
     write(by, text, mode)
     os.rename(by, path)
 
 
 def remove_file(path: str) -> None:
-    """Remove a file, if it is there."""
+    """Remove a file if it exists."""
     if os.path.lexists(path):
         os.unlink(path)
 
@@ -165,7 +165,7 @@ def _as_we_write(path: str) -> bool:
 
 
 class Generations:
-    """The generations in FOLDER, and the file MAIN that names the one in force."""
+    """The generations in FOLDER, and the file MAIN that names the current one."""
 
     def __init__(self, main: str, folder: str) -> None:
         self.main = main
@@ -173,12 +173,12 @@ class Generations:
         self.before = os.path.join(folder, BEFORE)
         self._texts: tuple[set[str], list[bytes]] = (set(), [])
         self._last: tuple[str, dict[str, bytes]] = ("", {})
-        # That of nginx's workers.
+        # The group of nginx's workers.
         self.group = 0
         self._includes = re.compile(re.escape(folder) + "/(" + _NAME.pattern + ")/")
 
     def candidate(self, generation: str) -> str:
-        """Return the path of the main file that is tested before it becomes the one in force."""
+        """Return the path of the candidate, which is tested before it becomes the main file."""
         return os.path.join(os.path.dirname(self.main), f".{os.path.basename(self.main)}.{generation}")
 
     def path(self, generation: str) -> str:
@@ -192,7 +192,7 @@ class Generations:
                       key=number)
 
     def strays(self) -> list[str]:
-        """Return the paths in our folder that are nothing of ours."""
+        """Return the paths in our folder that the role did not create."""
         return [self.path(name) for name in sorted(self._entries())
                 if name not in (BEFORE, PROVED) and not _NAME.fullmatch(name) and not _UNFINISHED.fullmatch(name)]
 
@@ -203,16 +203,16 @@ class Generations:
             return []
 
     def main_text(self) -> bytes | None:
-        """Return the main file's text, None when there is none."""
+        """Return the main file's text, or None if there is no main file."""
         return read(self.main)
 
     def current(self) -> str | None:
-        """Return the generation that the main file names, None when it names none."""
+        """Return the generation that the main file names, or None if it names none."""
         found = self._includes.search((self.main_text() or b"").decode(errors="replace"))
         return found[1] if found else None
 
     def proved(self) -> str | None:
-        """Return the generation that nginx was last seen to run, None when there is none."""
+        """Return the last generation that nginx was seen to run, or None if there is none."""
         link = os.path.join(self.folder, PROVED)
         return os.readlink(link) if os.path.isdir(link) else None
 
@@ -224,14 +224,14 @@ class Generations:
             os.symlink(generation, link)
 
     def sockets(self) -> list[str]:
-        """Return the paths of the unix sockets that the generation in force listens on, or the newest one."""
+        """Return the paths of the unix sockets that the current or the newest generation listens on."""
         return sorted({words[1][5:] for words in self._newest(b"unix:")
                        if words[0] == "listen" and words[1].startswith("unix:")})
 
     def certificates(self) -> list[str]:
-        """Return the paths of the certificates that the generation in force shows to clients and to backends.
+        """Return the paths of the certificates that the current generation presents to clients and to backends.
 
-        A step, such as that of an edge that is taken out, has those of the one before it as well.
+        An interim generation, such as that of a drained edge, has those of the previous configuration as well.
         """
         current = self.current()
         names = {current, self.earlier(current) if self.interim(current) else None} if current else set()
@@ -241,12 +241,12 @@ class Generations:
         return sorted(path for path in found if "$" not in path)
 
     def logs_and_caches(self) -> list[str]:
-        """Return the paths of files and folders that nginx makes for these generations where they are missing."""
+        """Return the paths of files and folders that nginx creates for these generations if they are missing."""
         return sorted({words[1] for words in self._newest(b"_log", b"_path")
                        if _MADE.fullmatch(words[0]) and words[1].startswith("/")})
 
     def _newest(self, *parts: bytes) -> Iterator[list[str]]:
-        """Give the directives with arguments of those files in force, and of the newest, that hold one of PARTS."""
+        """Yield directives with arguments of the current and the newest generation, from files with one of PARTS."""
         names = {*self.all()[-1:], self.current() or ""} - {""}
         if self._texts[0] != names:
             self._texts = names, [text for name in names for text in self.texts(name).values()]
@@ -256,10 +256,10 @@ class Generations:
                     yield from (one.words for one in directives(text.decode(errors="surrogateescape")) if one.words[1:])
 
     def texts(self, generation: str) -> dict[str, bytes]:
-        """Return every file of a generation by name, what lies beside them not among them."""
+        """Return every file of a generation by name, without MAIN, INTERIM and MASKED."""
         if not os.path.isdir(self.path(generation)):
             return {}
-        # A generation's name has the checksum of its texts, so the last one that was read is not read again.
+        # A generation's name has the checksum of its texts, so the last generation need not be read again.
         if self._last[0] != generation:
             folder = self.path(generation)
             self._last = generation, {
@@ -270,54 +270,54 @@ class Generations:
     def plain_texts(self, generation: str) -> dict[str, bytes]:
         """Return every file of a generation with the marker instead of the generation's name.
 
-        So equal files have equal texts, whatever generation they are of.
+        So equal files of different generations have equal texts.
         """
         return {name: unnamed(text, generation) for name, text in self.texts(generation).items()}
 
     def main_of(self, generation: str) -> bytes:
-        """Return the main file that went with a generation."""
+        """Return the text of the main file of a generation."""
         text = read(os.path.join(self.path(generation), MAIN))
         if text is None:
             raise Failure(f"{generation} is not a complete generation in {self.folder}")
         return text
 
     def same(self, one: str, other: str) -> bool:
-        """Tell whether two generations have the same texts; what they refer to may have changed in between."""
+        """Return whether two generations have the same texts; files that they refer to may have changed in between."""
         if self._sizes(one) != self._sizes(other):
             return False
         return self.plain_texts(one) == self.plain_texts(other) \
             and unnamed(self.main_of(one), one) == unnamed(self.main_of(other), other)
 
     def _sizes(self, generation: str) -> set[tuple[str, int]]:
-        # Names of generations are of one length.
+        # All names of generations have the same length, so equal texts have equal sizes.
         with os.scandir(self.path(generation)) as files:
             return {(file.name, file.stat().st_size) for file in files
                     if file.name not in (INTERIM, MASKED)}
 
     def masked(self, generation: str) -> dict[str, list[int]] | None:
-        """Return by name which lines of a generation's files are not shown; None of one that does not tell."""
+        """Return the lines of a generation's files that are not shown, by file name; None if they are not recorded."""
         text = read(os.path.join(self.path(generation), MASKED))
         return None if text is None else dict(json.loads(text))
 
     def mask(self, generation: str, lines: dict[str, list[int]]) -> None:
-        """Note which lines of a generation's files are not shown; its texts stay as they are."""
+        """Record which lines of a generation's files are not shown, without changing the files."""
         if self.masked(generation) != lines:
             path = os.path.join(self.path(generation), MASKED)
             replace(path, json.dumps(lines).encode(), f"{path}.new")
 
     def interim(self, generation: str) -> bool:
-        """Tell whether a generation is only a step to the next, and nothing to go back to."""
+        """Return whether a generation is an interim one, which is temporary and not one to go back to."""
         return os.path.isfile(os.path.join(self.path(generation), INTERIM))
 
     def earlier(self, generation: str) -> str | None:
-        """Return the last before a generation that is another configuration, and no step; None when there is none."""
+        """Return the last previous generation that has another configuration and is not interim, or None."""
         for name in reversed(self.all()):
             if number(name) < number(generation) and not self.interim(name) and not self.same(name, generation):
                 return name
         return None
 
     def listed(self, running: str | None) -> list[dict[str, Any]]:
-        """Return what there is to go back to, newest first; RUNNING is the generation that nginx answers with."""
+        """Return the generations to go back to, newest first; RUNNING is the generation that nginx reports."""
         current = self.current()
         here = self.plain_texts(current) if current else {}
         found = []
@@ -334,15 +334,16 @@ class Generations:
         return found
 
     def untouched(self, generation: str) -> bool:
-        """Tell whether everything in force is a file of ours; its mode is put right in place."""
+        """Return whether the main file and a generation's files are ours; wrong modes are corrected in place."""
         folder = self.path(generation)
         paths = [self.main] + [os.path.join(folder, name) for name in os.listdir(folder)]
         return all(_as_we_write(path) for path in paths)
 
     def wrong_modes(self) -> dict[str, int]:
-        """Return what has another mode than we write, with the right one; earlier versions left all of it to read.
+        """Return the paths with a wrong mode, each with the right one; earlier versions let every user read them.
 
-        In a folder that only root enters, it does not matter: of those before, the files are not looked at.
+        Modes do not matter in a folder that only root can enter. So the files of previous generations in such
+        folders are not checked.
         """
         current = self.current()
         modes = {self.main: PUBLIC} if current else {}
@@ -363,7 +364,7 @@ class Generations:
 
     @staticmethod
     def _shared(folder: str) -> bool:
-        """Tell whether nginx's workers read files in the FOLDER of a generation."""
+        """Return whether nginx's workers read files in the FOLDER of a generation."""
         return os.path.lexists(os.path.join(folder, f"{USERS}1"))
 
     def _share(self, path: str, mode: int) -> None:
@@ -375,7 +376,7 @@ class Generations:
         return f"{max((number(name) for name in self.all()), default=0) + 1:06}-{digest[:12]}"
 
     def wrong_groups(self) -> list[str]:
-        """Return what nginx's workers have to read, and is another group's."""
+        """Return the paths that nginx's workers must read but that belong to another group."""
         current = self.current()
         folder = self.path(current) if current else ""
         if not current or not self._shared(folder):
@@ -387,7 +388,7 @@ class Generations:
     def stage(self, generation: str, files: dict[str, bytes], main: bytes, share: bool = True) -> str:
         """Write a complete generation and its candidate main file; return the candidate's path.
 
-        Without SHARE, nginx's workers do not get to it.
+        Without SHARE, nginx's workers cannot reach it.
         """
         partial = os.path.join(self.folder, f".{generation}.partial")
         if not os.path.isdir(self.folder):
@@ -403,7 +404,7 @@ class Generations:
             if share:
                 self._share(self.folder, SHARED_FOLDER)
         sync(partial)
-        # The candidate first: as long as it is there, its generation never was in force.
+        # The candidate is written first: while it exists, its generation has never been committed.
         candidate = self.candidate(generation)
         write(candidate, main, PUBLIC)
         os.rename(partial, self.path(generation))
@@ -411,27 +412,27 @@ class Generations:
         return candidate
 
     def commit(self, generation: str) -> None:
-        """Make the candidate the main file: the one instant in which the configuration on disk changes."""
+        """Rename the candidate to the main file, which changes the whole configuration on disk at once."""
         os.rename(self.candidate(generation), self.main)
 
     def sync(self) -> None:
-        """Have the commit outlive a loss of power."""
+        """Sync the commit to disk, so that it survives a power failure."""
         sync(os.path.dirname(self.main))
 
     def go_back_to(self, generation: str) -> None:
-        """Commit a generation that is there already."""
+        """Commit an existing generation."""
         replace(self.main, self.main_of(generation), self.candidate(generation), PUBLIC)
         self.sync()
 
     def discard(self, generation: str) -> None:
-        """Remove a generation that is not in force, and its candidate."""
+        """Remove a generation that is not current, and its candidate."""
         self._remove(generation)
         remove_file(self.candidate(generation))
         if os.path.isdir(self.folder) and not os.listdir(self.folder):
             os.rmdir(self.folder)
 
     def clear_leftovers(self) -> None:
-        """Remove what a run left behind that was cut off, or whose generation never came into force."""
+        """Remove what an interrupted run left behind, and generations that were never committed."""
         for name in self._entries():
             if _UNFINISHED.fullmatch(name):
                 generation, removed = name[1:].split(".")
@@ -448,15 +449,15 @@ class Generations:
             os.unlink(os.path.join(folder, name))
 
     def prune(self, keep: int, running: str | None) -> None:
-        """Remove all but the newest KEEP generations to go back to, the current and the RUNNING one.
+        """Remove all generations but the newest KEEP ones to go back to, the current, the proved and the RUNNING one.
 
-        Interim generations, and those with the same texts as the next, do not count.
+        Interim generations, and those with the same texts as the next one, do not count towards KEEP.
         """
         needed = (self.current(), running, self.proved())
         names = [name for name in self.all() if not self.interim(name)]
         kept: list[str] = []
         for name in reversed(self.all()):
-            # To compare them takes long where there are many sites.
+            # With many sites, a comparison is slow. So generations are compared only if there are more than KEEP.
             if len(kept) < keep and name in names and not (
                     kept and len(names) > keep and self.same(name, kept[-1])):
                 kept.append(name)
@@ -464,7 +465,7 @@ class Generations:
                 self._remove(name)
 
     def remove_all(self) -> None:
-        """Remove every generation, and the folder when nothing else is in it."""
+        """Remove every generation, and the folder if nothing else is in it."""
         self.clear_leftovers()
         for name in self.all():
             self._remove(name)
@@ -482,7 +483,7 @@ class Generations:
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                # A folder of a container's image, on overlayfs. An empty one says that it is gone, until it is.
+                # overlayfs cannot rename a folder of a container's image. An empty folder marks it during the removal.
                 os.mkdir(removed, FOLDER_MODE)
                 shutil.rmtree(self.path(generation))
             shutil.rmtree(removed)

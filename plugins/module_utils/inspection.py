@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a host has, or would get, as nginx: the work of the module nginx_info."""
+"""The facts about a host and the nginx that it has or would install: the work of the module nginx_info."""
 
 from __future__ import annotations
 
@@ -17,40 +17,41 @@ from typing import Any
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import Unreadable, directives, switched
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Run
 
-# Words of a listen directive with which nginx counts as set what others must not set again.
+# Parameters of a listen directive that set options of its socket. Other directives must not set options of it again.
 _LISTEN_OPTIONS = re.compile(
     r"listen[^;]*?\s(?:(?:setfib|fastopen|backlog|rcvbuf|sndbuf|accept_filter|ipv6only|so_keepalive)=|"
     r"(?:deferred|reuseport|bind|multipath)(?:[\s;]|$))")
 
 
 def output(run: Run, *command: str) -> str:
-    """Return what a command prints; nothing where it fails."""
+    """Return the output of a command; empty if it fails."""
     done = run(*command)
     return done.output if done.code == 0 else ""
 
 
 def openssl_version(run: Run) -> str:
-    """Return the version of the OpenSSL that nginx runs with; nginx tells it where it is not what it was built with."""
+    """Return the version of OpenSSL that nginx runs with; nginx reports it only if it was built with another one."""
     found = re.search(r"built with OpenSSL (\S+).*?(?:\(running with OpenSSL (\S+)|$)",
                       run("/usr/sbin/nginx", "-V").errors.replace("\n", " "))
     return (found[2] or found[1]) if found else ""
 
 
 def installed(run: Run, packages: list[str]) -> dict[str, bool]:
-    """Return for each package whether it is installed; dpkg-query fails where it does not know one."""
+    """Return for each package whether it is installed; dpkg-query fails if it does not know one of them."""
     told = run("dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", "--", *packages).output
     return {package: f"{package} installed" in told.splitlines() for package in packages}
 
 
 def entries(folder: str) -> list[str]:
-    """Return the names of what is in a folder, none where there is no folder."""
+    """Return the names in a folder, or none if there is no folder."""
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
 def configuration(folder: str) -> dict[str, Any]:
-    """Return what configuration files in a folder say that sites depend on; generations are not looked at.
+    """Return the settings in configuration files of a folder that sites depend on; generations are not read.
 
-    A file that nginx does not include may say it as well: what it says counts, unless its name shows that.
+    Files that nginx does not include count as well. Listen options do not count if the name shows that nginx does not
+    include the file.
     """
     underscores = False
     options: dict[str, str] = {}
@@ -66,15 +67,15 @@ def configuration(folder: str) -> dict[str, Any]:
 
 
 def _is_aside(path: str) -> bool:
-    """Tell whether a file is only available, or a copy that an editor or a package has left."""
+    """Return whether a file is only available, or is a copy that an editor or a package left behind."""
     folder = os.path.basename(os.path.dirname(path))
     return folder == "sites-available" or (folder == "conf.d" and not path.endswith(".conf")) or path.endswith("~")
 
 
 def listen_options(path: str, text: str) -> Iterator[tuple[str, str]]:
-    """Give the sockets to which the TEXT of a file gives options, each with the file and the directive.
+    """Yield the sockets for which the TEXT of a file sets options, each with the file and the directive.
 
-    Of one socket, nginx takes options from one directive only (ngx_http_core_listen); QUIC has sockets of its own.
+    nginx accepts options of a socket from one directive only (ngx_http_core_listen). QUIC has its own sockets.
     """
     if _LISTEN_OPTIONS.search(text):
         with contextlib.suppress(Unreadable):
@@ -85,7 +86,7 @@ def listen_options(path: str, text: str) -> Iterator[tuple[str, str]]:
 
 
 def _socket(address: str) -> str:
-    """Return the ADDRESS of a listen directive as the role writes it, where it is one for all addresses."""
+    """Return the ADDRESS of a listen directive as the role writes it: for all IPv4 addresses, only the port."""
     if address.endswith("]"):
         return f"{address}:80"
     host, _colon, port = address.rpartition(":")
@@ -94,7 +95,7 @@ def _socket(address: str) -> str:
     return port if host in ("", "*", "0.0.0.0") else address
 
 
-# What logrotate passes over in its folder (tabooext in logrotate.conf(5)).
+# Files that logrotate ignores in its folder (tabooext in logrotate.conf(5)).
 _TABOO = re.compile(r".*(?:~|,v|\.(?:bak|cfsaved|disabled|dpkg-\w+|rhn-cfg-tmp-.*|rpm\w+|swp|ucf-\w+))|\..*")
 # Scripts in logrotate's files.
 _SCRIPT = re.compile(r"^\s*(?:prerotate|postrotate|preremove|firstaction|lastaction)\b.*?^\s*endscript\b", re.M | re.S)
@@ -102,7 +103,7 @@ _COMMENT = re.compile(r"^\s*#.*", re.M)
 
 
 def rotated_logs(folder: str) -> dict[str, str]:
-    """Return the patterns of the logs that files in logrotate's FOLDER rotate, each with its file."""
+    """Return the patterns of logs that files in logrotate's FOLDER rotate, each with its file."""
     found: dict[str, str] = {}
     for path in (os.path.join(folder, name) for name in entries(folder) if not _TABOO.fullmatch(name)):
         with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
@@ -113,7 +114,7 @@ def rotated_logs(folder: str) -> dict[str, str]:
 
 
 def sha256(path: str) -> str:
-    """Return the checksum of a regular file of root's with mode 0644, a program's 0755, and nothing for any other."""
+    """Return the checksum of a regular file of root with mode 0644, or 0755 for a program; empty for any other file."""
     try:
         found = os.lstat(path)
         if not stat.S_ISREG(found.st_mode) or (found.st_uid, found.st_gid) != (0, 0):
@@ -127,7 +128,7 @@ def sha256(path: str) -> str:
 
 
 def can_open_ipv6() -> bool:
-    """Tell whether a socket like that of nginx's C(listen [::]:80) can be opened."""
+    """Return whether a socket like that of nginx's C(listen [::]:80) can be opened."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -139,7 +140,7 @@ def can_open_ipv6() -> bool:
 
 
 def has_address(address: str) -> bool:
-    """Tell whether a connection can be opened from an IP address."""
+    """Return whether a connection can be opened from an IP address."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.bind((address.strip("[]"), 0))
@@ -149,14 +150,14 @@ def has_address(address: str) -> bool:
 
 
 def local_ports() -> int:
-    """Return how many ports the kernel chooses from for a connection."""
+    """Return the number of local ports from which the kernel chooses one for a connection."""
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
         first, last = (int(port) for port in file.read().split())
     return last - first + 1
 
 
 def version_of(run: Run, package: str) -> tuple[bool, str]:
-    """Return whether a package is installed, and its version or the one that apt would install; "" for none."""
+    """Return whether a package is installed, and its version or the one that apt would install; "" if there is none."""
     status, _space, version = output(
         run, "dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", "--", package).partition(" ")
     if status == "installed":
@@ -166,7 +167,7 @@ def version_of(run: Run, package: str) -> tuple[bool, str]:
 
 
 def state_of(run: Run, service: str) -> dict[str, bool]:
-    """Return whether a service starts at boot and runs, and whether systemd has read its unit since it was changed."""
+    """Return whether a service starts at boot, whether it runs, and whether its unit changed since systemd read it."""
     properties = "UnitFileState,ActiveState,NeedDaemonReload"
     told = output(run, "systemctl", "show", f"--property={properties}", service).splitlines()
     return {"enabled": "UnitFileState=enabled" in told, "active": "ActiveState=active" in told,
@@ -174,7 +175,7 @@ def state_of(run: Run, service: str) -> dict[str, bool]:
 
 
 def inspect(params: dict[str, Any], run: Run) -> dict[str, Any]:
-    """Return all that the module tells."""
+    """Return the module's facts."""
     is_installed, version = version_of(run, params["package"])
     return {
         "installed": is_installed,

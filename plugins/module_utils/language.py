@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# nginx reads through a buffer of this size; a word and what ends it, or a comment, have to fit.
+# nginx reads through a buffer of this size. A word with the character that ends it, or a comment, must fit.
 _BUFFER = 4096
 
-# The longest word that we write: the quotation marks and what follows must fit as well.
+# The longest word that we write. The quotation marks and what follows must fit in the buffer as well.
 LONGEST_WORD = 4000
 
-# Blanks and comments, a quoted word, what ends a directive, or a plain word: in that one, quotation marks and # mean
-# nothing, nor does a brace behind a $. A closing parenthesis behind a quoted word begins the next one.
+# Blanks and comments, a quoted word, the end of a directive, or a plain word. Inside a plain word, quotation marks, #,
+# and a brace after a $ have no special meaning. A closing parenthesis after a quoted word begins the next word.
 _TOKEN = re.compile(r"""(?P<blank>[ \t\r\n]+|\#[^\n]*)
     |(?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')(?=[ \t\r\n;{)]|\Z)
     |(?P<end>[;{}])
@@ -28,9 +28,9 @@ _MEANT = {"t": "\t", "r": "\r", "n": "\n"}
 
 
 class Directive(NamedTuple):
-    """A directive: its words as nginx takes them, how many blocks it stands in, and where in the text it is.
+    """A directive: its words as nginx reads them, the number of blocks around it, and its position in the text.
 
-    With BLOCK it opens a block, and ends behind the brace; otherwise it ends behind its semicolon.
+    With BLOCK, it opens a block and ends after the brace. Otherwise, it ends after its semicolon.
     """
 
     words: list[str]
@@ -41,13 +41,13 @@ class Directive(NamedTuple):
 
 
 class Unreadable(ValueError):
-    """nginx refuses the text; the message says why, as half a sentence that follows the text."""
+    """A text that nginx refuses; the message is half a sentence that follows the name of the text."""
 
 
 def directives(text: str) -> Iterator[Directive]:
-    """Give the directives of a TEXT in their order.
+    """Yield the directives of a TEXT in their order.
 
-    :raises Unreadable: nginx would refuse the text, or would not be at its end where it ends
+    :raises Unreadable: nginx would refuse the text, or the text ends in the middle of a directive or a block
     """
     words: list[str] = []
     depth = position = start = 0
@@ -76,7 +76,7 @@ def directives(text: str) -> Iterator[Directive]:
 
 
 def switched(text: str, name: str, state: str) -> bool:
-    """Tell whether a directive of this NAME in a TEXT is "on" or "off"; or, in one that nginx refuses, may."""
+    """Return whether a directive NAME in TEXT has this STATE, "on" or "off"; or may have it, if nginx refuses TEXT."""
     if name not in text:
         return False
     try:

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What of a configuration file a difference shows: no values of headers that are secrets by their names."""
+"""The masking of secrets in differences, such as values of headers whose names suggest a secret."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 MASK = "********"
 
-# A variable tells nothing.
+# A value that is only a variable reveals nothing, so it is shown.
 _SECRET_HEADER = re.compile(
     r"""(\s*(?:proxy_set_header|add_header)\s+["']?[^\s"';]*
         (?:authorization|cookie|token|secret|passw|credential|api[-_]?key|access[-_]?key|auth[-_]?key)
@@ -17,7 +17,7 @@ _SECRET_HEADER = re.compile(
 
 
 def masked(text: str, lines: Collection[int] = ()) -> str:
-    """Return the text of a file with MASK instead of secrets; of LINES, from 0, only the first word is shown."""
+    """Return the text of a file with MASK instead of secrets; only the first word of LINES, from 0, is shown."""
     return "\n".join(_masked(line, number in lines) for number, line in enumerate(text.split("\n")))
 
 

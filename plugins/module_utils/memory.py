@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Memory: what processes take, and what is left for them.
+"""The memory that processes use, and the memory that is left for them.
 
 Source: proc_pid_smaps(5), proc_meminfo(5), and cgroups(7) in both versions
 """
@@ -10,27 +10,27 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-# The files of a control group: its limit and what it has used, in cgroup v2 and v1.
+# The limit and the usage of a control group, and its cache in memory.stat, in cgroup v2 and v1.
 _FILES = (("memory.max", "memory.current", "inactive_file"),
           ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"))
 
 
 def used(pid: int, proc: str = "/proc") -> int:
-    """Return how many bytes a process takes, of what it shares its part; 0 where that cannot be read."""
+    """Return how many bytes a process uses, with its part of shared memory; 0 if that cannot be read."""
     return _numbers(f"{proc}/{pid}/smaps_rollup").get("Pss:", 0) * 1024
 
 
 def left(pid: int, proc: str = "/proc", groups: str = "/sys/fs/cgroup") -> tuple[int, int]:
-    """Return how many bytes are left where a process runs, and of how many.
+    """Return how many bytes of memory are left for a process, and of how many.
 
-    They are those of the host, or of the limit of a control group, whichever is nearer.
+    They are those of the host or of the limit of a control group, whichever has less left.
     """
     host = _numbers(f"{proc}/meminfo")
     return min([(host.get("MemAvailable:", 0) * 1024, host.get("MemTotal:", 0) * 1024), *_limits(pid, proc, groups)])
 
 
 def _limits(pid: int, proc: str, groups: str) -> Iterator[tuple[int, int]]:
-    """Give for each control group with a limit what is left, and the limit."""
+    """Yield the bytes that are left and the limit, for each control group with a limit."""
     for line in _lines(f"{proc}/{pid}/cgroup"):
         _number, controllers, path = line.rstrip("\n").split(":", 2)
         root = {"": groups, "memory": f"{groups}/memory"}.get(controllers)
@@ -38,7 +38,7 @@ def _limits(pid: int, proc: str, groups: str) -> Iterator[tuple[int, int]]:
             for limit, usage, cache in _FILES:
                 most = _number_in(f"{root}{path}/{limit}")
                 if most is not None:
-                    # The kernel gives up old pages of files before it takes memory from anybody.
+                    # The kernel frees inactive pages of files before memory runs out, so they count as free.
                     taken = (_number_in(f"{root}{path}/{usage}") or 0) \
                         - _numbers(f"{root}{path}/memory.stat").get(cache, 0)
                     yield most - taken, most

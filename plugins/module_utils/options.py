@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Options that several modules have; the documentation fragment ``configuration`` describes them."""
+"""Options of several modules; the documentation fragment ``configuration`` describes them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.config_test import COMMAND
 
-# Where a configuration lives.
+# The paths of a configuration.
 FILES: dict[str, Any] = {
     "path": {"type": "str", "default": "/etc/nginx/nginx.conf"},
     "folder": {"type": "str", "required": True},
 }
 
-# How it is changed and tested.
+# The options for its changes and tests.
 CONFIGURATION: dict[str, Any] = {
     **FILES,
     "entry": {"type": "str"},
@@ -26,5 +26,5 @@ CONFIGURATION: dict[str, Any] = {
 
 
 def called(params: dict[str, Any], option: str, value: str = "true") -> str:
-    """Return an option with a value, as messages call it."""
+    """Return an option with a value, as messages name it."""
     return str(params["called"].get(option, f"{option}: {value}"))

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""One WebSocket, opened as a client does it (RFC 6455), and asked whether anybody answers at its other end."""
+"""A probe, which opens a WebSocket as a client does (RFC 6455) and checks that the other end answers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 # RFC 6455 5.2
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 _LARGEST = 1 << 20
-# X509_V_FLAG_PARTIAL_CHAIN: a certificate that is trusted need not be a root. Python has a name for it from 3.10 on.
+# X509_V_FLAG_PARTIAL_CHAIN: a trusted certificate need not be a root. Python has a name for it since 3.10.
 _PARTIAL_CHAIN = 0x80000
 
-# What an answer other than 101 comes from, for the most part: from nginx's own page, and else.
+# The likely causes of an answer other than 101. _OWN_CAUSES takes precedence for a page of nginx itself.
 _CAUSES = {
     301: "the server redirects, and a handshake does not follow redirects; use the address in Location",
     400: "the path or a header is refused, such as a Host that the application does not know",
@@ -48,9 +48,9 @@ _OWN_CAUSES = {
 
 
 class ProbeFailure(Exception):
-    """The WebSocket did not open or did not answer; the message says what came instead, and the likely cause.
+    """A WebSocket that did not open or did not answer; the message has the actual answer and the likely cause.
 
-    ``status`` is that of the answer, 0 where there was none, and ``own`` tells that it was a page of nginx's own.
+    ``status`` is the status of the answer, or 0 if there was none. ``own`` is true for a page of nginx itself.
     """
 
     def __init__(self, message: str, status: int = 0, own: bool = False) -> None:
@@ -61,11 +61,11 @@ class ProbeFailure(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """What to open, and what to expect.
+    """The WebSocket to open, and the answer to expect.
 
-    ``connect_to`` is ``host:port`` or ``unix:/path`` instead of the URL's own; with ``proxy_protocol``, the PROXY
-    protocol is spoken there. EXPECT is one of handshake, pong, echo and text; TIMEOUT, in seconds, is for everything.
-    With ``ca_path``, its certificates are trusted as they are, whoever has issued them.
+    ``connect_to`` is ``host:port`` or ``unix:/path``, instead of the URL's address. With ``proxy_protocol``, the probe
+    uses the PROXY protocol there. EXPECT is one of handshake, pong, echo and text. TIMEOUT, in seconds, is for the
+    whole probe. The certificates in ``ca_path`` are trusted as they are, whoever issued them.
     """
 
     url: str
@@ -86,7 +86,7 @@ class Target:
 
 @dataclass
 class Result:
-    """What was found; ``seconds`` is how long the handshake took, and ``message`` the text that was received."""
+    """The result of a probe; ``seconds`` is the duration of the handshake, and ``message`` the received text."""
 
     status: int
     address: str
@@ -101,7 +101,7 @@ class Result:
 def probe(target: Target) -> Result:
     """Open a WebSocket and close it again.
 
-    :raises ProbeFailure: anything else came than TARGET expects
+    :raises ProbeFailure: the answer is not the one that TARGET expects
     """
     deadline = time.monotonic() + target.timeout
     parts = urlsplit(target.url)
@@ -111,7 +111,7 @@ def probe(target: Target) -> Result:
     try:
         with _Connection(_connected(address, deadline), deadline) as connection:
             if target.proxy_protocol:
-                # Version 1; who connects stays unknown.
+                # Version 1, without the client's address.
                 connection.send(b"PROXY UNKNOWN\r\n")
             if parts.scheme == "wss":
                 connection.secure(target, name)
@@ -121,7 +121,7 @@ def probe(target: Target) -> Result:
 
 
 def _opened(connection: _Connection, target: Target, address: str) -> Result:
-    """Shake hands and ask; return what was found."""
+    """Do the handshake, check that the other end answers, and return the result."""
     started = time.monotonic()
     key = base64.b64encode(os.urandom(16))
     connection.send(_request(target, key.decode()))
@@ -158,14 +158,14 @@ def _request(target: Target, key: str) -> bytes:
 
 
 def _why(wanted: int, status: int, reason: str, headers: dict[str, str], own: bool) -> str:
-    """Return what came instead of the status that was WANTED, from whom, and the likely cause."""
+    """Return a message with the status that was WANTED, the actual one, its sender, and the likely cause."""
     server = headers.get("server", "")
     if own:
         whom = "nginx itself"
     else:
         whom = f"behind {server}" if server.startswith("nginx") else server or "a server without a name"
     location = f" to {headers['location']}" if "location" in headers else ""
-    # Redirects have one cause, whatever their status is.
+    # All redirects have the same cause.
     kind = 301 if 300 <= status < 400 else status
     cause = (_OWN_CAUSES if own else {}).get(kind) or _CAUSES.get(kind, "")
     if 200 <= status < 300:
@@ -174,7 +174,7 @@ def _why(wanted: int, status: int, reason: str, headers: dict[str, str], own: bo
 
 
 def _asked(connection: _Connection, target: Target) -> str:
-    """Ask the other end as TARGET says; return the text that it sent."""
+    """Send what TARGET requires, wait for the expected answer, and return its text."""
     if target.expect == "handshake":
         return ""
     if target.expect == "pong":
@@ -198,7 +198,7 @@ def _asked(connection: _Connection, target: Target) -> str:
 
 
 def _messages(connection: _Connection, lacking: str) -> Iterator[tuple[int, bytes]]:
-    """Give each whole message, and each pong; answer pings (RFC 6455 5.4, 5.5). LACKING is what a failure says."""
+    """Yield whole messages and pongs, and answer pings (RFC 6455 5.4, 5.5); failures report what is LACKING."""
     kind, data = 0, b""
     while True:
         try:
@@ -229,7 +229,7 @@ def _frame(code: int, payload: bytes) -> bytes:
 
 
 class _NothingCame(ProbeFailure):
-    """The message says why, and not of what."""
+    """A failure whose message has the cause, but not the URL."""
 
 
 def _connected(address: str, deadline: float) -> socket.socket:
@@ -252,7 +252,7 @@ def _connected(address: str, deadline: float) -> socket.socket:
 
 
 class _Connection:
-    """A connection that is read and written until a deadline."""
+    """A connection with a deadline for all reads and writes."""
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
         self._socket = connection
@@ -266,7 +266,7 @@ class _Connection:
         self._socket.close()
 
     def secure(self, target: Target, name: str) -> None:
-        """Begin TLS for a site's NAME."""
+        """Start TLS for a site's NAME."""
         try:
             context = ssl.create_default_context(cafile=target.ca_path)
             if target.ca_path:
@@ -281,7 +281,7 @@ class _Connection:
             raise _NothingCame(f"no TLS: {reason}; no site has this name, or the port has no TLS") from None
 
     def tls(self) -> tuple[str, str]:
-        """Return until when the certificate is valid, where that was checked, and the version of TLS."""
+        """Return the expiry of the certificate, if it was verified, and the version of TLS."""
         if not isinstance(self._socket, ssl.SSLSocket):
             return "", ""
         expires = str((self._socket.getpeercert() or {}).get("notAfter", ""))
@@ -343,7 +343,7 @@ class _Connection:
                 {name.strip().lower(): value.strip() for name, _colon, value in fields})
 
     def some_body(self) -> str:
-        """Return what comes of a body at once."""
+        """Return the part of a body that arrives within a second."""
         try:
             self._deadline = min(self._deadline, time.monotonic() + 1)
             while len(self._read) < 4096 and b"</html>" not in self._read:
@@ -353,7 +353,7 @@ class _Connection:
         return self._read.decode("latin-1")
 
     def frame(self) -> tuple[bool, int, bytes]:
-        """Return whether a frame is its message's last, its code, and what it holds (RFC 6455 5.2)."""
+        """Return whether a frame is the last of its message, its opcode, and its payload (RFC 6455 5.2)."""
         first, second = self._take(2)
         size = second & 0x7F
         if size > 125:

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What of nginx runs: its master, its workers, and the generation that they answer with."""
+"""nginx's running processes: its master, its workers, and the generation that they report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GENERATION = re.compile(rb"\r\n\r\n([0-9]{6,}-[0-9a-f]{12})\s*\Z")
 
 
 def running_generation(path: str) -> str | None:
-    """Ask nginx on its private socket for the generation that it runs; None if there is no answer."""
+    """Return the generation that nginx reports on its private socket, or None if there is no answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(2)
         answer = b""
@@ -36,10 +36,10 @@ def running_generation(path: str) -> str | None:
 
 
 def remove_dead_socket(path: str) -> None:
-    """Remove a socket without a listening process, which would keep nginx from starting.
+    """Remove a socket without a listening process, which would prevent nginx from starting.
 
-    nginx 1.18 leaves its sockets behind after every stop, all versions do after a kill. What is no socket stays: a
-    connection to a file is refused as well.
+    nginx 1.18 leaves its sockets behind after every stop. All versions do so after a kill. Other files are kept: a
+    connection to a regular file is refused as well.
     """
     if not os.path.lexists(path) or not stat.S_ISSOCK(os.lstat(path).st_mode):
         return
@@ -54,7 +54,7 @@ def remove_dead_socket(path: str) -> None:
 
 
 def lost_socket(path: str, pid: int) -> bool:
-    """Tell whether a process listens on a socket that was removed; no reload makes it again."""
+    """Return whether a process listens on a socket that was removed; a reload does not create it again."""
     if os.path.lexists(path):
         return False
     links = _links(pid)
@@ -64,7 +64,7 @@ def lost_socket(path: str, pid: int) -> bool:
 
 
 def title(pid: int) -> str:
-    """Return the title of a process, empty when there is no such process."""
+    """Return the title of a process; empty if there is no such process."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             return file.read().rstrip(b"\0 ").replace(b"\0", b" ").decode(errors="replace")
@@ -81,13 +81,13 @@ def _stat(pid: int) -> list[str]:
 
 
 def started(pid: int) -> str:
-    """Return when a process started, in ticks since boot: with the pid it names one process for ever."""
+    """Return when a process started, in ticks since boot; with the pid, this identifies the process permanently."""
     words = _stat(pid)
     return words[19] if words else ""
 
 
 def parent_pids() -> dict[int, int]:
-    """Return every process with its parent."""
+    """Return the pid of every process with the pid of its parent."""
     found = {}
     for name in os.listdir("/proc"):
         words = _stat(int(name)) if name.isdigit() else []
@@ -97,10 +97,10 @@ def parent_pids() -> dict[int, int]:
 
 
 def is_master(pid: int) -> bool:
-    """Tell whether a process is a master of nginx's.
+    """Return whether a process is a master of nginx.
 
-    Anybody can give a process that title, also one that becomes root's, such as sudo. So the program has to be nginx,
-    from a folder in which only root can put one.
+    Any user can give a process that title, even one that then runs as root, such as sudo. So the program must also be
+    nginx, from a folder where only root can create files.
     """
     return title(pid).startswith(MASTER) and _numbers(pid, "Uid") == ["0"] * 4 and _is_nginx(pid)
 
@@ -111,12 +111,12 @@ def _is_nginx(pid: int) -> bool:
         found = os.stat(folder)
     except OSError:
         return False
-    # The package may have replaced it since: "nginx (deleted)".
+    # If the package has replaced the program since, the name is "nginx (deleted)".
     return name.startswith("nginx") and found.st_uid == 0 and not found.st_mode & 0o022
 
 
 def replaced(pid: int, code: re.Pattern[str]) -> bool:
-    """Tell whether a process runs CODE that is not on disk any more: its program, or what it has loaded."""
+    """Return whether a process runs CODE that is not on disk any more: its program, or a file that it has loaded."""
     try:
         with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
             # Columns: the path is the sixth, and may have spaces.
@@ -126,9 +126,9 @@ def replaced(pid: int, code: re.Pattern[str]) -> bool:
 
 
 def masters(pid_file: str) -> list[int]:
-    """Return the masters that run: the one in PID_FILE first, then any other, such as one that was exchanged."""
+    """Return the running masters: the one in PID_FILE first, then any others, such as one that was exchanged."""
     pid = _named(pid_file)
-    # The number in a stale pid file may be that of a container's master by now.
+    # The pid in a stale pid file may now belong to a container's master.
     first = [pid] if pid and is_master(pid) and not _contained(pid) else []
     parents = parent_pids()
     titled = {one for one in parents if is_master(one)}
@@ -139,7 +139,7 @@ def masters(pid_file: str) -> list[int]:
 
 
 def _named(pid_file: str) -> int:
-    """Return the pid in a file, 0 where there is none."""
+    """Return the pid in a file, or 0 if there is none."""
     try:
         with open(pid_file, encoding="ascii") as file:
             return int(file.read())
@@ -148,28 +148,28 @@ def _named(pid_file: str) -> int:
 
 
 def master(pid_file: str) -> int | None:
-    """Return the pid of the running master: the one in PID_FILE, else the only one that there is."""
+    """Return the pid of the running master: the one in PID_FILE, otherwise the only one; None if there are several."""
     found = masters(pid_file)
     return found[0] if found and (len(found) == 1 or _named(pid_file) == found[0]) else None
 
 
 def beside(pid_file: str) -> list[int]:
-    """Return what takes connections beside the running master: another one, or workers that have none.
+    """Return what accepts connections beside the running master: other masters, and workers without a master.
 
-    Both are there where an exchange of the binary was not finished.
+    Both exist if an exchange of the binary was not finished.
     """
     others = [pid for pid in masters(pid_file) if pid != master(pid_file) and False in workers(pid).values()]
     return others + [pid for pid, ending in orphans(pid_file).items() if not ending]
 
 
 def exchanged(pid_file: str) -> int | None:
-    """Return the master that another one has taken over from, as long as it is there."""
+    """Return the old master of an exchange while it still runs, or None."""
     pid = _named(f"{pid_file}.oldbin")
     return pid if pid in masters(pid_file)[1:] else None
 
 
 def _elsewhere(pid: int) -> bool:
-    """Tell whether a master is a container's, or was started with a configuration or a prefix of its own."""
+    """Return whether a master runs in a container, or was started with its own configuration or prefix."""
     return _contained(pid) or not {"-c", "-p"}.isdisjoint(title(pid).split())
 
 
@@ -178,7 +178,7 @@ def _contained(pid: int) -> bool:
 
 
 def _numbers(pid: int, name: str) -> list[str]:
-    """Return what the kernel tells of a process by that name; nothing where there is no such process."""
+    """Return the values of the field NAME in the status of a process; none if there is no such process."""
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
             return next((line.split()[1:] for line in file if line.startswith(f"{name}:")), [])
@@ -187,18 +187,18 @@ def _numbers(pid: int, name: str) -> list[str]:
 
 
 def workers(*pids: int) -> dict[int, bool]:
-    """Return the workers of masters; each with whether it is shutting down."""
+    """Return the workers of masters, and whether each is shutting down."""
     parents = parent_pids()
-    # A master that took over from another is its child, and has workers of its own.
+    # A master that took over from another one is its child, but has children of its own.
     titles = {pid: title(pid) for pid, parent in parents.items() if parent in pids and pid not in parents.values()}
     return {pid: text.startswith(SHUTTING_DOWN) for pid, text in titles.items() if text.startswith((WORKER, MASTER))}
 
 
 def orphans(pid_file: str) -> dict[int, bool]:
-    """Return workers that have outlived their master, each with whether it is shutting down; no reload reaches them.
+    """Return workers without a master, and whether each is shutting down; a reload does not reach them.
 
-    Anybody can give a process that title. So it has to be in the control group of a running master, and of the user of
-    that one's workers: where nginx was started by hand, its group is that of a session.
+    Any user can give a process that title. So it must be in the control group of a running master. It must also run as
+    the user of that master's workers: if nginx was started by hand, its group is that of a login session.
     """
     found = masters(pid_file)
     groups = {_control_group(pid) for pid in found} - {""}
@@ -217,7 +217,7 @@ def _control_group(pid: int) -> str:
 
 
 def open_sockets(pid: int) -> int | None:
-    """Return how many established TCP connections a process holds; None where that cannot be read."""
+    """Return how many established TCP connections a process has, or None if that cannot be read."""
     inodes = _links(pid)
     if not inodes:
         return None
@@ -248,12 +248,12 @@ def holders(port: int) -> set[int]:
 
 
 def open_files(pid: int) -> set[str]:
-    """Return the paths of the files that a process has open; nothing where that cannot be read."""
+    """Return the paths of the files that a process has open; none if they cannot be read."""
     return {link for link in _links(pid) if link.startswith("/")}
 
 
 def _links(pid: int) -> set[str]:
-    """Return what the open files of a process are; nothing where that cannot be read."""
+    """Return the targets of a process's file descriptors; none if they cannot be read."""
     found = set()
     try:
         for name in os.listdir(f"/proc/{pid}/fd"):

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Programs of the host, as a module of Ansible's runs them; what runs without Ansible brings its own way."""
+"""The way Ansible modules run programs of the host; code that runs without Ansible has its own way."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any, Callable, NamedTuple
 
 
 class Done(NamedTuple):
-    """What became of a program."""
+    """The result of a program."""
 
     code: int
     output: str
     errors: str
 
 
-# Runs a program, given word by word, in a FOLDER; one that is not there has the code of a shell, 127.
+# Runs a program, given word by word, in a FOLDER. If there is no such program, the code is 127, as in a shell.
 Run = Callable[..., Done]
 
 
 def settle(process: Any) -> None:
-    """Have a program's process not end between two looks at it.
+    """Prevent a process from being seen to end between two polls.
 
-    AnsibleModule.run_command looks twice in a row, once its pipes are closed. Where the first look finds the process
-    alive and the second does not, it waits for the closed pipes, which takes a second. So what a look has found holds
-    for a moment; after two that find it alive, run_command waits for its end.
+    After its pipes are closed, AnsibleModule.run_command polls the process twice in a row. If only the first poll finds
+    it alive, run_command waits for the closed pipes, which takes a second. So this makes the result "alive" last for a
+    moment. If both polls find the process alive, run_command waits for its end.
     """
     look, alive_until = process.poll, 0.0
 
@@ -42,7 +42,7 @@ def settle(process: Any) -> None:
 
 
 def runner(module: Any) -> Run:
-    """Return what runs programs for an AnsibleModule."""
+    """Return a function that runs programs for an AnsibleModule."""
 
     def run(*words: str, folder: str | None = None) -> Done:
         try:

@@ -1,8 +1,8 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A reload of nginx with the proof that it came true, and what becomes of it when it did not.
+"""A reload of nginx with the proof that it took effect, and the recovery if it did not.
 
-The host program holds this and what it imports, for a reload without Ansible; so it needs nothing but Python.
+The host program contains this module and its imports, for a reload without Ansible. So they need only Python.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.options import called
 from ansible_collections.wsedge.nginx.plugins.module_utils.programs import Done, Run
 from ansible_collections.wsedge.nginx.plugins.module_utils.takeover import Takeover
 
-# What keeps a configuration from running is an emergency of no connection's; those have a number, such as *17.
+# An error that prevents a configuration from running has the level emerg and no connection. Errors of connections
+# have a number, such as *17.
 _REASON = re.compile(r"[0-9/]+ [0-9:]+ \[emerg\] ([0-9]+)#[0-9]+: (?!\*)(.*\S)")
 
 
 class ErrorLog:
-    """What nginx writes to its error log from now on; with a MASTER, what that writes.
+    """The lines that nginx writes to its error log from now on; with MASTER, only the lines of that process.
 
-    Beside one that was started by hand, the service may fail to start again and again.
+    Beside a master that was started by hand, the service may repeatedly fail to start, and log that.
     """
 
     def __init__(self, path: str) -> None:
@@ -37,7 +38,7 @@ class ErrorLog:
         self.position = os.path.getsize(path) if os.path.isfile(path) else 0
 
     def errors(self) -> list[str]:
-        """Return the new lines that tell why a configuration does not run, without their time and repetitions."""
+        """Return the new errors that prevent a configuration from running, without times and repetitions."""
         try:
             with open(self.path, encoding="utf-8", errors="replace") as file:
                 file.seek(self.position)
@@ -62,11 +63,11 @@ class Reload:
         self.warnings: list[str] = []
 
     def run(self) -> dict[str, Any]:
-        """Do what the module promises; return its result."""
+        """Test the configuration, reload nginx, and return the module's result."""
         lock(os.path.dirname(self.params["folder"]))
         self.wanted = self.generations.current()
         if self.wanted is None and not self.config_test.possible():
-            # It was taken back on a host where nginx is gone.
+            # The configuration was removed, and nginx is not installed any more.
             return self.result("tested", changed=False)
         self.log = ErrorLog(self.params["error_log"])
         self.ran = processes.running_generation(self.params["socket"])
@@ -104,10 +105,10 @@ class Reload:
         self.config_test.clear()
         return self._instead_of_reload(master)
 
-    # --- ways to bring it into force
+    # --- ways to make nginx run the configuration
 
     def start(self) -> None:
-        """Start the service; systemd counts a start that fails, so an earlier one must not count against this one."""
+        """Start the service; systemd counts failed starts, so reset earlier failures first."""
         self.log.master = None
         tried = self._systemctl("is-active").output.strip() == "activating"
         self._systemctl("reset-failed")
@@ -120,20 +121,20 @@ class Reload:
             raise Failure("\n".join(told))
 
     def _give_up(self, tried: bool) -> None:
-        """Have systemd try no more, or it would bring up what was put back, such as Debian's default site.
+        """Stop the retries of systemd, which would start the restored configuration, such as Debian's default site.
 
-        What it TRIED before this run is another matter.
+        If systemd TRIED to start nginx before this run, it tries again with the restored generation.
         """
         self._systemctl("stop")
         if tried and self.generations.current():
             self._systemctl("start", "--no-block")
 
     def _systemctl(self, *words: str) -> Done:
-        """Run systemctl for the service; its exit status is the caller's to judge, also where there is no systemctl."""
+        """Run systemctl for the service; the caller checks the exit status, also if there is no systemctl."""
         return self._run("systemctl", *words, self.params["service"])
 
     def _signal(self, master: int) -> None:
-        """Ask nginx to reload: the service, or the master itself where it is not the service's."""
+        """Reload nginx: through the service, or by a signal if the master does not belong to the service."""
         if self._systemctl("is-active", "--quiet").code == 0:
             done = self._systemctl("reload")
             if done.code == 0:
@@ -147,7 +148,7 @@ class Reload:
             return self.result("restarted")
         done = self.restore()
         if not errors:
-            # It may have come too late, and has to go then.
+            # nginx may still reload after the timeout. A second reload then loads the restored configuration.
             os.kill(master, signal.SIGHUP)
         raise Failure("\n".join([
             f"nginx was reloaded but does not run {self.wanted or 'without the role'}:",
@@ -166,10 +167,10 @@ class Reload:
                 f"{called(self.params, 'allow_restart')}")
 
     def _restart(self, master: int) -> None:
-        """Stop nginx and start it; where the new configuration does not start, what ran before has to."""
+        """Stop nginx and start it; if the new configuration does not start, start the previous one again."""
         self._systemctl("stop")
         if processes.is_master(master):
-            # It is not the service's.
+            # The master does not belong to the service.
             os.kill(master, signal.SIGTERM)
         deadline = time.monotonic() + self.params["timeout"]
         while processes.is_master(master) and time.monotonic() < deadline:
@@ -186,14 +187,14 @@ class Reload:
     # --- proof
 
     def _workers(self) -> dict[int, str]:
-        """Return the workers that serve, each with when it started, so that a pid in use again is not mistaken.
+        """Return the workers that serve, each with its start time, which distinguishes processes that reuse a pid.
 
-        Those of every master count, and of none: they share all sockets while a binary is exchanged.
+        Workers of every master count, and workers without a master: they share all sockets while a binary is exchanged.
         """
         return {pid: processes.started(pid) for pid, ending in self.draining.workers().items() if not ending}
 
     def _proved(self, before: dict[int, str]) -> bool:
-        """Wait until no worker of BEFORE serves and nginx answers with the generation on disk."""
+        """Wait until no worker of BEFORE serves and nginx reports the generation on disk; return whether it does."""
         deadline = time.monotonic() + self.params["timeout"]
         while time.monotonic() < deadline:
             serving = [pid for pid, start in before.items() if processes.started(pid) == start
@@ -209,11 +210,11 @@ class Reload:
 
     @staticmethod
     def _final(errors: list[str]) -> bool:
-        """Tell whether nginx has given up: it tries again for some three seconds when an address is in use."""
+        """Return whether nginx has given up: if an address is in use, it retries for about three seconds."""
         return any("bind() to" not in error or "still could not bind" in error or "(98:" not in error
                    for error in errors)
 
-    # --- when the proof does not come
+    # --- if there is no proof
 
     def _restart_would_do(self, master: int) -> bool:
         errors = self.log.errors()
@@ -223,7 +224,7 @@ class Reload:
             bool(ports) and all(set() < processes.holders(port) <= ours for port in ports))
 
     def _errors(self) -> list[str]:
-        """Return nginx's errors as they are shown."""
+        """Return nginx's errors with secrets hidden."""
         return [self.config_test.shown(error) for error in self.log.errors()]
 
     @staticmethod
@@ -246,7 +247,7 @@ class Reload:
         return told
 
     def restore(self) -> str:
-        """Put what runs back on disk, so that a restart brings it up; tell what was done, or why it cannot be."""
+        """Restore the running configuration on disk, so that a restart starts it; return a message on the outcome."""
         try:
             return self._restore()
         except (Failure, OSError) as error:
@@ -284,9 +285,9 @@ class Reload:
             self.restore()]))
 
     def _check_memory(self, master: int, before: dict[int, str]) -> None:
-        """Warn where what new workers may need would leave less than a tenth of the memory.
+        """Warn if new workers may leave less than a tenth of the memory free.
 
-        The workers of BEFORE stay for their WebSockets, and new ones come beside them.
+        The workers of BEFORE keep running for their WebSockets, beside the new ones.
         """
         cost = sum(map(memory.used, before))
         free, whole = memory.left(master)
@@ -297,6 +298,6 @@ class Reload:
                 "draining in the result; reload less often, or add memory")
 
     def result(self, how: str, changed: bool = True) -> dict[str, Any]:
-        """Return what the module tells."""
+        """Return the module's result."""
         return {"changed": changed, "how": how, "generation": self.wanted or "",
                 "draining": self.draining.listed()}

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Logs that were rotated: every process of nginx that still writes to the old file opens the new one.
+"""The reopening of rotated logs by every nginx process that still writes to the old file.
 
 Source: https://nginx.org/en/docs/control.html#logs
 """
@@ -14,14 +14,15 @@ from contextlib import suppress
 
 from ansible_collections.wsedge.nginx.plugins.module_utils import processes
 
-# A master opens its logs at once, unless it is in the middle of a reload.
+# The time for a master to reopen its logs. It does so at once, unless it is in the middle of a reload.
 _SECONDS = 2
 
 
 def reopen_logs(pid_file: str) -> None:
-    """Have nginx open its logs anew, workers included that have outlived their master.
+    """Make nginx reopen its logs, including workers that have outlived their master.
 
-    A master makes a log that is missing, and gives it to the user of its workers, who could not make it themselves.
+    A master creates a missing log and gives it to the user of its workers. Workers cannot create it themselves, so
+    masters reopen their logs first.
     """
     orphans = processes.orphans(pid_file)
     for master in processes.masters(pid_file):
@@ -29,7 +30,7 @@ def reopen_logs(pid_file: str) -> None:
         _signal(master)
         deadline = time.monotonic() + (_SECONDS if orphans else 0)
         last, now = before, processes.open_files(master)
-        # It opens one after the other, and is done when nothing more changes between two looks.
+        # A master reopens its logs one by one. It has finished if nothing changes between two checks.
         while (now == before or now != last) and time.monotonic() < deadline:
             time.sleep(0.1)
             last, now = now, processes.open_files(master)

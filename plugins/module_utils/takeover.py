@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Taking a package's main file over, and giving it back just as it was."""
+"""The takeover of a package's main file, and its exact restoration."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ Undo = list[Callable[[], object]]
 
 
 def take_back(undo: Undo) -> None:
-    """Take the steps in UNDO back, the last one first; one that fails keeps no other from it."""
+    """Undo the steps in UNDO, the last one first; a failure does not stop the others."""
     for step in reversed(undo):
         with suppress(OSError):
             step()
 
 
 class Takeover:
-    """What was there before the first commit: the main file, and links that went with it.
+    """The main file and the links from before the first commit.
 
-    It is kept by hard links and renames, so nothing of it is ever copied, and the main file is never missing.
+    Hard links and renames keep the main file. So it is never copied, and never missing.
     """
 
     def __init__(self, generations: Generations, params: dict[str, Any], run: Run) -> None:
@@ -54,7 +54,7 @@ class Takeover:
         self.saved_links = os.path.join(generations.before, LINKS)
 
     def needed(self) -> bool:
-        """Tell whether the main file has still to be taken over; refuse one that has been edited."""
+        """Return whether the main file must still be taken over; refuse one that has been edited."""
         text = self.generations.main_text()
         ours = self.generations.current() is not None or os.path.lexists(self.saved_main)
         if not self.use_dpkg:
@@ -80,7 +80,7 @@ class Takeover:
                       f"(dpkg-divert --remove {self.main}), or let the file include the configuration ({self.drop_in})")
 
     def take(self, undo: Undo) -> None:
-        """Take the main file over; the commit itself replaces it. What UNDO gets takes each step back."""
+        """Take over the main file, which the commit itself replaces; append to UNDO how to undo each step."""
         dpkg = Dpkg(self.run)
         if not (self.use_dpkg and dpkg.known(self.main)):
             self._save_main(undo)
@@ -111,13 +111,13 @@ class Takeover:
             undo.append(partial(shutil.rmtree, self.generations.before))
 
     def links(self, wanted: list[str]) -> list[str]:
-        """Return those of the WANTED paths that are links to a conffile just as its package brought it."""
+        """Return those of the WANTED paths that are links to a conffile that is as its package installed it."""
         found = [link for link in wanted if os.path.islink(link)]
         dpkg = Dpkg(self.run) if found else None
         return [link for link in found if dpkg and dpkg.pristine(os.path.realpath(link))]
 
     def unlink(self, links: list[str], undo: Undo) -> None:
-        """Remove links, and remember where they led."""
+        """Remove links, and record their targets."""
         if not links:
             return
         self._folder(undo)
@@ -138,7 +138,7 @@ class Takeover:
             remove_file(self.saved_links)
 
     def original(self) -> str | None:
-        """Return the path of the file to restore as the main file; None if there is none, or it is restored."""
+        """Return the path of the file to restore as the main file; None if there is none or it is restored already."""
         if self.generations.current() is None and os.path.lexists(self.main):
             return None
         for path in (self.saved_main, self.distrib if self.use_dpkg and diversion(self.run, self.main) else None):
@@ -149,7 +149,7 @@ class Takeover:
     def original_text(self) -> bytes | None:
         """Return the text to restore as the main file, with the targets of the links instead of the links.
 
-        So all that will be there can be tested while nothing of it is.
+        So the restored configuration can be tested before it is restored.
         """
         original = self.original()
         if original is None:
@@ -164,19 +164,19 @@ class Takeover:
                 if not os.path.lexists(link) and os.path.isdir(os.path.dirname(link))}
 
     def give_links_back(self, undo: Undo) -> None:
-        """Put the links back."""
+        """Restore the links."""
         for link, target in self._returning().items():
             os.symlink(target, link)
             undo.append(partial(os.unlink, link))
 
     def give_main_back(self) -> None:
-        """Put the main file back, then the links, and end the diversion."""
+        """Restore the main file and then the links, and end the diversion."""
         original = self.original()
         if original:
             os.rename(original, self.main)
         elif self.generations.current() is not None:
             os.unlink(self.main)
-        # Only now: what they lead to may not go together with what was in force.
+        # The main file is restored first: the links' targets may conflict with the role's configuration.
         self.give_links_back([])
         if self.use_dpkg and diversion(self.run, self.main) == self.distrib:
             undivert(self.run, self.main)

@@ -38,12 +38,15 @@ UNCHANGED = "the configuration in force was not changed"
 
 
 def of_step(digest: str) -> str:
-    """Return the digest of the step whose texts have this one: a step is another generation than what it leads to."""
+    """Return the digest of an interim generation whose texts have this DIGEST.
+
+    So an interim generation has another name than a generation with the same texts that is not interim.
+    """
     return checksum(f"{digest} {INTERIM}".encode())
 
 
 class Transaction:
-    """One run: what is wanted against what is on disk and what runs."""
+    """One run, which compares the wanted configuration with the one on disk and the one that runs."""
 
     def __init__(self, params: dict[str, Any], check: bool, run: Run) -> None:
         self.params = params
@@ -60,7 +63,7 @@ class Transaction:
         self.user = "root"
 
     def run(self) -> dict[str, Any]:
-        """Do what the module promises; return its result."""
+        """Bring the host to the wanted state, and return the module's result."""
         folder = os.path.dirname(self.main)
         if not os.path.isdir(folder):
             if self.params["state"] == "absent":
@@ -87,7 +90,10 @@ class Transaction:
         return self.change()
 
     def _shut(self) -> None:
-        """Have only root read what the inventory says, in place: no text differs, so nginx has nothing to reload."""
+        """Correct modes and groups in place, to protect values of the inventory.
+
+        No text changes, so nginx needs no reload.
+        """
         main = (self.generations.main_text() or b"").decode(errors="replace")
         self.user, self.generations.group = self._workers(main)
         wrong, unreadable = self.generations.wrong_modes(), self.generations.wrong_groups()
@@ -100,7 +106,7 @@ class Transaction:
     # --- state: present
 
     def change(self) -> dict[str, Any]:
-        """Put what is wanted in force, where anything differs from it."""
+        """Commit the wanted configuration if anything differs from it."""
         wanted, here = self._wanted(), self._in_force()
         different = self._different(wanted, {name: checksum(text) for name, text in here.items()})
         digest = self._digest(wanted)
@@ -122,12 +128,12 @@ class Transaction:
         return {**self.result(True, generation, different), "before": before}
 
     def _wanted(self) -> dict[str, str]:
-        """Return the checksum of each file that is wanted, the main file by its path."""
+        """Return the checksum of each wanted file by name, and of the main file by its path."""
         return {file["name"]: file["sha256"] or checksum((file["content"] or "").encode())
                 for file in [*self.params["files"], {**self.params, "name": self.main}]}
 
     def _in_force(self) -> dict[str, bytes]:
-        """Return the text of each file in force, the main file by its path."""
+        """Return the text of each current file by name, and of the main file by its path."""
         files = self.generations.plain_texts(self.previous) if self.previous else {}
         return {**files, self.main: unnamed(self.generations.main_text() or b"", self.previous)}
 
@@ -136,46 +142,46 @@ class Transaction:
                       key=lambda name: (name == self.main, name))
 
     def _is_in_force(self, digest: str) -> bool:
-        """Tell whether the generation in force is the one with this DIGEST, and untouched.
+        """Return whether the current generation is the one with this DIGEST, and untouched.
 
-        For a step, a configuration with the same texts does, too.
+        If an interim generation is wanted, one with the same texts that is not interim is enough.
         """
         digests = [digest, of_step(digest)] if self.params["interim"] else [digest]
         return self.previous is not None and self.generations.untouched(self.previous) \
             and self.previous.partition("-")[2] in [one[:12] for one in digests]
 
     def _shown(self, generation: str | None, texts: dict[str, bytes]) -> dict[str, str]:
-        """Return TEXTS of a generation as a difference shows them."""
+        """Return TEXTS of a generation as a difference shows them, with secrets hidden."""
         lines = self.generations.masked(generation) if generation else {}
         if lines is None:
-            # An earlier version's: where there are secrets now, there may have been others.
+            # An earlier version wrote it, without this list. A file with secrets now may have had other secrets then.
             wanted: dict[str, list[int]] = self.params["masked"]
             lines = {name: list(range(texts[name].count(b"\n"))) for name in texts if wanted.get(name)}
         return {name: masked(text.decode(errors="replace"), lines.get(name, ())) for name, text in texts.items()}
 
     def _digest(self, sums: Mapping[str, str]) -> str:
-        """Return one checksum of all texts, given their own, and of the local files that they refer to."""
+        """Return one checksum for all texts, given their own checksums, and for the local files that they refer to."""
         referred = {path: checksum(read(path) or b"") for path in self.params["references"]}
         files = sorted(name for name in sums if name != self.main)
         return checksum("\n".join([sums[self.main], *(f"{name} {sums[name]}" for name in files),
                                    *(f"{path} {referred[path]}" for path in sorted(referred))]).encode())
 
     def _unchanged(self, current: str) -> dict[str, Any]:
-        """Test what is in force: a foreign file that broke it is found by every run."""
+        """Test the current configuration, so that every run finds a foreign file that broke it."""
         if not self.check:
             self._clear()
             self.generations.prune(self.params["keep"], self.running)
         if self.config_test.possible() or not self.check:
             self.config_test.test(self.entry, self.entry, "and it is the one on disk")
             self._check_readable()
-        # With two masters, either may have answered.
+        # If there are two masters, either of them may have answered.
         behind = self.params["socket"] is not None and (
             self.running != current or bool(beside(self.params["pid_file"])))
         return {**self.result(behind or self.shut, current, []), "reload": behind}
 
     def _commit(self, texts: dict[str, bytes], digest: str, takeover: bool, links: list[str], interim: bool,
                 lines: dict[str, list[int]] | None) -> str:
-        """Write, test and commit a generation with these TEXTS, the main file by its path; return its name."""
+        """Write, test and commit a generation with these TEXTS, the main file under its path; return its name."""
         main = texts.pop(self.main)
         if f"{self.params['folder']}/{MARKER}/".encode() not in main:
             raise Failure(f"the text of {self.main} names no generation; it has to include "
@@ -209,30 +215,30 @@ class Transaction:
         return generation
 
     def _workers(self, main: str) -> tuple[str, int]:
-        """Return the user and the group of nginx's workers, by the directive user of the main file or its includer."""
+        """Return the user and group of nginx's workers, which the main file or the file that includes it sets."""
         text = main if self.entry == self.main else (read(self.entry) or b"").decode(errors="replace")
         try:
             words = next((one.words[1:] for one in directives(text) if one.words[0] == "user"), [])
-            # nginx is built with nobody and nogroup.
+            # nginx is built with the defaults nobody and nogroup.
             user, group = words[0] if words else "nobody", [*words[1:], *(() if words else ("nogroup",))]
             return user, grp.getgrnam(group[0]).gr_gid if group else pwd.getpwnam(user).pw_gid
         except (KeyError, Unreadable):
             return "root", 0
 
     def _check_readable(self) -> None:
-        """Refuse files that nginx's workers cannot read, of which nginx's test says nothing."""
+        """Refuse files that nginx's workers cannot read, because nginx's test does not check that."""
         group = self.generations.group
         for path in self.params["readable"] if self.config_test.possible() else ():
             if not os.path.exists(path):
                 raise Failure(f"{path}: No such file or directory; {UNCHANGED}")
-            # Asked of the kernel as a worker would: folders on the way, the user's other groups and ACLs count as well.
+            # The kernel checks this as for a worker, with the folders above, the user's other groups, and ACLs.
             if subprocess.run(["test", "-r", path], user=self.user, group=group,
                               extra_groups=os.getgrouplist(self.user, group), check=False).returncode:
                 raise Failure(f"{path} cannot be read by nginx's workers, which run as {self.user}: chgrp {group} "
                               f"{path} and chmod 640 {path}, and let them enter the folders on the way; {UNCHANGED}")
 
     def _clear(self) -> None:
-        """Remove what a run left behind that was cut off."""
+        """Remove what an interrupted run left behind."""
         self.generations.clear_leftovers()
         self.config_test.clear()
         remove_file(self._entry_candidate())
@@ -242,7 +248,7 @@ class Transaction:
         return os.path.join(folder, f".{base}.websocket_proxy")
 
     def _test(self, candidate: str, links: list[str]) -> None:
-        """Test the candidate as it will run: from within the main file that includes it, and without the LINKS."""
+        """Test the candidate as it will run: included by its main file, and without the LINKS."""
         if self.check and not (self.params["test"] and self.config_test.possible()):
             return
         if self.entry == self.main and not links:
@@ -263,7 +269,7 @@ class Transaction:
     # --- state: rolled_back
 
     def roll_back(self) -> dict[str, Any]:
-        """Put an earlier generation in force again, as a new one."""
+        """Commit an earlier generation again, as a new one."""
         known = self.generations.all()
         wanted = self.params["generation"]
         if not wanted:
@@ -290,9 +296,9 @@ class Transaction:
     # --- state: absent
 
     def remove(self) -> dict[str, Any]:
-        """Take back all that was ever committed here."""
+        """Remove all generations, and restore the original main file."""
         if not os.path.isdir(self.params["folder"]) and self.previous is None:
-            # A removal that was cut off before its reload is finished by the next run.
+            # If a removal was interrupted before its reload, the next run finishes it.
             return self.result(self.running is not None, "", [])
         if self.check:
             return self.result(True, "", [self.main])
@@ -311,7 +317,7 @@ class Transaction:
         return self.result(True, "", [self.main])
 
     def result(self, changed: bool, generation: str, different: list[str]) -> dict[str, Any]:
-        """Return what the module tells."""
+        """Return the module's result."""
         interim = bool(generation) and self.generations.interim(generation)
         earlier = self.generations.earlier(generation) if interim else None
         return {"changed": changed, "reload": changed, "modes": self.shut, "generation": generation,

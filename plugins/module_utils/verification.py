@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What comes of trying one location of an edge: a WebSocket, a page where that is as good, or neither."""
+"""The result of a probe of one location of an edge: a WebSocket, a page if that is enough, or a failure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ OPEN, PAGE, FAILED, LEFT_OUT = "open", "page", "failed", "left out"
 
 
 def tried(wanted: Mapping[str, Any]) -> dict[str, str]:
-    """Try what is WANTED, of the fields of a Probe; return the outcome, and a line for people."""
+    """Run the probe WANTED, which has the fields of a Probe; return the outcome and a line for the report."""
     url = wanted["target"]["url"]
     if wanted["reason"]:
         return _outcome(LEFT_OUT, f"{url}: {wanted['reason']}")
     try:
         found = probe(Target(**wanted["target"]))
     except ProbeFailure as failure:
-        # A page of the backend's shows that it is reached.
+        # A page of the backend shows that nginx reaches it.
         if not wanted["required"] and not failure.own and 200 <= failure.status < 500:
             return _outcome(PAGE, f"{url}: {failure.status}")
         return _outcome(FAILED, f"{failure} ({wanted['inventory_path']})")

@@ -1,9 +1,9 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the action plugins of the role's steps share: each compiles the play's own variables on the controller.
+"""The base of the action plugins for the role's steps. Each compiles the play's own variables on the controller.
 
-Inventories may be large. So the model never becomes a variable of Ansible's: a step that needs it compiles it again,
-which takes a fraction of the time.
+Inventories may be large. So the model never becomes a variable of Ansible: each step that needs it compiles it again.
+That takes a fraction of the time.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class RoleAction(ActionBase):
     """A step of the role."""
 
     def variables(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the role's variables, templates in them replaced."""
+        """Return the role's variables with their templates evaluated."""
         return {name: self._templar.template(value) for name, value in task_vars.items() if name.startswith(PREFIX)}
 
     def model(self, task_vars: Mapping[str, Any], host: Mapping[str, Any], before: Collection[str] = ()) -> Model:
-        """Return the model for a HOST as nginx_info describes it; BEFORE are sites of an earlier use of the role.
+        """Return the model for a HOST as nginx_info describes it; BEFORE are the sites of previous uses of the role.
 
         :raises InventoryError: with every problem found
         """
@@ -41,13 +41,13 @@ class RoleAction(ActionBase):
 
     @staticmethod
     def renderer() -> Renderer:
-        """Return what renders the role's templates."""
+        """Return a renderer of the role's templates."""
         return Renderer([str(TEMPLATES)])
 
     def module(self, name: str, arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Run a module of the collection on the host.
 
-        Modules write their arguments to the host's journal, which more people read than root: not this one.
+        Modules usually write their arguments to the host's journal, which not only root can read. This module does not.
         """
         result: dict[str, Any] = self._execute_module(
             module_name=f"wsedge.nginx.{name}", module_args=unmarked(arguments),

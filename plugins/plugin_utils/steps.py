@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the role asks of a host, and which steps the host needs."""
+"""The facts that the role requests from a host, and the steps that the host needs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.host_files imp
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.program import PROGRAM, program
 
-# What systemd starts at boot with its timers.
+# The timers that systemd starts at boot.
 TIMERS = "/etc/systemd/system/timers.target.wants"
 TIMER = "websocket_proxy_certificates.timer"
 
-# Where earlier versions kept what their program imported.
+# The library of the host program in previous versions of the role.
 OLD_LIBRARY = "/usr/local/lib/websocket_proxy"
 
 
 def asked(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of nginx_info for what the role's VARIABLES depend on, which are not checked yet."""
+    """Return the options of nginx_info that the role's VARIABLES, which are not checked yet, require."""
     upstreams = variables.get("websocket_proxy_upstreams")
     bound = [one.get("proxy_bind") for one in (upstreams if isinstance(upstreams, list) else [])
              if isinstance(one, Mapping)]
@@ -45,7 +45,7 @@ def asked(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class File:
-    """A file that is to be written."""
+    """A file to write."""
 
     path: str
     content: str
@@ -54,12 +54,12 @@ class File:
 
 @dataclass(frozen=True)
 class Steps:
-    """What is needed of the steps.
+    """The steps that a host needs.
 
-    ``apt_files``, ``service_files`` and ``upgrade_files`` are to be written, ``unwanted_files`` and
-    ``unwanted_service_files`` removed, and ``ordinary_upgrades`` tells that what makes upgrades seamless is.
-    ``packages`` are to be installed besides nginx's.
-    ``lineages`` are the certificates that certbot keeps for the role.
+    ``apt_files``, ``service_files`` and ``upgrade_files`` have to be written. ``unwanted_files`` and
+    ``unwanted_service_files`` have to be removed, and with ``ordinary_upgrades`` also the files for seamless upgrades.
+    ``packages`` have to be installed besides that of nginx. ``lineages`` are the certificates that certbot keeps for
+    the role.
     """
 
     install: bool
@@ -77,19 +77,19 @@ class Steps:
 
 
 def needed(model: Model, host: Mapping[str, Any], files: HostFiles) -> Steps:
-    """Return what a HOST, as nginx_info describes it, needs."""
+    """Return the steps that a HOST, as nginx_info describes it, needs."""
     apt_files = _different(files.apt, host)
     unwanted = [path for path in APT_FILES if path not in files.apt and host["files"][path]]
     unrotated = [path for path in SERVICE_FILES if path not in files.service and host["files"][path]]
     packages = [name for name in model.packages if not host["packages"][name]]
     service_files, upgrade_files = _different(files.service, host), _different(files.upgrades, host)
-    # The policy may be another's, but these are the role's.
+    # The first file, policy-rc.d, may be from another package, but the rest are always the role's.
     ordinary = not files.upgrades and any(host["files"][path] for path in UPGRADE_FILES[1:])
     lineages = [name for name in host["folders"][LINEAGES] if name.startswith("websocket_proxy_")]
     return Steps(
         install=bool(apt_files or unwanted or packages) or not host["installed"],
         apt_files=apt_files, unwanted_files=unwanted, packages=packages,
-        # Those that no site has any more are removed.
+        # This step also removes certificates that no site has any more.
         certificates=bool(model.certificates or host["folders"][CERTIFICATES_FOLDER] or lineages),
         program=host["files"][PROGRAM] != _sha256(program(model)) or bool(host["folders"][OLD_LIBRARY]),
         service=bool(service_files or unrotated or upgrade_files) or ordinary or host["stale"] or not (

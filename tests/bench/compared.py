@@ -1,5 +1,8 @@
-"""What is compared before the same backend: the recipe as people paste it into Debian's nginx, what the role makes of
-the recipe's inventory, HAProxy and Caddy, each without TLS and with it."""
+"""The proxies that the benchmarks compare in front of the same backend, each without TLS and with it.
+
+They are the recipe as users paste it into Debian's nginx, the role's files for the recipe's inventory, HAProxy and
+Caddy.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,17 @@ Served = dict[str, dict[str, Any]]
 
 
 def _variants(plain: Mapping[str, str], tls: Mapping[str, str], command: list[str]) -> Served:
-    """Return a proxy without TLS and with it, as files and the command that runs it."""
+    """Return both variants of a proxy, without TLS and with it, as files and the command that runs them."""
     own = {CERTIFICATE: PAIR.certificate, KEY: PAIR.key, BOTH: PAIR.certificate + PAIR.key}
     return {PLAIN: {"files": dict(plain), "command": command, "port": 80},
             TLS: {"files": {**own, **tls}, "command": command, "port": 443}}
 
 
 def recipe(nginx_conf: str) -> Served:
-    """Return the recipe beside Debian's own NGINX_CONF, in which two limits are raised that end it at 384 sockets."""
+    """Return the recipe with Debian's own NGINX_CONF.
+
+    Two limits are raised, because with Debian's values nginx stops at 384 sockets.
+    """
     assert "worker_connections 768;" in nginx_conf
     main = {"/etc/nginx/nginx.conf": "worker_rlimit_nofile 32768;\n" + nginx_conf.replace(
         "worker_connections 768;", "worker_connections 16384;")}
@@ -42,27 +48,27 @@ def recipe(nginx_conf: str) -> Served:
 
 
 def role(found: Mapping[str, Any] | None = None, **site: Any) -> Served:
-    """Return what the role makes of the recipe's inventory for a host that was FOUND, with further keys of its SITE."""
+    """Return the role's files for the recipe's inventory; FOUND has the host's facts, SITE further keys of the site."""
     inventory = {"upstreams": [{"name": "ws_node", "servers": ["127.0.0.1:3000"]}],
                  "sites": [{"server_names": ["example.com"], "upstream": "ws_node", **site}]}
     secure = {**inventory, "sites": [{**inventory["sites"][0], "tls": {
         "certificate": CERTIFICATE, "certificate_key": KEY}}]}
     tls = rendered(compiled(secure, found))
-    # An old nginx shows one to clients that name no site.
+    # An old nginx shows a generated certificate to clients that name no site.
     made = {path for text in tls.values() for path in re.findall(rf"{CERTIFICATES}/[^;\s]+", text)}
     return _variants(rendered(compiled(inventory, found)),
                      {**tls, **{path: PAIR.key if path.endswith(".key") else PAIR.certificate for path in made}}, NGINX)
 
 
 def haproxy() -> Served:
-    """Return HAProxy with times as the recipe's."""
+    """Return HAProxy with the recipe's timeouts."""
     path, text = "/etc/haproxy/haproxy.cfg", (HERE / "proxies/haproxy.cfg").read_text()
     return _variants({path: text}, {path: text.replace("bind :80", f"bind :443 ssl crt {BOTH}")},
                      ["haproxy", "-db", "-q", "-f", path])
 
 
 def caddy() -> Served:
-    """Return Caddy as its documentation has a reverse proxy."""
+    """Return Caddy, configured as its documentation shows a reverse proxy."""
     path, text = "/etc/caddy/Caddyfile", (HERE / "proxies/Caddyfile").read_text()
     tls = text.replace("http:// {\n", f"https://example.com {{\n\ttls {CERTIFICATE} {KEY}\n")
     return _variants({path: text}, {path: tls}, ["caddy", "run", "--config", path, "--adapter", "caddyfile"])

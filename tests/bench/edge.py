@@ -1,5 +1,6 @@
-"""What WebSockets cost a proxy: CPU for each echo, each MiB and each handshake, and memory for each idle socket.
-The recipe stands in the table twice: what differs between its two rows is noise.
+"""The cost of WebSockets for a proxy: CPU for each echo, each MiB and each handshake, and memory for each idle socket.
+
+The recipe is in the table twice: the difference between its two rows is noise.
 
 Usage: python -m tests.bench.edge IMAGE
 """
@@ -24,13 +25,13 @@ KINDS = (("echo", "µs", 1000), ("mib", "ms", 1e6), ("handshake", "µs", 1000), 
 
 
 def output(image: str, *command: str) -> str:
-    """Return what a command in a container prints."""
+    """Return the output of a command in a container."""
     return subprocess.run(["docker", "run", "--rm", "--network", "none", image, *command],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
 
 
 def main(image: str) -> None:
-    """Measure in a container without a network and print one table."""
+    """Measure in a container without a network, and print one table."""
     pasted = recipe(output(image, "cat", "/etc/nginx/nginx.conf"))
     versions = [output(image, "nginx", "-v").split("/")[1].split()[0], output(image, "haproxy", "-v").split()[2],
                 output(image, "caddy", "version").split()[0]]
@@ -39,7 +40,7 @@ def main(image: str) -> None:
     compared = {"recipe": pasted, "recipe, again": pasted, "role": role(found),
                 **{f"role, {size}": role(found, live_buffer_size=size) for size in BUFFERS},
                 "HAProxy": haproxy(), "Caddy": caddy()}
-    # The kernel shows the memory of nginx's workers, which changed their user, to SYS_PTRACE only.
+    # nginx's workers have changed their user, so the kernel shows their memory only with SYS_PTRACE.
     done = subprocess.run(
         ["docker", "run", "--rm", "--interactive", "--network", "none", "--cap-add", "SYS_PTRACE",
          "--volume", f"{HERE}:/bench:ro", "--volume", f"{ECHO_SERVICE}:/websocket_echo:ro",

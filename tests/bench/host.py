@@ -1,4 +1,4 @@
-"""A Debian host in a container, with systemd and an SSH server, that Ansible logs in to as people's own."""
+"""A Debian host in a container, with systemd and an SSH server: Ansible logs in to it as to a user's own host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 import uuid
 from pathlib import Path
 
-# What systemd needs to be the first process of a container that is not privileged.
+# systemd needs these options to be the first process of an unprivileged container.
 SYSTEMD = ["--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--tmpfs", "/run", "--tmpfs",
            "/run/lock", "--tmpfs", "/tmp", "--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE", "--security-opt",
            "seccomp=unconfined", "--security-opt", "apparmor=unconfined", "--env", "container=docker"]
@@ -16,12 +16,12 @@ BOOT = 60  # seconds
 
 
 def docker(*words: str, given: str | None = None) -> str:
-    """Run docker; return what it prints."""
+    """Run docker; return its output."""
     return subprocess.run(["docker", *words], input=given, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
 class Host:
-    """Runs from when it is made until `remove`."""
+    """A host that runs from its creation until `remove`."""
 
     def __init__(self, image: str, public_key: str) -> None:
         self._name = f"wsedge-bench-{uuid.uuid4().hex[:12]}"
@@ -36,16 +36,16 @@ class Host:
         self.port = int(docker("port", self._name, "22/tcp").rsplit(":", 1)[1])
 
     def run(self, command: str, given: str = "") -> str:
-        """Run a shell command as root; return what it prints."""
+        """Run a shell command as root; return its output."""
         return docker("exec", "--interactive", self._name, "sh", "-c", command, given=given)
 
     def remove(self) -> None:
-        """End the host."""
+        """Remove the host."""
         subprocess.run(["docker", "rm", "--force", "--volumes", self._name], stdout=subprocess.DEVNULL, check=False)
 
 
 def new_key(folder: Path) -> tuple[Path, str]:
-    """Make an SSH key; return its file and its public half."""
+    """Make an SSH key pair; return the file of the private key and the text of the public key."""
     key = folder / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     return key, key.with_suffix(".pub").read_text()

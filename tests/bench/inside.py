@@ -1,11 +1,16 @@
-"""Runs in a container: puts one proxy after the other before the echo backend and measures what WebSockets cost it.
+"""Runs in a container: puts each proxy in turn in front of the echo backend, and measures the cost of WebSockets.
 
 Input is JSON: {"rounds": 15, "kinds": [KIND, …], "proxies": {NAME: {"plain": {"files": {PATH: TEXT}, "command":
-[WORD, …], "port": 80}, "tls": {…}}, …}}. Output is {NAME: {KIND: [NUMBER, …], …}, …}, a number for each round. "echo"
-is the CPU time in ns of one 128-byte echo, "mib" of a MiB there and back in messages of 64 KiB, "handshake" of a
-WebSocket that is opened and closed; "idle" and "idle_tls" are the bytes of memory of one idle socket, over TLS of
-nginx's workers only. "wait" and "wait_tls" are the milliseconds of a handshake, the median of many, "wait_heads" beside
-clients that have sent half a head, and "wait_handshakes" beside clients that have begun a handshake of TLS.
+[WORD, …], "port": 80}, "tls": {…}}, …}}. Output is {NAME: {KIND: [NUMBER, …], …}, …}, with one number for each round.
+
+"echo", "mib" and "handshake" are CPU times in ns. "echo" is for one echo of 128 bytes. "mib" is for one MiB there and
+back in messages of 64 KiB. "handshake" is for a WebSocket that is opened and closed.
+
+"idle" and "idle_tls" are the bytes of memory for one idle socket. With "idle_tls", only the workers of nginx count.
+
+The others are the milliseconds of a handshake, the median of many: "wait" without TLS and "wait_tls" with it.
+"wait_heads" is beside clients that have sent half a request head. "wait_handshakes" is beside clients that have begun
+a TLS handshake.
 
 Debian 11 has Python 3.9.
 """
@@ -40,7 +45,7 @@ TLS_SOCKETS = 2_000
 WAITS = 300
 HALF_HEADS = 10_000
 HALF_HANDSHAKES = 2_000
-SECONDS = 3_000  # for everything
+SECONDS = 3_000  # for the whole run
 
 BROWSER = """GET / HTTP/1.1
 Host: example.com
@@ -63,7 +68,7 @@ MASK = b"\x37\xfa\x21\x3d"
 
 
 def frames(payload: bytes) -> tuple[bytes, bytes]:
-    """Return a message and its echo: one final binary frame, masked from the client only (RFC 6455 5.2)."""
+    """Return a message and its echo, each as one final binary frame; only the client masks it (RFC 6455 5.2)."""
     size = len(payload)
     masked = (int.from_bytes(payload, "big") ^ int.from_bytes(MASK * (size // 4), "big")).to_bytes(size, "big")
     length = b"\x7e" + size.to_bytes(2, "big") if size < 65536 else b"\x7f" + size.to_bytes(8, "big")
@@ -75,25 +80,25 @@ LARGE = frames(bytes(range(256)) * 256)
 
 
 def proxy_processes() -> list[Path]:
-    """Return the folders in /proc of all processes of the proxy: in this container nothing else has its name."""
+    """Return the folders in /proc of all processes of the proxy; nothing else in this container has its name."""
     return [folder for folder in Path("/proc").glob("[0-9]*") if (folder / "comm").read_text().strip() in PROXIES]
 
 
 def cpu() -> int:
-    """Return the CPU time that the proxy has had so far, user and system, in ns."""
+    """Return the CPU time that the proxy has used so far, user and system, in ns."""
     return sum(int(thread.read_text().split()[0])
                for process in proxy_processes() for thread in process.glob("task/*/schedstat"))
 
 
 def memory(title: str = "") -> int:
-    """Return the memory of the proxy's processes with that TITLE in bytes, each shared page divided among its users."""
+    """Return the memory in bytes of the proxy's processes with that TITLE; a shared page is divided among its users."""
     return sum(int(re.findall(r"^Pss: +([0-9]+) kB", (process / "smaps_rollup").read_text(), re.M)[0]) * 1024
                for process in proxy_processes() if title in (process / "cmdline").read_text())
 
 
 @contextlib.contextmanager
 def running(command: list[str], port: int) -> Iterator[None]:
-    """Run a server from when it listens on PORT until the block ends."""
+    """Run a server until the block ends; the block begins when the server listens on PORT."""
     quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     with subprocess.Popen(command, **quiet) as process:
         try:
@@ -107,14 +112,14 @@ def running(command: list[str], port: int) -> Iterator[None]:
 
 
 def listens(port: int) -> bool:
-    """Tell whether something listens on PORT."""
+    """Return whether a server listens on PORT."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextlib.contextmanager
 def websockets(count: int, tls: ssl.SSLContext | None = None) -> Iterator[list[socket.socket]]:
-    """Open WebSockets through the proxy for as long as the block runs."""
+    """Open COUNT WebSockets through the proxy, which stay open until the block ends."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(websocket(tls)) for _each in range(count)]
 
@@ -136,7 +141,7 @@ def websocket(tls: ssl.SSLContext | None = None) -> socket.socket:
 
 
 def echo(sockets: list[socket.socket], echoes: int, frame: tuple[bytes, bytes] = SMALL) -> None:
-    """Have so many messages echoed, at most one under way on each socket; each echo is compared."""
+    """Send messages until there are so many ECHOES, at most one at a time on each socket; compare each echo."""
     message, expected = frame
     by_number = {opened.fileno(): opened for opened in sockets}
     partial = {number: bytearray() for number in by_number}
@@ -192,7 +197,7 @@ def cpu_per_handshake() -> float:
 
 
 def memory_per_socket() -> float:
-    """Return the proxy's memory in bytes for one socket that echoed once and now is idle."""
+    """Return the proxy's memory in bytes for one socket that echoed once and is now idle."""
     before = memory()
     with websockets(IDLE_SOCKETS) as sockets:
         echo(sockets, IDLE_SOCKETS)
@@ -201,7 +206,9 @@ def memory_per_socket() -> float:
 
 
 def memory_per_tls_socket() -> float:
-    """Return the memory in bytes for one socket over TLS 1.3 that echoed once and now is idle; nginx's is the workers'.
+    """Return the proxy's memory in bytes for one socket over TLS 1.3 that echoed once and is now idle.
+
+    For nginx, only the memory of the workers counts.
     """
     tls = unverified()
     tls.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -216,14 +223,14 @@ def memory_per_tls_socket() -> float:
 
 
 def unverified() -> ssl.SSLContext:
-    """Return what takes any certificate."""
+    """Return a context that accepts any certificate."""
     tls = ssl.create_default_context()
     tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     return tls
 
 
 def wait(tls: ssl.SSLContext | None = None) -> float:
-    """Return the milliseconds of a handshake."""
+    """Return the median time of a handshake in milliseconds."""
     found = []
     for _each in range(WAITS):
         began = time.perf_counter()
@@ -233,7 +240,7 @@ def wait(tls: ssl.SSLContext | None = None) -> float:
 
 
 def wait_beside(count: int, port: int, begun: bytes, tls: ssl.SSLContext | None = None) -> float:
-    """Return the same beside COUNT clients that have BEGUN something and do not go on."""
+    """Return the median time of a handshake beside COUNT clients that send BEGUN and then nothing more."""
     with contextlib.ExitStack() as stack:
         for _each in range(count):
             half = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
@@ -244,7 +251,7 @@ def wait_beside(count: int, port: int, begun: bytes, tls: ssl.SSLContext | None 
 MEASURES = {
     "wait": ("plain", wait), "wait_tls": ("tls", lambda: wait(unverified())),
     "wait_heads": ("plain", lambda: wait_beside(HALF_HEADS, 80, b"GET / HTTP/1.1\r\nHost: example.com\r\nX-")),
-    # A record of TLS of which nothing but its head comes.
+    # The head of a TLS record, whose body never arrives.
     "wait_handshakes": ("tls", lambda: wait_beside(HALF_HANDSHAKES, 443, b"\x16\x03\x01\x02\x00", unverified())),
     "echo": ("plain", cpu_per_echo), "mib": ("plain", cpu_per_mib), "handshake": ("plain", cpu_per_handshake),
     "idle": ("plain", memory_per_socket), "idle_tls": ("tls", memory_per_tls_socket)}
@@ -252,7 +259,7 @@ MEASURES = {
 
 @contextlib.contextmanager
 def serve(files: dict[str, str], command: list[str], port: int) -> Iterator[None]:
-    """Put the files of a proxy in their places and run it."""
+    """Write the files of a proxy and run it until the block ends, then delete them."""
     for path, text in files.items():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text)
@@ -265,7 +272,7 @@ def serve(files: dict[str, str], command: list[str], port: int) -> Iterator[None
 
 
 def main() -> None:
-    """Measure all proxies in rounds, each round in another order."""
+    """Measure all proxies in rounds, each round in a different order."""
     def too_long(_signal: int, _frame: object) -> None:
         sys.exit(f"stopped after {SECONDS} s")
 

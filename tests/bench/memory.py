@@ -1,7 +1,7 @@
-"""Memory per idle WebSocket in each Debian's nginx, without TLS and over TLS 1.3: the recipe, and what the role writes.
+"""Memory per idle WebSocket in the nginx of each Debian release, without TLS and over TLS 1.3.
 
-The workers' common memory has a session for each handshake, and ends at 10 MiB for all; what is left without it is
-shown as well.
+It compares the recipe with the role's configuration. The workers share a cache that has a session for each handshake
+and never exceeds 10 MiB. The table therefore also has the memory without this cache.
 
 Usage: python -m tests.bench.memory
 """
@@ -26,7 +26,7 @@ WANTED = {"role": 0.9, "role, 2k": 0.72}
 
 
 def without_sessions(served: Served) -> Served:
-    """Return the role's configuration without a cache of sessions."""
+    """Return the role's configuration without a cache of TLS sessions."""
     files = {path: re.sub(r"^ *ssl_session_cache .*;\n", "", text, flags=re.M)
              for path, text in served[TLS]["files"].items()}
     assert files != served[TLS]["files"]
@@ -34,12 +34,12 @@ def without_sessions(served: Served) -> Served:
 
 
 def measured(image: str) -> tuple[str, dict[str, dict[str, list[float]]]]:
-    """Return which nginx an image has, and the bytes for one socket of each kind in each round."""
-    # The kernel shows the memory of nginx's workers, which changed their user, to SYS_PTRACE only.
+    """Return the versions in an image, and the bytes for one socket of each proxy and each kind in each round."""
+    # nginx's workers have changed their user, so the kernel shows their memory only with SYS_PTRACE.
     container = Container(image, "none", "--cap-add", "SYS_PTRACE", "--volume", f"{HERE}:/bench:ro", "--volume",
                           f"{ECHO_SERVICE}:/websocket_echo:ro", "--env", "NODE_PATH=/usr/share/nodejs")
     try:
-        # As the role looks at a host: its OpenSSL decides about the key exchange.
+        # The role reads the same facts: the host's OpenSSL decides about the key exchange.
         found: dict[str, Any] = container.module("nginx_info", {})
         compared = {"recipe": recipe(container.shell("cat /etc/nginx/nginx.conf")), "role": role(found),
                     "role, 2k": role(found, live_buffer_size="2k"), "no sessions": without_sessions(role(found))}

@@ -1,5 +1,6 @@
-"""How long a run of the role takes that changes nothing, and one that changes one site, with 1 to 1,000 sites over
-SSH, beside a play that only pings and a loop of ansible.builtin.template over the same sites.
+"""The duration of a role run that changes nothing, and of one that changes one site, with 1 to 1,000 sites over SSH.
+
+The references are a play that only pings, and a loop of ansible.builtin.template over the same sites.
 
 Usage: python -m tests.bench.role_run IMAGE
 """
@@ -28,7 +29,7 @@ CHECKOUT = HERE.parents[1]
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 ROLE_SITES = [int(number) for number in os.environ.get("BENCH_SITES", "1 10 100 1000").split()]
 LOOP_SITES = [number for number in ROLE_SITES if number <= 100]  # with 1,000 a run would take a quarter of an hour
-LOOP_ROUNDS = {100: 1}  # it takes so long that noise is small beside it
+LOOP_ROUNDS = {100: 1}  # one round takes so long that noise hardly matters
 SECONDS = 600  # for one run
 PLAYBOOKS = {"role": CHECKOUT / "playbooks/site.yml", "loop": HERE / "playbooks/loop.yml",
              "ping": HERE / "playbooks/ping.yml"}
@@ -38,7 +39,7 @@ UPSTREAMS = [{"name": "ws_node", "servers": ["127.0.0.1:3000"]}]
 
 @dataclass
 class Run:
-    """What one run of a playbook took, in seconds, and told."""
+    """The duration of one run of a playbook in seconds, the number of its results, and the seconds of its tasks."""
 
     seconds: float
     results: int
@@ -46,7 +47,7 @@ class Run:
 
 
 class Controller:
-    """A folder with an inventory for each host, and Ansible with the settings that people use for speed."""
+    """A folder for the inventory of each host, and Ansible with the settings that users choose for speed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -60,7 +61,7 @@ class Controller:
             "TASK_TIMES": str(folder / "times.json")}
 
     def run(self, kind: str, host: Host, sites: int, read_timeout: int, changes: bool) -> Run:
-        """Run a playbook for so many sites, the first of which has that read_timeout, and which CHANGES the host."""
+        """Run a playbook for so many SITES, the first with this READ_TIMEOUT; it must change the host if CHANGES."""
         inventory = self.folder / "inventory.json"
         inventory.write_text(json.dumps({"websocket_proxies": {
             "hosts": {"edge": {"ansible_host": "127.0.0.1", "ansible_port": host.port, "ansible_user": USER}},
@@ -79,7 +80,7 @@ class Controller:
 
 
 def variables(kind: str, count: int, read_timeout: int) -> dict[str, Any]:
-    """Return the variables of a playbook for COUNT sites: an inventory as people write it, or what it compiles to."""
+    """Return the variables of a playbook for COUNT sites: an inventory as users write it, or its compiled sites."""
     sites = [{"server_names": [f"site{number}.example.com"], "upstream": "ws_node"} for number in range(count)]
     sites[0]["locations"] = [{"path": "/", "upstream": "ws_node", "read_timeout": read_timeout}]
     sites[0].pop("upstream")
@@ -90,7 +91,7 @@ def variables(kind: str, count: int, read_timeout: int) -> dict[str, Any]:
 
 
 def spent(began: float, ended: float, tasks: list[dict[str, Any]]) -> dict[str, float]:
-    """Return the seconds that went by from one moment of the run to the next, by the task's name."""
+    """Return the seconds from the start of each task to the start of the next, by the task's name."""
     moments = [began, *(task["began"] for task in tasks), tasks[-1].get("ended", ended), ended]
     names = ["(before the first task)", *(task["name"] for task in tasks), "(after the last task)"]
     sums: dict[str, float] = defaultdict(float)
@@ -103,7 +104,7 @@ Key = tuple[str, str, int]  # the playbook, what it does, the number of sites
 
 
 def measure(controller: Controller, hosts: dict[int, Host]) -> dict[Key, list[Run]]:
-    """Measure everything in turns; each run that changes a site is followed by one that changes nothing."""
+    """Measure all cases in turn; after each run that changes a site, one run changes nothing."""
     runs: dict[Key, list[Run]] = defaultdict(list)
     cases = [("ping", FEWEST), *(("role", sites) for sites in ROLE_SITES), *(("loop", sites) for sites in LOOP_SITES)]
     for kind, sites in cases[1:]:
@@ -158,8 +159,8 @@ def report(runs: dict[Key, list[Run]]) -> None:
 
 
 def main(image: str) -> None:
-    """Start a host for each number of sites, measure, print, end the hosts."""
-    # Short: the path of a control socket has to fit in 104 bytes.
+    """Start a host for each number of sites, measure, remove the hosts, and print the tables."""
+    # The name is short, because the path of a control socket must fit in 104 bytes.
     with tempfile.TemporaryDirectory(prefix="wsb", dir="/tmp") as folder:
         controller = Controller(Path(folder))
         hosts: dict[int, Host] = {}

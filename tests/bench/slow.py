@@ -1,4 +1,4 @@
-"""How long a handshake takes beside clients that begin and do not go on: half heads, and half handshakes of TLS.
+"""The duration of a handshake beside clients that stop halfway, in a request head or in a TLS handshake.
 
 Usage: python -m tests.bench.slow
 """

@@ -1,4 +1,4 @@
-"""Tables of medians with ratios to a reference that was measured in turns with them."""
+"""Tables of medians, with ratios to a reference that is measured in the same rounds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def ratio(values: Sequence[float], reference: Sequence[float]) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in plain text, its first column aligned left, the others right."""
+    """Return a table in plain text, with its first column aligned left and the others right."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     return "\n".join("  ".join(cell.ljust(width) if column == 0 else cell.rjust(width)
                                for column, (cell, width) in enumerate(zip(row, widths, strict=True)))

@@ -1,4 +1,4 @@
-"""Opens WebSockets through the demo's proxy: shows the handshake, three echoes, and how many each backend has.
+"""Opens WebSockets through the demo's proxy. Shows the handshake, three echoes, and the WebSockets of each backend.
 
 Usage: echo.py URL [CERTIFICATE]
 
@@ -18,7 +18,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterable
 
-# Not websockets.sync: it reads in a thread of its own, and OpenSSL wants one thread at a time for a connection.
+# Not websockets.sync: it reads in its own thread, and OpenSSL allows only one thread at a time on a connection.
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
@@ -27,7 +27,7 @@ MIB = 1024 * 1024
 
 
 class DemoError(Exception):
-    """Something is not as it should be; the message says what."""
+    """A failed check, which the message describes."""
 
 
 def show(mark: str, first_line: str, headers: Iterable[tuple[str, str]]) -> None:

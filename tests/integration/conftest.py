@@ -1,4 +1,4 @@
-"""A container of each release with nginx that serves, one without a network, and a host with systemd.
+"""Containers of each release with nginx that serves, containers without a network, and hosts with systemd.
 
 Each worker starts a container when a test first asks for it, and keeps it until its last test.
 """
@@ -23,7 +23,7 @@ collect_ignore = [] if SOAK else ["test_more_applications.py", "test_release_upg
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that needs an image with the releases of its mark."""
+    """Run each test that needs an image once for each release of its mark."""
     if "image" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("releases")
         images = [pytest.param(name, id=f"nginx-{VERSIONS[name]}") for name in (mark.args if mark else USUAL)]
@@ -31,7 +31,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share what takes long to make on one worker: a module's with one release, or with one crash."""
+    """Run tests on one worker if they share something slow to make: a module with one release, or with one crash."""
     for item in items:
         if not item.get_closest_marker("xdist_group"):
             call = getattr(item, "callspec", None)
@@ -53,7 +53,7 @@ def image(request: pytest.FixtureRequest, image_names: dict[str, str]) -> str:
 
 @pytest.fixture(scope="session")
 def started() -> Iterator[Started]:
-    """Give a function that starts a container of a kind from an image, or returns the one that runs already."""
+    """Provide a function that starts a container of a type from an image, or returns the running one."""
     kinds: dict[str, Callable[[str], Any]] = {
         "serving": lambda name: Edge(Container(name, "host")), "sealed": lambda name: Container(name, "none"),
         "sandbox": Sandbox, "host": Host}
@@ -71,19 +71,19 @@ def started() -> Iterator[Started]:
 
 @pytest.fixture(scope="session")
 def serving(image: str, started: Started) -> Edge:
-    """Give an edge on the machine's own network, so that clients and backends can be Python in this process."""
+    """Return an edge on the machine's own network, so that clients and backends can be Python in this process."""
     return started("serving", image)
 
 
 @pytest.fixture(scope="session")
 def sealed(image: str, started: Started) -> Container:
-    """Give a container that has no network but its own loopback: any port can be listened on."""
+    """Return a container that has only its own loopback network, so that tests can listen on any port."""
     return started("sealed", image)
 
 
 @pytest.fixture
 def host(image: str, started: Started) -> Host:
-    """Give a host with systemd as its packages left it: nginx is there and does not run."""
+    """Return a host with systemd and newly installed packages: nginx is installed but does not run."""
     machine: Host = started("host", image)
     machine.reset()
     return machine

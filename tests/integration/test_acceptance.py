@@ -1,4 +1,4 @@
-"""What the model accepts, every nginx accepts too, without a warning."""
+"""Configurations that the model accepts: every nginx accepts them too, without a warning."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RECIPE: dict[str, Any] = {"upstreams": [{"name": "node", "servers": ["127.0.0.1:
 
 @pytest.fixture(name="edge")
 def edge_(sealed: Container) -> Edge:
-    """Give an edge for tests of files alone."""
+    """Return an edge for tests of files only."""
     pair = Authority("tests").issue("any.test")
     sealed.write({CERTIFICATE["certificate"]: pair.certificate, CERTIFICATE["certificate_key"]: pair.key})
     return Edge(sealed)
@@ -60,7 +60,7 @@ def test_every_variable_that_a_value_may_name_is_one_of_nginx(edge: Edge) -> Non
 
 
 def with_names(names: Iterable[str]) -> dict[str, Any]:
-    """Return the recipe with a second site of these names: nginx builds no hash of names for one site alone."""
+    """Return the recipe with a second site of these names: nginx builds no hash of names for only one site."""
     second = {"name": "second", "server_names": sorted(names), "upstream": "node"}
     return {**RECIPE, "sites": [*RECIPE["sites"], second]}
 
@@ -114,12 +114,12 @@ def test_any_number_of_request_headers_is_accepted(edge: Edge, count: int) -> No
 
 @cache
 def inventory_examples() -> list[Example]:
-    """Return the inventories that every nginx is tried with."""
+    """Return the inventories for the test with every nginx."""
     return examples(inventories(), EXAMPLES)
 
 
 def stands_there(path: str, example: Example) -> bool:
-    """Tell whether a path of a problem leads to something in the inventory; the last step may be what is missing."""
+    """Return whether a problem's path leads to something in the inventory; its last part may be what is missing."""
     found = re.fullmatch(r'(?:websocket_proxy_(\w+)|hostvars\["([^"]+)"\])(.*)', path)
     assert found, path
     here: Any = {f".{name}": value for name, value in example.variables.items()} if found[1] else None
@@ -143,7 +143,7 @@ def stands_there(path: str, example: Example) -> bool:
     return True
 
 
-# With each image on one worker, because to think of the inventories takes longer than to try them.
+# One worker tests all images, because generating the inventories takes longer than testing them.
 @EVERY
 @pytest.mark.xdist_group("inventories")
 def test_what_the_model_accepts_nginx_accepts_and_what_it_refuses_it_explains(edge: Edge) -> None:

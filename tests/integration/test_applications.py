@@ -1,6 +1,6 @@
 """Real applications behind the edge, over TLS on another port than 443: they work, and accept no foreign Origin.
 
-Those that are slow to install are in test_more_applications.py.
+Applications that are slow to install are in test_more_applications.py.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ PREFIXES = pytest.mark.parametrize("prefix", ["", "/tools"], ids=["root", "prefi
 
 @pytest.fixture(scope="module")
 def programs() -> Path:
-    """Install the applications; give the folder of their programs."""
+    """Install the applications; return the folder of their programs."""
     return installed("requirements")
 
 
 @pytest.fixture(name="site", params=[0, 8443] if SOAK else [0], ids=["own-port", "mapped-port"][:2 if SOAK else 1])
 def site_(serving: Edge, request: pytest.FixtureRequest) -> Iterator[Published]:
-    """Give a site without an application."""
+    """Provide a site without an application."""
     yield Published(serving, request.param)
     serving.stop()
 
@@ -48,7 +48,7 @@ def test_django_takes_a_form_and_a_websocket_of_its_own_origin(site: Published, 
         with site.open(f"{prefix}/ws") as connection:
             connection.send("x")
             assert connection.recv(10) == "x"
-        # Channels compares names, and no ports.
+        # Channels compares only names, not ports.
         assert site.refused(f"{prefix}/ws", site.foreign[:1]) == {403}
 
 
@@ -58,7 +58,7 @@ def test_a_client_leads_django_past_no_location(site: Published, programs: Path)
                           {"path": "/", "upstream": "app"}])
     with site.running(programs / "daphne", "--port", site.backend, "django_app:application"):
         assert site.get("/form")[0] == 403
-        # Daphne takes this prefix off the path, whoever sends it.
+        # Daphne removes this prefix from the path, whoever sends it.
         assert site.get("/x/form", **{"Daphne-Root-Path": "/x"})[0] == 404
 
 
@@ -111,7 +111,7 @@ def test_a_session_proxy_logs_a_visitor_in_for_pages_and_websockets(
             connection.send("x")
             assert connection.recv(10) == "x"
         assert site.refused("/ws", site.foreign, additional_headers=how) == {403}
-        # It answers a redirect of its own to those who tell it X-Forwarded-Uri, and nginx takes that for a fault.
+        # If the session proxy gets X-Forwarded-Uri, it answers with its own redirect, which nginx treats as an error.
         serve(request_headers={})
         assert site.get("/told")[0] == 500 and site.get("/told", **how)[0] == 200
         serve()
@@ -122,7 +122,7 @@ def test_a_session_proxy_logs_a_visitor_in_for_pages_and_websockets(
 
 @pytest.fixture(name="socketio")
 def socketio_(programs: Path) -> Iterator[list[str]]:
-    """Run two servers that do not know of each other; give their addresses."""
+    """Run two servers that do not know each other; provide their addresses."""
     ports = [free_port(), free_port()]
     with ExitStack() as stack:
         for port in ports:
@@ -157,7 +157,7 @@ def test_socketio_clients_without_cookies_stay_at_their_servers(
     assert [(one.get("said"), one.get("transport"), len(one.get("answered", []))) for one in found] == [
         ([f"hello {number}"], "websocket", 1) for number in range(8)], found
     servers = {one["answered"][0] for one in found}
-    # All have one address, and each has an argument of its own.
+    # All clients have one address, and each has its own query argument.
     assert len(servers) == (1 if balancing == "ip_hash" else 2)
 
 

@@ -1,4 +1,4 @@
-"""What a host tells of its certificates every day, with nobody running Ansible."""
+"""The daily report of a host about its certificates, without a run of Ansible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CA = Authority("tests", days=400)
 
 
 def told(host: Host) -> tuple[int, str]:
-    """Have systemd run the unit; return its exit status, and what it left in the journal."""
+    """Run the unit with systemd; return its exit status, and its lines in the journal."""
     host.run(f"systemctl start {UNIT}")
     status = host.shell(f"systemctl show --property=ExecMainStatus --value {UNIT}")
     host.shell("journalctl --sync")

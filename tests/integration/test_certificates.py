@@ -1,4 +1,4 @@
-"""Certificates on the host: what is not fit is refused before anything changes, and keys are nobody's but root's."""
+"""Certificates on the host: the role refuses unusable ones before any change, and only root can read the keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BELOW = Authority("below tests", CA)
 
 
 class Box:
-    """A host on which the module is called."""
+    """A host on which the tests call the module."""
 
     def __init__(self, container: Container) -> None:
         self.container = container
@@ -30,12 +30,12 @@ class Box:
         container.shell(f"rm -rf {FOLDER} {THEIRS} /etc/nginx/websocket_proxy; mkdir -p {THEIRS}")
 
     def put(self, certificate: str, key: str, mode: str = "600") -> None:
-        """Put a pair on the host, as another role's."""
+        """Install a pair on the host, as another role does."""
         self.container.write({f"{THEIRS}/a.pem": certificate, f"{THEIRS}/a.key": key})
         self.container.shell(f"chmod {mode} {THEIRS}/a.key")
 
     def call(self, *given: dict[str, Any], check: bool = False, **options: Any) -> dict[str, Any]:
-        """Call the module; what is a certificate's content goes apart, as it has to."""
+        """Call the module; pass the content of a certificate separately, as the module requires."""
         certificates = [dict(one) for one in given]
         contents = {one[path]: one.pop(f"{path}_content") for one in certificates
                     for path in ("certificate", "certificate_key") if f"{path}_content" in one}
@@ -44,12 +44,12 @@ class Box:
             "contents": contents, **options}, check=check)
 
     def tree(self) -> str:
-        """Return what is there, with modes, owners and contents."""
+        """Return the files with their modes, owners, and contents."""
         return self.container.shell(f"for folder in {FOLDER} {THEIRS}; do [ ! -e $folder ] || find $folder -printf "
                                     "'%p %m %U:%G\\n' -type f -exec sha256sum {} +; done")
 
     def refuses(self, *certificates: dict[str, Any]) -> str:
-        """Call the module in vain; nothing changes."""
+        """Call the module, which must fail and change nothing; return the error."""
         before = self.tree()
         for check in (True, False):
             result = self.call(*certificates, check=check)
@@ -60,18 +60,18 @@ class Box:
 
 @pytest.fixture(name="box")
 def box_(sealed: Container) -> Iterator[Box]:
-    """Give a host without certificates."""
+    """Provide a host without certificates."""
     yield Box(sealed)
 
 
 def theirs(*names: str) -> dict[str, Any]:
-    """Return a certificate that is on the host."""
+    """Return a certificate that is already on the host."""
     return {"inventory_path": "sites[0]", "site": "a", "source": "certificate", "certificate": f"{THEIRS}/a.pem",
             "certificate_key": f"{THEIRS}/a.key", "names": list(names) or ["a.test"]}
 
 
 def content(pair: Pair, stem: str = "a-1", *names: str) -> dict[str, Any]:
-    """Return a certificate that comes from the controller."""
+    """Return a certificate whose content is sent by the controller."""
     return {"inventory_path": "sites[0]", "site": "a", "source": "certificate_content",
             "certificate": f"{FOLDER}/{stem}.pem", "certificate_key": f"{FOLDER}/{stem}.key",
             "names": list(names) or ["a.test"],
@@ -85,19 +85,19 @@ def made(stem: str, *names: str, kind: str = "ecdsa") -> dict[str, Any]:
 
 
 def acme(lineage: bool) -> dict[str, Any]:
-    """Return a certificate of certbot's, which has it or has not."""
+    """Return a certificate of certbot; LINEAGE sets whether certbot already has it."""
     folder = f"{THEIRS}" if lineage else FOLDER
     return {**theirs(), "source": "acme", "certificate": f"{folder}/a.pem", "certificate_key": f"{folder}/a.key",
             "lineage": "websocket_proxy_a", "email": "a@b.test", "directory_url": "https://ca.test/dir"}
 
 
-# --- what is refused
+# --- refused certificates
 
 GOOD = BELOW.issue("a.test")
 
 
 def backwards() -> Pair:
-    """Return a pair whose file begins with the CA."""
+    """Return a pair whose certificate file begins with the CA."""
     return Pair(BELOW.certificate + GOOD.alone, GOOD.key, GOOD.private)
 
 
@@ -131,7 +131,7 @@ def below_expired() -> Pair:
 def test_a_certificate_that_is_not_fit_is_refused_with_the_reason(box: Box, pair: Pair, told: str) -> None:
     box.put(pair.certificate, pair.key)
     assert any(line.startswith(f"sites[0]: {told}") for line in box.refuses(theirs()).splitlines())
-    # As text from the controller it is the same, and called by the key that it is from.
+    # The same holds for text from the controller, and the message names its key.
     told = told.replace(f"{THEIRS}/a.pem", "certificate_content").replace(f"{THEIRS}/a.key", "certificate_key_content")
     assert any(line.startswith(f"sites[0]: {told}") for line in box.refuses(content(pair)).splitlines())
 
@@ -175,7 +175,7 @@ def test_a_wildcard_is_one_label(box: Box, issued: str, name: str) -> None:
 @pytest.mark.parametrize(("days", "warn_days", "told"), [(19, 20, True), (21.1, 20, False), (1, 0, False),
                                                          (7, 20, False), (2, 20, True)])
 def test_a_run_warns_of_a_certificate_that_expires_soon(box: Box, days: float, warn_days: int, told: bool) -> None:
-    # One that lives ten days is warned of in its last third alone.
+    # A certificate that is valid for ten days causes a warning only in its last third.
     pair = BELOW.issue("a.test", days=days, begin=-80 if days > 10 else days - 10)
     box.put(pair.certificate, pair.key)
     warnings = [re.search(r"sites\[0\].*, on ", json.dumps(warning)) for warning in box.call(
@@ -184,7 +184,7 @@ def test_a_run_warns_of_a_certificate_that_expires_soon(box: Box, days: float, w
         [f"sites[0]: {THEIRS}/a.pem expires in {int(days - 0.01)} days"] if told else [])
 
 
-# --- what is placed
+# --- installed files
 
 
 def test_only_root_can_read_keys_from_the_controller(box: Box) -> None:
@@ -194,7 +194,7 @@ def test_only_root_can_read_keys_from_the_controller(box: Box) -> None:
     assert box.container.shell(f"cat {FOLDER}/a-1.pem {FOLDER}/a-1.key") == GOOD.certificate + GOOD.key
     modes = box.container.shell(f"find {FOLDER} -printf '%f %m %U:%G\\n' | sort").splitlines()
     assert modes == ["a-1.key 600 0:0", "a-1.pem 600 0:0", "websocket_proxy_certificates 700 0:0"]
-    # Not a line of the key is in what the module tells, which is what -vvv shows.
+    # The result of the module, which -vvv shows, contains no line of the key.
     assert not [line for line in GOOD.key.splitlines()[1:-1] if line in json.dumps(result)]
     assert not box.call(content(GOOD))["changed"]
     box.container.shell(f"echo x >> {FOLDER}/a-1.key")
@@ -204,7 +204,7 @@ def test_only_root_can_read_keys_from_the_controller(box: Box) -> None:
 
 def test_what_a_generation_names_stays_and_all_else_goes(box: Box) -> None:
     box.call(content(GOOD, "a-1"))
-    # Of a run that was cut off.
+    # An interrupted run left this file.
     box.container.write({f"{FOLDER}/tmp12345/a-1.key": "x"})
     box.container.write({"/etc/nginx/websocket_proxy/000001-000000000000/site-a.conf":
                          f"ssl_certificate {FOLDER}/a-1.pem;\nssl_certificate_key \"{FOLDER}/a-1.key\";\n"})

@@ -1,8 +1,8 @@
-"""A run that is cut off anywhere leaves the old configuration or the new one, and the next run finishes its work.
+"""A run that is interrupted anywhere leaves the old or the new configuration, and the next run completes it.
 
-A run is struck at the calls with which it changes the file system, those of the module, of dpkg-divert and of nginx -t:
-at every STEPth call, and in ``make soak`` at each of them. What nginx reads and what the module does is the same with
-every release, what dpkg does may not be: so the oldest release has the first commit, and the newest everything.
+The tests strike a run at the calls that change the file system: those of the module, of dpkg-divert, and of nginx -t.
+They strike at every STEPth call, and in ``make soak`` at each call. nginx and the module do the same with every
+release, but dpkg may not. So the oldest release has only the first commit, and the newest has every case.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ FULL = "error=ENOSPC"
 STEP = broad(4, 1)
 OURS, OTHER = arguments(), arguments(answer="other")
 INSIDE, INSIDE_OTHER = drop_in(), drop_in(answer="other")
-# The run that is struck, and what may follow it, by name.
+# The run that is struck, and the runs that may follow it, by name.
 Runs = tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]
 
 
 def gone(what: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments that take back what these put there."""
+    """Return the arguments that undo a run with the arguments WHAT."""
     return {**what, "state": "absent"}
 
 
-# Each makes a host ready, and returns the run that is struck and those that may follow it: by default that run again.
+# Each function prepares a host. It returns the run that is struck and the runs that may follow it: by default that run
+# again.
 
 
 def first_commit(box: Sandbox) -> Runs:
@@ -38,7 +39,7 @@ def first_commit(box: Sandbox) -> Runs:
 
 def first_commit_in_the_place_of_an_edited_file(box: Sandbox) -> Runs:
     box.edit()
-    # The package's own file: so that apt-get does not fetch it for each call.
+    # The package's own file is here so that apt-get does not fetch it for each call.
     box.shell("cp /root/nginx/nginx.conf /etc/nginx/nginx.conf.distrib")
     return {**OURS, "replace": True}, {}
 
@@ -94,7 +95,7 @@ CASES: list[tuple[str, Case, str]] = [
 
 @pytest.fixture(scope="module")
 def boxes(image_names: dict[str, str]) -> Iterator[Callable[[str], Sandbox]]:
-    """Give containers by release."""
+    """Provide containers by release."""
     made: dict[str, Sandbox] = {}
 
     def box(release: str) -> Sandbox:
@@ -109,7 +110,7 @@ def boxes(image_names: dict[str, str]) -> Iterator[Callable[[str], Sandbox]]:
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{case[1].__name__}-{case[2].split('=')[1]}")
 def found(request: pytest.FixtureRequest, boxes: Callable[[str], Sandbox]) -> dict[str, Any]:
-    """Strike at every call of one case; return what was found."""
+    """Strike at every call of one case; return the results."""
     release, make, strike = request.param
     box = boxes(release)
     box.restore()
@@ -118,7 +119,7 @@ def found(request: pytest.FixtureRequest, boxes: Callable[[str], Sandbox]) -> di
 
 
 def futures(found: dict[str, Any], what: str) -> dict[str, Any]:
-    """Return WHAT became of each strike in each future, where anything did."""
+    """Return WHAT each strike caused in each future, if it caused anything."""
     return {f"{one['call']}, then {name}": one[name][what] for one in found["strikes"] for name in found["wanted"]
             if one[name][what]}
 
@@ -154,11 +155,11 @@ def test_one_more_run_changes_nothing(found: dict[str, Any]) -> None:
 
 def test_a_call_that_fails_is_told_and_taken_back(found: dict[str, Any]) -> None:
     for one in found["strikes"]:
-        # A run that is killed tells nothing.
+        # A killed run reports nothing.
         assert (one["told"] is None) == (found["strike"] == KILL)
         if one["told"] and one["told"].get("failed"):
             assert "No space left on device" in one["told"]["msg"]
-            # What cannot be removed stays.
+            # A file that cannot be removed stays.
             touched = [path for path in one["touched"] if f'unlink("{path}")' not in one["call"]]
             assert one["reads"] == "new" or touched == [], one["call"]
         elif one["told"]:

@@ -1,4 +1,4 @@
-"""The demo's client over TLS: it trusts only the certificate that it was given."""
+"""The demo's client over TLS: it trusts only the given certificate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CA, OTHER_CA = Authority("tests"), Authority("others")
 
 
 async def shown(name: str, trusted: Authority, folder: Path) -> tuple[int | None, str, str]:
-    """Let the client, which trusts one CA, at a server with a certificate for NAME; return its status and output."""
+    """Run the client, which trusts one CA, on a server with a certificate for NAME; return its status and output."""
     pair = CA.issue(name)
     (folder / "pair.pem").write_text(pair.key + pair.certificate)
     (folder / "trusted.pem").write_text(trusted.certificate)

@@ -1,4 +1,4 @@
-"""An edge that is taken out serves less at each stage, and what is open lives on."""
+"""A drained edge: it serves less at each stage, and open connections stay open."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def edge(**more: Any) -> dict[str, Any]:
 
 
 def at(host: Host, stage: str, **more: Any) -> None:
-    """Run the role on a host that is taken out."""
+    """Run the role on a host that is drained to a STAGE; an empty STAGE puts the host back into service."""
     host.found = {**host.module("nginx_info", {}), "folders": {DRAINED: [stage] if stage else []}}
     host.serve(edge(**more))
 
 
 def statuses(host: Host) -> list[int]:
-    """Return the statuses of the health check, a page and a handshake; 0 where no connection is accepted."""
+    """Return the statuses of the health check, a page, and a handshake; 0 if no connection is accepted."""
     found = []
     for path, headers in (("/healthz", ()), ("/whoami", ()), ("/", UPGRADE)):
         try:
@@ -51,7 +51,7 @@ def test_each_stage_serves_less_and_no_open_socket_is_cut(host: Host) -> None:
                                     ("unavailable", [503, 503, 503]), ("refused", [0, 0, 0]), ("", [200, 200, 101])):
                 at(host, stage)
                 assert statuses(host) == expected
-            # What drains is told, by generation, to whoever waits for it.
+            # The module reports what drains, by generation, so that a playbook can wait for it.
             told = host.module("nginx_generations_info", {"folder": FOLDER, "socket": SOCKET})["draining"]
             assert sum(one["sockets"] for one in told) >= 20
         finally:

@@ -1,4 +1,4 @@
-"""A program behind FastCGI, with Debian's php-fpm: what it is told, what is a file, and that nothing else ever runs."""
+"""A program behind FastCGI, with Debian's php-fpm: its parameters, its files, and that nothing else ever runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ header('Content-Length: ' . strlen($told));
 echo $told;
 """
 OWNED = "<?php echo 'owned';"
-# What somebody has put there by an upload, and what they ask for to have it run or to read what a program is made of.
+# These files were uploaded by an attacker, whose requests try to run them or to read the source of a program.
 UPLOADS = ["x.php", "x.PHP", "x.php74", "x.phtml", "x.phar", "x.pht", "x.phps", "x.inc", "x.php~", "x.php.bak", "x.jpg"]
 ASKED = [*UPLOADS[:-1], "x.php/", "x.php/y.jpg", "x.php%20", "x%2ephp", "%78.php", "x.jpg/.php", "x.jpg/y.php",
          "x.jpg%2fy.php", "x.php?/index.php", "./x.php", "x.php;a"]
@@ -51,13 +51,13 @@ pm.max_children = 2
 
 @dataclass
 class Setup(Served):
-    """An edge with a site for PHP, and php-fpm behind a unix socket and an address."""
+    """An edge with a site for PHP, and php-fpm on a unix socket and an address."""
 
     php: str
 
     def start(self, *, fastcgi: dict[str, Any] | None = None, site: dict[str, Any] | None = None,
               **location: Any) -> None:
-        """Serve PHP at every path but /app/, which has a socket."""
+        """Serve PHP at every path except /app/, which has a WebSocket."""
         self.serve({"server_names": ["a"], **(site or {}), "locations": [
             {"path": "/app/", "upstream": "echo"},
             {"path": "/", "fastcgi": {"server": SOCKET, "root": PUBLIC, **(fastcgi or {})}, **location}]},
@@ -68,7 +68,7 @@ class Setup(Served):
         return get(self.address, "a", path, headers)
 
     def told(self, path: str, *headers: tuple[str, str], body: bytes | None = None) -> dict[str, Any]:
-        """Return what the program was told of a request."""
+        """Return the parameters of a request that the program received."""
         with closing(http.client.HTTPConnection(self.address, timeout=30)) as connection:
             connection.request("GET" if body is None else "POST", path, body, {"Host": "a", **dict(headers)})
             answer = connection.getresponse()
@@ -113,7 +113,7 @@ def test_what_no_file_has_runs_the_program_with_its_arguments_and_its_body(setup
     assert "HTTPS" not in told["server"] and "PATH_INFO" not in told["server"]
     assert setup.told("/")["server"]["REQUEST_URI"] == "/"
     assert setup.told("/index.php?a")["get"] == {"a": ""}
-    # Symfony would take these for /rooms.
+    # Symfony would treat these paths as /rooms.
     assert {setup.get(path).status for path in ("/index.php/rooms", "/index%2ephp/rooms", "/index.phprooms")} == {404}
 
 
@@ -135,7 +135,7 @@ def test_nothing_that_was_uploaded_runs_or_shows_its_text(setup: Setup) -> None:
             answer = setup.get(f"/uploads/{path}")
             assert b"owned" not in answer.body, path
             assert answer.status in (400, 404) or json.loads(answer.body)["server"]["SCRIPT_NAME"] == "/index.php", path
-        # A picture with a program in it is a picture.
+        # A picture that contains a program is served as a picture.
         picture = setup.get("/uploads/x.jpg")
         assert (picture.body, picture.headers["content-type"]) == (OWNED.encode(), "image/jpeg")
         assert setup.get("/uploads/x.jpg%00.php").status == 400
@@ -226,7 +226,7 @@ def test_a_path_that_comes_from_nginx_itself_runs_no_upload(setup: Setup) -> Non
                                       "location = /gone { return 410; }"})
     for path in ("/gone", "/jump", "/?accel=/uploads/x.php", "/?accel=/uploads/x.php74", "/?accel=/uploads/x.phtml"):
         assert b"owned" not in setup.get(path).body, path
-    # The same way leads to files, where that is allowed.
+    # X-Accel-Redirect also leads to files, if the site allows it.
     assert setup.get("/?accel=/app.css").body == b"a style"
     setup.start()
     assert setup.told("/?accel=/app.css")["get"] == {"accel": "/app.css"}

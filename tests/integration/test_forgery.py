@@ -1,4 +1,4 @@
-"""What an ordinary user of the host can do neither misleads a run nor stops it."""
+"""Forgeries by an ordinary user of the host, which neither mislead a run nor stop it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tests.support.releases import NEWEST
 from tests.support.waiting import wait_until
 
 TITLE = "nginx: master process /usr/sbin/nginx -g daemon on; master_process on;"
-# sudo waits for a password, as root.
+# sudo waits for a password, and runs as root.
 PROGRAMS = {"sleep": "sleep 600", "sudo": "sudo --stdin true"}
 
 
 def as_nobody(host: Host, command: str) -> None:
-    """Have an ordinary user run a command until the test ends."""
+    """Run a command as an ordinary user until the test ends."""
     host.shell(f"systemd-run --quiet --unit=other-nobody --uid=nobody /bin/bash -c '{command}'")
 
 

@@ -1,4 +1,4 @@
-"""Who may come in: networks, passwords and servers that are asked, for every way behind a path."""
+"""Access control by networks, passwords, and authentication servers, for every type of request behind a path."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ FORGED = [(name, "forged") for name in ("Remote-User", "remote_user", "X-Own-Use
 
 @dataclass
 class Setup(Served):
-    """An edge, a backend that remembers, and a server that is asked."""
+    """An edge, a backend that records requests, and an authentication server."""
 
     taking: Backend
     asked: Backend
     users: dict[str, str]
 
     def start(self, site: dict[str, Any] | None = None, **location: Any) -> None:
-        """Serve a location with guards, or a site with them."""
+        """Serve a location with access control, or a site with it."""
         self.taking.forget()
         self.asked.forget()
         self.serve({"server_names": ["a"], "upstream": None, "allowed_origins": "any", **(site or {}), "locations": [
@@ -46,22 +46,22 @@ class Setup(Served):
             ([], "GET"), (body, "POST"), (STREAM, "GET"), (UPGRADE, "GET"))]
 
     def page(self, *headers: tuple[str, str]) -> Answer:
-        """Ask for a page."""
+        """Request a page."""
         return get(self.address, "a", "/x?y=1", headers)
 
     def told(self, name: str) -> set[str]:
-        """Return what the backend was told by a header, in all requests that reached it."""
+        """Return the values of a header in all requests that reached the backend."""
         return {value for head in self.taking.heads for key, value in fields(head)
                 if key.replace("_", "-") == name.lower()}
 
 
 def credentials(user: str, password: str = "") -> tuple[str, str]:
-    """Return the header of a user with a password, the user's own name unless another is given."""
+    """Return the header of a user with a password; the default password is the user's name."""
     return "Authorization", "Basic " + base64.b64encode(f"{user}:{password or user}".encode()).decode()
 
 
 def _asked(backend: Backend, connection: socket.socket) -> None:
-    """Let those in that have a cookie; know them by it."""
+    """Let requests with a cookie in; the cookie names the user."""
     while head := head_of(connection):
         backend.heads.append(head)
         told = dict(fields(head))
@@ -82,7 +82,7 @@ def _asked(backend: Backend, connection: socket.socket) -> None:
 
 @pytest.fixture(name="setup", scope="module")
 def setup_(serving: Edge) -> Iterator[Setup]:
-    """Start the backends; have the release's own libraries make a hash of each kind."""
+    """Start the backends; make a hash of each type with the release's own libraries."""
     taking, asked = numbered(1), Backend(_asked)
     users = {user: serving.container.shell(f"openssl passwd {option} {user}").strip()
              for user, option in (("six", "-6"), ("five", "-5"), ("apache", "-apr1"))}
@@ -164,11 +164,11 @@ def test_a_location_can_be_open_on_a_guarded_site(setup: Setup) -> None:
     assert setup.ways() == [200, 200, 200, 101]
 
 
-# --- a server that is asked
+# --- an authentication server
 
 
 def ask(**more: Any) -> dict[str, Any]:
-    """Return what asks the server."""
+    """Return ``auth`` with the request to the authentication server."""
     return {"request": {"upstream": "asked", "path": "/auth?app=a", "response_headers": ["Remote-User", "X-Own-User"],
                         "timeout": "1s", **more}}
 

@@ -1,4 +1,4 @@
-"""What the backend hears."""
+"""Request headers that the backend receives."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def address(serving: Edge) -> Iterator[str]:
 
 
 def heard(address: str, path: str, *headers: tuple[str, str], host: str = "example.com") -> list[tuple[str, str]]:
-    """Ask the edge; return the header fields that the backend heard."""
+    """Send a request to the edge; return the header fields that the backend received."""
     return fields(get(address, host, path, headers).body)
 
 
@@ -112,7 +112,7 @@ def test_signs_with_a_meaning_for_nginx_arrive_as_they_are(address: str) -> None
 def test_a_variable_stands_for_its_value(address: str) -> None:
     told = heard(address, "/over")
     assert values(told, "x-client") == ["127.0.0.1:" + address.split(":")[1]]
-    # nginx knows no way to escape a dollar sign: the backslash is one more character.
+    # nginx cannot escape a dollar sign: the backslash is one more character.
     assert values(told, "x-escaped") == ["\\http"]
 
 
@@ -125,14 +125,14 @@ def test_a_number_is_a_value(address: str) -> None:
 
 @pytest.fixture(name="setup", scope="module")
 def setup_(serving: Edge) -> Iterator[Served]:
-    """Give an edge, with sites that each test says itself."""
+    """Provide an edge whose sites each test sets itself."""
     with Served.on(serving) as setup:
         yield setup
 
 
 def hosts(setup: Served, site: dict[str, Any], *asked: tuple[str, str], source: str = "",
           proto: str = "https") -> list[str | None]:
-    """Return the Host that the backend gets for each target and Host, none where nginx answers itself."""
+    """Return the Host that the backend receives for each target and Host; None if nginx answers itself."""
     setup.serve({"server_names": ["a", "[::1]"], **site})
     found: list[str | None] = []
     for target, host in asked:
@@ -147,7 +147,7 @@ def test_the_host_is_the_sites_name_with_the_port_that_the_client_named(setup: S
     expected = {"a": "a", "A:8443": "a:8443", "a.:8443": "a:8443", "a:1": "a:1", "a:65535": "a:65535", "a:80": "a",
                 "a:443": "a:443", "a:": "a", "[::1]:8443": "[::1]:8443", "[::1]": "[::1]", "[::1]:80": "[::1]"}
     assert hosts(setup, {}, *(("/x", host) for host in expected)) == list(expected.values())
-    # Newer versions refuse what is no port.
+    # Newer versions refuse an invalid port.
     for host in ("a:123456", "a:8o"):
         assert hosts(setup, {}, ("/x", host)) in (["a"], [None])
 
@@ -205,7 +205,7 @@ def test_an_application_accepts_its_own_origin_on_another_port(setup: Served) ->
         return get(setup.address, host, f"/engine.io/?EIO=4&transport={transport}", [
             ("Origin", origin), *headers]).status
 
-    # Some other port is mapped to the one on which nginx listens.
+    # The clients' port may be another one that is mapped to nginx's port.
     own = setup.address.replace("127.0.0.1", "a")
     for host, origin in ((own, own), ("a:8443", "a:8443"), ("a", "a"), ("a:80", "a")):
         assert status(host, f"http://{origin}") == 200
@@ -214,7 +214,7 @@ def test_an_application_accepts_its_own_origin_on_another_port(setup: Served) ->
     application.close()
 
 
-# --- what is a proxy's to say
+# --- headers that only a proxy may set
 
 SPOKEN = [
     "Forwarded", "Proxy", "Remote-User", "Remote-Groups", "X-Remote-User", "X-Forwarded-User", "X-Forwarded-Host",
@@ -237,7 +237,7 @@ def test_what_is_a_proxys_to_say_is_passed_on_from_trusted_proxies_only(setup: S
         {"path": "/", "upstream": "tell"}, {"path": "/through", "upstream": "tell", "request_headers": through}]})
     for names in (SPOKEN, [name.upper() for name in SPOKEN]):
         assert spoken(setup, names) == set()
-        # Of several lines of Forwarded, nginx before 1.23 knows the client's own only.
+        # Of several lines of Forwarded, nginx before 1.23 knows only the client's own.
         missing = {"forwarded"} if setup.edge.nginx_version < (1, 23) else set()
         assert spoken(setup, names, source="127.0.8.1") == {name.lower() for name in SPOKEN} - missing
         assert spoken(setup, names, path="/through") == {"x-original-url"}

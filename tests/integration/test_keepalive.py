@@ -1,4 +1,4 @@
-"""Connections to the backend are kept for plain HTTP where the upstream says so."""
+"""Connections to the backend, which nginx keeps for plain HTTP if the upstream sets it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Setup:
 
 @pytest.fixture(scope="module")
 def setup(serving: Edge) -> Iterator[Setup]:
-    """Serve a site for each."""
+    """Serve a site for each upstream."""
     keep = {"kept": 32, "single": 0}
     found = Setup(free_address(), {name: telling() for name in keep})
     serving.start({

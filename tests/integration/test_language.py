@@ -1,4 +1,4 @@
-"""What the reader of nginx's language takes a text for, nginx takes it for: the same words, blocks and refusals."""
+"""The reader of nginx's language, which finds the same words, blocks, and errors as nginx."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORD = st.lists(st.sampled_from([part for part in PARTS if not set(part) & set("
                 max_size=5).map("".join)
 LISTED = st.lists(st.lists(WORD, min_size=2, max_size=4).map(" ".join), min_size=1, max_size=3).map(
     lambda lines: "".join(f"{line};" for line in lines))
-# One that takes any words, and one that may stand in itself any number of times.
+# One directive takes any words, and one can be nested any number of times.
 STATEMENTS = [
     "location ~ x {", "location ~ x{", "}", "gzip_types a;", "gzip_types a${;", "gzip_types a$;\n", "gzip_types a{b;",
     "gzip_types 'a}' b;", 'gzip_types "a;\n" b;', "gzip_types a#b;", "# }\n", "#{\n", "gzip_types a\\;b;",
@@ -32,7 +32,7 @@ BLOCKS = st.lists(st.sampled_from(STATEMENTS), min_size=1, max_size=8).map(" ".j
 
 
 def said(container: Container, texts: Sequence[str]) -> list[str]:
-    """Return what nginx says of each main file, nothing where it is all right."""
+    """Return the output of nginx -t for each main file."""
     container.shell("rm -rf /tmp/many")
     container.write({f"/tmp/many/{number}": text for number, text in enumerate(texts)})
     output = container.shell(f"for number in $(seq 0 {len(texts) - 1}); do printf '<<<'; "
@@ -41,7 +41,7 @@ def said(container: Container, texts: Sequence[str]) -> list[str]:
 
 
 def refusal(text: str) -> str:
-    """Return why the reader refuses a text, nothing where it does not."""
+    """Return why the reader refuses a text; empty if it does not."""
     try:
         list(directives(text))
     except Unreadable as reason:
@@ -50,7 +50,7 @@ def refusal(text: str) -> str:
 
 
 def read(text: str) -> list[Directive]:
-    """Return the directives of a text, none where the reader refuses it."""
+    """Return the directives of a text; none if the reader refuses it."""
     return [] if refusal(text) else list(directives(text))
 
 
@@ -60,9 +60,9 @@ def in_types(*texts: str) -> str:
 
 
 def warned(text: str) -> Iterator[str]:
-    """Give nginx's warnings for a TEXT that stands twice in a block of types.
+    """Yield nginx's warnings for a TEXT that is twice in a block of types.
 
-    A type's extension that is there already is named, with both types.
+    nginx names an extension that occurs again, with both types.
     """
     types: dict[str, str] = {}
     for one in read(text) * 2:
@@ -94,7 +94,7 @@ def test_words_are_what_nginx_takes_them_for(sealed: Container) -> None:
 def test_blocks_end_where_nginx_has_them_end(sealed: Container) -> None:
     texts = [text for text in examples(BLOCKS, EXAMPLES)
              if all((one.words[0] == "location") == one.block for one in read(text))]
-    # Behind the text the main context begins again, where this directive has to stand.
+    # After the text, the main context must continue, because this directive is valid only there.
     answers = said(sealed, [f"events {{}}\nhttp {{ server {{\n{text}\n}} }}\nworker_processes 1;\n" for text in texts])
     for text, answer in zip(texts, answers, strict=True):
         assert ("test is successful" in answer) == (not refusal(text)), (text, refusal(text), answer)

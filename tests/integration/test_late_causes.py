@@ -1,4 +1,4 @@
-"""nginx that cannot start: systemd tries until the cause is gone, and monitoring can tell."""
+"""nginx that cannot start: systemd tries until the cause is gone, and monitoring can detect it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TLS = {"certificate": CERTIFICATE, "certificate_key": "/etc/ssl/tests/a.key", "r
 
 @contextmanager
 def without_a_certificate(host: Host) -> Iterator[None]:
-    """Have a certificate away for a while."""
+    """Move a certificate away for a while."""
     host.shell(f"mv {CERTIFICATE} {CERTIFICATE}.away")
     yield
     host.shell(f"mv {CERTIFICATE}.away {CERTIFICATE}")
@@ -28,7 +28,7 @@ def without_a_certificate(host: Host) -> Iterator[None]:
 
 @contextmanager
 def with_a_full_disk(host: Host) -> Iterator[None]:
-    """Have no room where nginx makes its private socket."""
+    """Fill the file system of nginx's private socket."""
     host.shell("mount -t tmpfs -o nr_inodes=1 tmpfs /run/websocket_proxy")
     yield
     assert "(28: No space left on device)" in host.shell("cat /var/log/nginx/error.log")
@@ -45,7 +45,7 @@ def test_an_edge_comes_up_by_itself_when_the_cause_is_gone(host: Host, cause: ob
     with cause(host):  # type: ignore[operator]
         host.run("systemctl start nginx")
         wait_until(lambda: int(host.shell("systemctl show nginx --property NRestarts --value")) > 1)
-        # "activating" is not "failed": only who asks for "active" sees it.
+        # "activating" is not "failed": only a check for "active" detects it.
         assert host.run("systemctl is-active nginx")[1] == "activating\n"
         assert host.run("systemctl is-failed --quiet nginx")[0] != 0 and "nginx" not in host.shell(
             "systemctl --failed --no-legend")

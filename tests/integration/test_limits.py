@@ -1,4 +1,4 @@
-"""How much one client may have: live connections, handshakes and requests, each with those who stay below."""
+"""Limits of one client: live connections, handshakes, and requests, each with clients that stay below the limit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MANY = 30
 
 @dataclass
 class Setup(Served):
-    """An edge behind which a backend takes handshakes and keeps them."""
+    """An edge with a backend that accepts handshakes and keeps the connections open."""
 
     taking: Backend
 
@@ -42,7 +42,7 @@ class Setup(Served):
 
     def open(self, stack: ExitStack, count: int, *headers: tuple[str, str], path: str = "/", host: str = "a",
              source: str = "") -> list[int]:
-        """Open WebSockets that stay; return their statuses."""
+        """Open WebSockets that stay open; return their statuses."""
         found = []
         for _one in range(count):
             client = stack.enter_context(Client(self.address, source=source))
@@ -50,7 +50,7 @@ class Setup(Served):
         return found
 
     def pages(self, count: int, *headers: tuple[str, str], path: str = "/", host: str = "a") -> list[int]:
-        """Ask for pages, one after the other."""
+        """Request pages, one after the other; return their statuses."""
         return [get(self.address, host, path, headers).status for _one in range(count)]
 
 
@@ -68,7 +68,7 @@ def test_a_client_has_so_many_live_connections_on_the_whole_site_and_others_have
     with ExitStack() as stack:
         assert setup.open(stack, 2) + setup.open(stack, 3, path="/second") == [101, 101, 101, 429, 429]
         assert setup.open(stack, 1, source="127.0.0.2") == setup.open(stack, 1, host="b") == [101]
-        # Pages are no live connections, and have no limit here.
+        # Pages are not live connections, and have no limit here.
         assert set(setup.pages(MANY)) == {200}
         answer = get(setup.address, "a", "/", UPGRADE)
         assert (answer.status, answer.headers["retry-after"]) == (429, "5")
@@ -142,7 +142,7 @@ def test_behind_a_trusted_proxy_its_clients_are_counted(setup: Setup) -> None:
     with ExitStack() as stack:
         for address in ("192.0.2.7", "192.0.2.8", "2001:db8:1:2::1", "2001:db8:1:3::1"):
             assert setup.open(stack, 2, ("X-Forwarded-For", address)) == [101, 429]
-        # Another address of the same subscriber.
+        # This is another address of the same subscriber.
         assert setup.open(stack, 1, ("X-Forwarded-For", "2001:db8:1:2:ffff::9")) == [429]
 
 
@@ -184,7 +184,7 @@ def test_the_network_of_an_address_is_that_of_its_first_64_bits(setup: Setup) ->
         told = get(setup.address, "a", "/network", [("X-Forwarded-For", address)]).body.decode()
         network = ipaddress.IPv6Address(address).packed[:8]
         if told.startswith("::"):
-            # Nobody's: of this host, or IPv4 in another form.
+            # These addresses are in no client's network: of this host, or IPv4 in another form.
             assert ipaddress.IPv6Address(told) == ipaddress.IPv6Address(address)
         else:
             assert ipaddress.IPv6Address(f"{told}::").packed[:8] == network, (address, told)
@@ -204,7 +204,7 @@ def test_counts_go_on_over_reloads_and_other_limits_come_into_force(host: Host) 
             client = stack.enter_context(Client(f"{host.address}:8091"))
             assert client.ask("a", "/", UPGRADE).status == 101
         assert status() == 429
-        # Those that are open are in an old worker, and count.
+        # The open connections are in an old worker, and still count.
         host.serve(limited(2, "b") | {"worker_processes": 1})
         host.serve(limited(3))
         assert status() == 101

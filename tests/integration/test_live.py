@@ -1,4 +1,4 @@
-"""Live connections and plain requests at one path: which is which, what each gets, and that no guard is passed by."""
+"""Live connections and plain requests at one path: how nginx separates them, their settings, and access control."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = EVERY
 
 UPGRADE = [("Upgrade", "websocket"), *HANDSHAKE]
 STREAM = [("Accept", "text/event-stream")]
-# What a client asks for: a page, an event stream, a WebSocket.
+# A client requests a page, an event stream, or a WebSocket.
 WAYS: dict[str, list[tuple[str, str]]] = {"plain": [], "stream": STREAM, "socket": UPGRADE}
 LOGS = {"access_log": "/var/log/nginx/plain.log", "live_access_log": "/var/log/nginx/live.log"}
 SHORT = 1.0
@@ -37,7 +37,7 @@ TIME = "1s"
 
 @dataclass
 class Setup(Served):
-    """An edge before a backend that switches where it is asked to and else tells what it was asked."""
+    """An edge with a backend that upgrades on request, and otherwise returns the request."""
 
     both: Backend = field(default_factory=lambda: Backend(_both))
 
@@ -51,11 +51,11 @@ class Setup(Served):
         self.both.forget()
 
     def ask(self, way: str, path: str = "/", method: str = "GET") -> Answer:
-        """Ask in one of the WAYS."""
+        """Send a request of one of the WAYS."""
         return get(self.address, "a", path, WAYS[way], method)
 
     def logged(self, question: Callable[[], object]) -> str:
-        """Return in which of the LOGS there is a line more after a question."""
+        """Return which of the LOGS has a new line after a question."""
         path = "cd /var/log/nginx; cat plain.log 2>/dev/null | wc -l; cat live.log 2>/dev/null | wc -l"
         before = self.edge.container.shell(path).split()
         question()
@@ -89,18 +89,18 @@ def _permit(_backend: Backend, connection: socket.socket) -> None:
 
 @pytest.fixture(scope="module")
 def setup(serving: Edge) -> Iterator[Setup]:
-    """Serve nothing yet."""
+    """Provide an edge that serves nothing yet."""
     with Setup.on(serving) as served:
         yield served
         served.both.close()
 
 
-# --- who is live
+# --- live requests
 
 
 @pytest.fixture(scope="module")
 def logging(setup: Setup) -> Setup:
-    """Serve a location whose logs tell live connections from plain requests, and one without event streams."""
+    """Serve a location that logs live connections and plain requests separately, and one without event streams."""
     both = {"upstream": "both", **LOGS, "live_access_log_format": "combined"}
     setup.serve({"server_names": ["a"], "upstream": None, "locations": [
         {"path": "/", **both}, {"path": "/none/", "event_streams": False, **both}]},
@@ -139,7 +139,7 @@ def test_the_body_of_a_live_request_arrives_whole(logging: Setup) -> None:
         assert client.answer().body == b"POST /x HTTP/1.1\n" + body
 
 
-# --- what both get
+# --- settings of both
 
 
 @pytest.mark.parametrize(("location", "asked", "told"), [
@@ -178,7 +178,7 @@ def test_a_request_that_comes_back_to_its_location_is_served_there(setup: Setup,
     assert [setup.ask(way, "/v1/x").status for way in WAYS] == [200, 200, 101]
     assert [setup.ask(way, "/sending/x").status for way in WAYS] == [200, 200, 200]
     assert [head.split()[1] for head in sending.heads] == [b"/sending/x", b"/store/x"] * 3
-    # Unless that is allowed, a backend reaches no other location, and no client hears of it.
+    # If the site does not allow it, a backend reaches no other location, and the client does not get the header.
     for text in ("", "proxy_ignore_headers X-Accel-Redirect Vary;"):
         sending.forget()
         setup.serve({"server_names": ["a"], "upstream": "sending", "locations": [
@@ -221,7 +221,7 @@ class Timed:
 
 @pytest.fixture(scope="module")
 def timed(setup: Setup) -> Iterator[Timed]:
-    """Serve them."""
+    """Serve the locations."""
     def serve(backend: Backend, connection: socket.socket) -> None:
         head = head_of(connection)
         backend.heads.append(head)
@@ -249,7 +249,7 @@ def test_each_way_ends_by_its_own_time_of_silence(timed: Timed, path: str, way: 
     with Client(timed.address) as client:
         started = time.monotonic()
         client.send("a", f"{path}begun", WAYS[way])
-        # The head of a plain answer waits in a buffer for more.
+        # nginx buffers the head of a plain answer until more arrives.
         if ends or way != "plain":
             assert head_of(client.socket).split()[1] == (b"101" if way == "socket" else b"200")
         if ends:
@@ -266,7 +266,7 @@ def test_a_backend_that_answers_nothing_is_given_up_when_that_time_ends(timed: T
     assert time.monotonic() - started > SHORT * 0.9
 
 
-# --- guards
+# --- access control
 
 GUARDS: dict[str, tuple[str, Sequence[int]]] = {
     "deny": ("deny all;", [403]),
@@ -274,7 +274,7 @@ GUARDS: dict[str, tuple[str, Sequence[int]]] = {
     "auth_request": ("auth_request /absent;", [500]),
     "auth_request that refuses": ("auth_request /refusing;", [401]),
     "satisfy": ("satisfy any;\ndeny all;\nauth_basic x;\nauth_basic_user_file /etc/nginx/none;", [401, 403, 500]),
-    # One connection is there already.
+    # One connection is already open.
     "limit_conn": ("limit_conn all 1;", [503]),
     "return": ("return 402;", [402]),
     "if": ("if ($http_host = a) {\n    return 402;\n}", [402]),
@@ -414,7 +414,7 @@ def test_the_head_of_a_live_answer_has_to_fit_into_its_own_buffer(setup: Setup, 
 
 
 class Events:
-    """A backend that sends an event each time that it is told to, and knows no compression."""
+    """A backend that sends an event on each call, and does not support compression."""
 
     def __init__(self) -> None:
         self._go = threading.Semaphore(0)
@@ -430,7 +430,7 @@ class Events:
         connection.recv(1)
 
     def send(self) -> None:
-        """Have the next event sent."""
+        """Send the next event."""
         self._go.release()
 
 
@@ -488,7 +488,7 @@ def test_each_event_arrives_before_the_next_is_sent(setup: Setup, protocol: str)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             context.set_alpn_protocols([protocol.split()[0]])
             connection = context.wrap_socket(connection, server_hostname="a.example")
-        # The head comes before the first event, but with HTTP/2 and an old nginx.
+        # The head arrives before the first event, except with HTTP/2 and an old nginx.
         at_once = setup.edge.nginx_version >= (1, 26)
         read = _http2_reader(connection, at_once) if protocol.startswith("h2") else _plain_reader(connection)
         for number in range(3):
@@ -515,7 +515,7 @@ def test_the_line_of_a_live_connection_tells_how_long_it_lived_and_its_bytes_eac
     found = re.search(r'" 101 .* upgrade=websocket seconds=([\d.]+) received=(\d+) sent=(\d+) ', line)
     assert found, line
     assert 0.5 <= float(found[1]) < 30
-    # The handshake and its answer are some hundred bytes.
+    # The handshake and its answer are a few hundred bytes.
     assert 5000 < int(found[2]) < 6000 and 5000 < int(found[3]) < 6000, line
 
 

@@ -1,4 +1,4 @@
-"""One address of the proxy has so many connections to a server and no more; several have as many each."""
+"""Local ports: they limit the connections of one proxy address to a server; each further address has as many."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ pytestmark = NEWEST
 
 @pytest.fixture(name="narrow", scope="module")
 def narrow_(image: str) -> Iterator[Container]:
-    """Give a container whose addresses have few local ports."""
+    """Provide a container whose addresses have few local ports."""
     container = Container(image, "none", "--sysctl", f"net.ipv4.ip_local_port_range=40000 {40000 + PORTS - 1}")
     yield container
     container.remove()
 
 
 def statuses(container: Container, port: int, **upstream: object) -> dict[str, int]:
-    """Open more WebSockets to a PORT than one address has ports itself; return how often each status was the answer."""
+    """Open more WebSockets to a PORT than one address has local ports; return how often each status occurred."""
     edge, backend = Edge(container), f"127.0.0.1:{port}"
     edge.start({"upstreams": [{"name": "u", "servers": [{"address": backend, "max_fails": 0}], **upstream}],
                 "sites": [{"server_names": ["a"], "listen": [ADDRESS], "upstream": "u"}]})

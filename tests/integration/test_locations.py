@@ -1,4 +1,4 @@
-"""What is behind a path, on every nginx: what the backend gets of a request, and what nginx answers itself."""
+"""Locations on every nginx: the request that the backend receives, and the answers of nginx itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.waiting import wait_until
 
 WHERE = pytest.mark.parametrize("where", ["site", "location"])
 FOLDER = "/srv/app"
-# More than the kernel takes of an answer on its way: up to 32 MiB for a socket that receives.
+# More than the kernel buffers of an answer in transit: up to 32 MiB for a receiving socket.
 FLOOD = 64 << 20
 FILES = {"index.html": "the page", "app.js": "the script", "style.css": "x" * 4096, ".env": "a secret",
          ".git/config": "a secret", ".well-known/security.txt": "for everybody", "sub/index.html": "another page"}
@@ -39,7 +39,7 @@ def _redirect(backend: Backend, connection: Any) -> None:
 
 @dataclass
 class Setup(Served):
-    """An edge with one site, which each test says itself."""
+    """An edge with one site, which each test sets itself."""
 
     redirecting: Backend
 
@@ -51,7 +51,7 @@ class Setup(Served):
                    site_defaults={"listen": [self.address], **(defaults or {})})
 
     def serve_one(self, where: str, said: dict[str, Any], address: str) -> None:
-        """Serve one location, with a backend at an ADDRESS; what is SAID is said there or by its site."""
+        """Serve one location, with a backend at an ADDRESS; the location or its site sets what is SAID."""
         self.serve({"server_names": ["a"], "listen": [self.address], **(said if where == "site" else {}),
                     "locations": [{"path": "/", "upstream": "one", **(said if where == "location" else {})}]},
                    upstreams=[{"name": "one", "servers": [address]}], site_defaults={})
@@ -61,7 +61,7 @@ class Setup(Served):
         return get(self.address, "a", path, headers, method)
 
     def heard(self, path: str, *headers: tuple[str, str], method: str = "GET") -> str:
-        """Send a plain request, and return the path that the backend heard."""
+        """Send a plain request, and return the path that the backend received."""
         answer = self.get(path, *headers, method=method)
         assert answer.status == 200, answer
         return answer.body.split()[1].decode("latin-1")
@@ -69,7 +69,7 @@ class Setup(Served):
 
 @pytest.fixture(name="setup", scope="module")
 def setup_(serving: Edge) -> Iterator[Setup]:
-    """Give an edge and its backends."""
+    """Provide an edge and its backends."""
     redirecting = Backend(_redirect)
     serving.container.write({f"{FOLDER}/{name}": text for name, text in FILES.items()})
     with Setup.on(serving, redirecting=redirecting) as setup:
@@ -110,7 +110,7 @@ def test_a_regular_expression_that_is_none_is_refused_by_the_test_with_its_text(
     assert '"^/(a"' in setup.edge.test()
 
 
-# --- what the backend gets of the path
+# --- the path that the backend receives
 
 ODD = ["/app/", "/app/x", "/app/a%2Fb", "/app/a%2fb?x=1&y=%20", "/app/%41", "/app/a//b", "/app//", "/app/?", "/app/?x",
        "/app/a%20b", "/app/%3Fx", "/app/caf%C3%A9", "/app/a+b;c=d", "/app/X"]
@@ -120,13 +120,13 @@ def test_without_more_said_the_backend_gets_the_path_as_it_was_sent(setup: Setup
     setup.start(upstream="tell")
     for path in [*ODD, "/../x", "//", "/%2e%2e/x", "/a/../b"]:
         answer = setup.get(path)
-        # nginx itself refuses what leads out of everything.
+        # nginx itself refuses a path that leads above the root.
         assert answer.status == (400 if path in ("/../x", "/%2e%2e/x") else 200)
         if answer.status == 200:
             assert answer.body.split()[1].decode() == path
 
 
-# What may become of a prefix, and what the backend gets instead.
+# Each change of a prefix, and what the backend receives instead of the prefix.
 MOVES: list[tuple[dict[str, Any], str]] = [
     ({"strip_prefix": True}, ""), ({"replace_prefix": "/guacamole/"}, "/guacamole"),
     ({"replace_prefix": "/a/b.c/"}, "/a/b.c"), ({"replace_prefix": "/"}, "")]
@@ -266,7 +266,7 @@ def test_proxy_redirect_replaces_the_beginning_of_location(setup: Setup, where: 
     assert setup.get("/").headers["location"] == "https://a/login?next=%2Fa"
 
 
-# --- WebSockets alone, maintenance
+# --- only WebSockets, maintenance
 
 
 def test_a_plain_request_to_a_websocket_is_told_to_upgrade(setup: Setup) -> None:
@@ -359,7 +359,7 @@ def test_try_files_can_end_with_a_status(setup: Setup) -> None:
     assert (setup.get("/nothing").status, setup.get("/sub/").body) == (410, b"another page")
 
 
-# --- answers of nginx's own
+# --- answers of nginx itself
 
 
 @pytest.mark.parametrize(("redirect", "status", "location"), [
@@ -499,7 +499,7 @@ def test_no_client_writes_a_field_of_the_log(setup: Setup) -> None:
         user = base64.b64encode(f"{value}:secret".encode()).decode()
         assert setup.get("/", ("Authorization", f"Basic {user}")).status == 200
         with Client(setup.address) as client:
-            # Newer versions refuse a host that is none.
+            # Newer versions refuse an invalid host.
             assert client.ask(value, "/").status in (200, 400)
     assert setup.get("/", ("Authorization", "Basic " + base64.b64encode(b"anna:x").decode())).status == 200
     wait_until(lambda: " - anna [" in setup.edge.container.shell(f"cat {log}"))

@@ -1,4 +1,4 @@
-"""Logs that are rotated: each process of nginx writes into the new file, and no line is lost."""
+"""Log rotation: each process of nginx writes into the new file, and no line is lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RULE = "/etc/logrotate.d/websocket_proxy"
 
 @pytest.fixture(name="logging")
 def logging_(host: Host) -> Iterator[Host]:
-    """Give a host that logs where Debian's rule rotates, and elsewhere."""
+    """Provide a host that logs into a folder that Debian's rule rotates, and into another."""
     host.upgrade_seamlessly()
     host.shell(f"mkdir -p {OUTSIDE.rpartition('/')[0]}; rm -f {OUTSIDE}* {USUAL}* /var/lib/logrotate/status")
     host.found = host.module("nginx_info", {})
@@ -36,13 +36,13 @@ def logging_(host: Host) -> Iterator[Host]:
 
 
 def logged(name: str = "a") -> dict[str, object]:
-    """Return variables with a site that logs its live connections at two places; one of another NAME is another."""
+    """Return variables with a site that logs its live connections into two files; another NAME sets another site."""
     return site(EVERY_NAME, name=name, upstream=None, locations=[
         {"path": "/", "upstream": "echo"}, {"path": "/outside/", "upstream": "echo", "live_access_log": OUTSIDE}])
 
 
 def lines(host: Host, path: str, what: str) -> int:
-    """Return how many lines of a log have a word."""
+    """Return how many lines of a log contain a word."""
     return int(host.shell(f"zcat -f {path} 2>/dev/null | grep -c {what} || true"))
 
 
@@ -71,7 +71,7 @@ def test_all_workers_that_drain_write_into_the_new_file_and_no_line_is_lost(logg
         host.serve(logged("b"))
         open_sockets(2)
         assert "exchanged" in host.exchange()
-        # Both drain now, and have no master.
+        # The workers of both drain now, and have no master.
         open_sockets(3)
         host.serve(logged("c"))
         open_sockets(4)
@@ -81,7 +81,7 @@ def test_all_workers_that_drain_write_into_the_new_file_and_no_line_is_lost(logg
         asking.start()
         try:
             for _rotation in range(2):
-                # logrotate leaves an empty log.
+                # logrotate does not rotate an empty log.
                 before = asked
                 wait_until(lambda: asked > before + 20)  # noqa: B023 (called at once)
                 host.shell("logrotate --force /etc/logrotate.conf")

@@ -1,4 +1,4 @@
-"""Secrets in addresses stay out of every log of requests, and reach the backend."""
+"""Secrets in request addresses, which no request log shows and which reach the backend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 pytestmark = EVERY
 LOGS = "/var/log/nginx"
 SECRET = "s3cret"
-# Each has the secret, and what of it is seen.
+# Each request address contains the secret; the second one is its form in the logs.
 ASKED = [(f"/x?access_token={SECRET}", "/x?access_token=***"),
          (f"/x?a=1&access_token={SECRET}&b=2", "/x?a=1&access_token=***"),
          (f"/x?ACCESS_TOKEN={SECRET}", "/x?ACCESS_TOKEN=***"), (f"/x?j.w.t={SECRET}", "/x?j.w.t=***"),
@@ -34,14 +34,14 @@ def setup_(serving: Edge) -> Iterator[Served]:
 
 
 def start(setup: Served, **site: Any) -> None:
-    """Serve a site whose logs are empty."""
+    """Serve a site with empty logs."""
     setup.edge.stop()
     setup.edge.container.shell(f"rm -f {LOGS}/*.log")
     setup.serve({"server_names": ["a"], **site}, masked_arguments=["access_token", "j.w.t"])
 
 
 def logged(setup: Served, count: int) -> str:
-    """Return all logs of requests when they have so many lines."""
+    """Return all request logs as soon as they have COUNT lines."""
     wait_until(lambda: setup.edge.container.shell(f"cat {LOGS}/*access*.log").count("\n") >= count)
     return setup.edge.container.shell(f"cat {LOGS}/*access*.log")
 

@@ -1,4 +1,4 @@
-"""The Molecule scenario of the documentation as a user has it: a copy elsewhere, and the built collection."""
+"""The Molecule scenario of the documentation as a user runs it: a copy elsewhere, with the built collection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BASES = ["debian:trixie", "wsedge-base:trixie"]
 
 
 def run(folder: Path, *command: object, **environment: str) -> str:
-    """Run a command that is to succeed; return what it prints."""
+    """Run a command, which must succeed; return its output."""
     ours = {name: value for name, value in os.environ.items()
             if not name.startswith(("ANSIBLE_", "MOLECULE_", "PYTHONPATH"))}
     done = subprocess.run([str(word) for word in command], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

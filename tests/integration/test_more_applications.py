@@ -1,6 +1,6 @@
 """More real applications behind the edge, from PyPI and Debian, over TLS, at the root of a site and below a prefix.
 
-Only ``make soak`` collects this module: it installs them.
+Only ``make soak`` collects this module, because it installs the applications.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from tests.support.waiting import wait_until
 
 pytestmark = NEWEST
 PACKAGES = "ntfy novnc websockify tigervnc-standalone-server cockpit-ws cockpit-bridge syncthing"
-# More than nginx's own limit of 1 MB.
+# This is larger than nginx's own limit of 1 MB.
 UPLOAD = b"x" * (5 << 20)
 
 
 @pytest.fixture(scope="module")
 def programs() -> Path:
-    """Install the applications of PyPI; give the folder of their programs."""
+    """Install the applications from PyPI; return the folder of their programs."""
     return installed("more")
 
 
 @pytest.fixture(name="site", params=[0, 8443], ids=["own-port", "mapped-port"])
 def site_(serving: Edge, request: pytest.FixtureRequest) -> Iterator[Published]:
-    """Give a site without an application."""
+    """Provide a site without an application."""
     yield Published(serving, request.param)
     serving.stop()
 
 
 @pytest.fixture(scope="module")
 def debian() -> Iterator[Edge]:
-    """Give an edge with Debian's applications and a browser on it."""
+    """Provide an edge with Debian's applications and a browser on it."""
     build = [str(CHECKOUT / "molecule/image/build"), "--with-tools", "trixie"]
     container = Container(subprocess.run(build, stdout=subprocess.PIPE, text=True, check=True).stdout.strip(), "host")
     container.shell("apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "
@@ -55,7 +55,7 @@ def debian() -> Iterator[Edge]:
 
 @pytest.fixture(name="packaged")
 def packaged_(debian: Edge) -> Iterator[Published]:
-    """Give a site for an application that is on the edge itself."""
+    """Provide a site for an application that is on the edge itself."""
     yield Published(debian)
     debian.stop()
 
@@ -74,7 +74,7 @@ def test_streamlit_takes_a_websocket_of_its_own_origin(site: Published, programs
                       "--browser.gatherUsageStats", "false", "--server.baseUrlPath", prefix):
         assert "Streamlit" in site.get(f"{prefix}/")[1]
         with site.open(f"{prefix}/_stcore/stream", subprotocols=["streamlit"]) as connection:
-            # BackMsg.rerun_script: the page asks for its contents.
+            # BackMsg.rerun_script: the page requests its contents.
             connection.send(b"Z\0")
             while b"hello" not in connection.recv(60):
                 pass
@@ -104,7 +104,7 @@ def test_jupyter_runs_code_for_its_own_origin(site: Published, programs: Path, p
         status, answer = site.get(f"{prefix}/api/kernels", b"{}", **token)
         assert status == 201, answer
         channels = f"{prefix}/api/kernels/{json.loads(answer)['id']}/channels"
-        # As a browser: with a cookie, because who shows a token may come from any origin.
+        # The client uses a cookie as a browser does, because a client with a token may have any origin.
         login = {"Cookie": site.ask(f"{prefix}/api?token=secret")[2]}
         with site.open(channels, additional_headers=login) as connection:
             connection.send(json.dumps({
@@ -138,7 +138,7 @@ def test_gradio_takes_an_upload_and_streams_its_answer(site: Published, programs
     site.serve_as_documented("Gradio", prefix)
     with site.running(programs / "python", "gradio_app.py", GRADIO_SERVER_PORT=str(site.backend),
                       GRADIO_ROOT_PATH=prefix, GRADIO_ANALYTICS_ENABLED="False", no_proxy="127.0.0.1,localhost"):
-        # It looks for a free port first.
+        # Gradio looks for a free port first.
         wait_until(lambda: site.get(f"{prefix}/config")[0] == 200)
         root = json.loads(site.get(f"{prefix}/config")[1])["root"]
         assert root.removeprefix(site.origin) == prefix

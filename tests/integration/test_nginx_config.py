@@ -1,4 +1,4 @@
-"""The transaction on a host's own files: Debian's nginx.conf, its default site, and what dpkg knows of them."""
+"""The transaction on a host's own files: Debian's nginx.conf, its default site, and the records of dpkg."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def server(port: int) -> str:
 
 @pytest.fixture(name="host")
 def host_(sealed: Container) -> Container:
-    """Give a host as the packages left it."""
+    """Return a host with newly installed packages."""
     sealed.restore()
     return sealed
 
@@ -50,27 +50,27 @@ def tried(host: Container, text: str = server(8081), check: bool = False, umask:
 
 
 def committed(host: Container, text: str = server(8081), **others: Any) -> str:
-    """Run the module, which is to change something; return the generation."""
+    """Run the module, which must change something; return the generation."""
     result = tried(host, text, **others)
     assert result.get("changed"), result
     return str(result["generation"])
 
 
 def tree(host: Container) -> str:
-    """Return everything below /etc/nginx: of files the content, mode, owner and time, and all diversions."""
+    """Return everything below /etc/nginx, with content, mode, owner, and time of files, and all diversions."""
     return host.shell("cd /etc/nginx && find . -type d -printf '%p %m %u:%g\\n' -o -printf '%p %y %m %u:%g %l %T@\\n' "
                       "| sort && find . -type f -exec sha256sum {} + | sort && dpkg-divert --list '*nginx*' "
                       "&& ls -A /run/websocket_proxy && ls /run | grep nginx || true")
 
 
 def dropped_in(host: Container, state: str) -> dict[str, Any]:
-    """Run the module as if the configuration were one file under an nginx.conf of another role's."""
+    """Run the module as if the configuration were a drop-in file of another role's nginx.conf."""
     return host.module("nginx_config", {"folder": FOLDER, "state": state, "path": "/etc/nginx/conf.d/edge.conf",
                                         "entry": MAIN, "content": f"include {FOLDER}/@generation@/*.conf;\n"})
 
 
 def times(host: Container) -> str:
-    """Return when anything below /etc/nginx was changed, folders and links as well."""
+    """Return when anything below /etc/nginx was changed, including folders and links."""
     return host.shell("find /etc/nginx -printf '%p %T@ %C@\\n' | sort")
 
 
@@ -143,7 +143,7 @@ def test_a_default_site_that_is_somebodys_own_stays(host: Container, how: str) -
 
 @pytest.fixture
 def disposable(image: str) -> Iterator[Container]:
-    """Give a container whose packages may be changed."""
+    """Provide a container whose packages may be changed."""
     container = Container(image, "none")
     yield container
     container.remove()
@@ -180,7 +180,7 @@ def test_a_newer_package_asks_nothing_after_a_commit_and_leaves_its_file_beside(
     assert not tried(disposable)["changed"]
 
 
-# --- what a test leaves
+# --- traces of a test
 
 LOGS = "access_log /var/log/nginx/new.log;\nproxy_cache_path /var/cache/new keys_zone=new:1m;\n"
 
@@ -200,10 +200,10 @@ def test_a_check_and_a_refused_run_leave_no_logs_and_caches(host: Container, fir
     host.shell("test -f /var/log/nginx/new.log")
 
 
-# --- what is not shown
+# --- secrets
 
 def header(value: str) -> str:
-    """Return a file with a secret, and with a header that is one by its name."""
+    """Return a file with a secret, and with a header that is secret by its name."""
     headers = f"    add_header X-A {value};\n    add_header X-Token {value};\n"
     return server(8081).replace("    return", f"{headers}    return")
 
@@ -271,7 +271,7 @@ def test_what_was_done_by_hand_is_put_right_by_a_new_generation(host: Container,
     assert not tried(host)["changed"]
 
 
-# What an earlier version wrote could be read by everybody.
+# Every user could read the files of an earlier version.
 OPEN = (f"find {FOLDER} -type d -exec chmod 755 {{}} + && find {FOLDER} -type f -exec chmod 644 {{}} + "
         f"&& chmod 666 {MAIN}")
 
@@ -360,7 +360,7 @@ def test_a_check_finds_a_broken_configuration_too(host: Container) -> None:
     assert tree(host) == before
 
 
-# --- what is left behind
+# --- leftovers
 
 @pytest.mark.parametrize("text", [server(8081), BROKEN], ids=["good", "broken"])
 def test_the_test_leaves_no_pid_file_and_no_socket(host: Container, text: str) -> None:
@@ -398,14 +398,14 @@ def test_the_umask_of_whoever_runs_it_does_not_matter(host: Container) -> None:
     assert modes[0] == modes[1]
 
 
-# --- going back
+# --- removal and rollback
 
 def test_absent_leaves_the_host_just_as_it_was(host: Container) -> None:
     before = tree(host)
     committed(host)
     committed(host, server(8082))
     assert host.module("nginx_config", arguments("", state="absent"))["changed"]
-    # The link is made anew; all else is what it was, times included.
+    # The link is new; everything else is unchanged, including times.
     assert re.sub(r"(sites-enabled/default l .*) \S+\n", r"\1\n", tree(host)) == \
         re.sub(r"(sites-enabled/default l .*) \S+\n", r"\1\n", before)
     assert not host.module("nginx_config", arguments("", state="absent"))["changed"]

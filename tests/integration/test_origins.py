@@ -1,4 +1,4 @@
-"""Pages that may open WebSockets, and those that may not (cross-site WebSocket hijacking, RFC 6455 10.2)."""
+"""Pages that may open WebSockets, and pages that may not (cross-site WebSocket hijacking, RFC 6455 10.2)."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ REFUSED = ["https://b.example", "https://x.b.example.evil", "https://xb.example"
 
 @dataclass
 class Setup(Served):
-    """An edge, and a backend that takes handshakes and remembers them."""
+    """An edge, and a backend that accepts handshakes and records them."""
 
     taking: Backend
 
     def start(self, origins: Any, site: dict[str, Any] | None = None, **location: Any) -> None:
-        """Serve a site whose pages, or those of others, may connect."""
+        """Serve a site to which pages of ORIGINS may connect."""
         self.taking.forget()
         self.serve({"server_names": ["a"], "upstream": None, **(site or {}), "locations": [
             {"path": "/", "upstream": "taking", "allowed_origins": origins, **location}]},
             upstreams=[{"name": "taking", "servers": [self.taking.address]}])
 
     def handshake(self, *headers: tuple[str, str], host: str = "a") -> Answer:
-        """Ask for a WebSocket."""
+        """Send a handshake."""
         return get(self.address, host, "/", [*UPGRADE, *headers])
 
     def from_(self, origin: str, host: str = "a") -> int:
-        """Return the status of a page's handshake."""
+        """Return the status of a handshake from a page of an ORIGIN."""
         return self.handshake(("Origin", origin), host=host).status
 
 
@@ -70,7 +70,7 @@ def test_only_pages_of_the_listed_origins_open_live_connections(setup: Setup) ->
     assert {origin: setup.from_(origin) for origin in REFUSED} == dict.fromkeys(REFUSED, 403)
     assert get(setup.address, "a", "/", [STREAM, ("Origin", "https://evil")]).status == 403
     assert not setup.taking.heads
-    # No browser sends it, and whoever else does can send what is allowed.
+    # Every browser sends an Origin, and any other client can send an allowed one.
     assert setup.handshake().status == 101
     for method in ("GET", "POST", "OPTIONS"):
         assert get(setup.address, "a", "/", [("Origin", "https://evil")], method).status == 200
@@ -114,7 +114,7 @@ def test_over_tls_and_behind_a_trusted_proxy_the_scheme_is_the_clients(setup: Se
 def test_a_required_origin_is_missed_in_websockets_only(setup: Setup) -> None:
     setup.start({"origins": "same_host", "required": True})
     assert (setup.handshake().status, setup.from_("http://a"), setup.from_("http://b")) == (403, 101, 403)
-    # Browsers send none where a page asks its own host.
+    # Browsers send no Origin if a page requests its own host.
     assert get(setup.address, "a", "/", [STREAM]).status == 200
 
 

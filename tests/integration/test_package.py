@@ -1,6 +1,6 @@
-"""nginx.conf is a file of Debian's package: taking it over, upgrading the package, giving it back.
+"""nginx.conf as a file of Debian's package: taking it over, upgrading the package, giving it back.
 
-This is dpkg's part, and apt's: the oldest and the newest of both.
+This depends on dpkg and apt, so the tests use the oldest and the newest of both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ mount -t tmpfs dpkg /var/lib/dpkg
 
 @pytest.fixture(scope="module")
 def sandbox(image: str) -> Iterator[Sandbox]:
-    """Give a container that reaches Debian's archive, and has a newer nginx-common with another nginx.conf."""
+    """Provide a container that reaches Debian's archive, and has a newer nginx-common with another nginx.conf."""
     container = Sandbox(image, network="bridge")
     container.shell(NEWER)
     yield container
@@ -31,22 +31,22 @@ def sandbox(image: str) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def box(sandbox: Sandbox) -> Sandbox:
-    """Give that container as its packages left it."""
-    # In memory: there are thousands of files.
+    """Return that container with newly installed packages."""
+    # Both folders are in memory, because they contain thousands of files.
     sandbox.shell("find /var/lib/dpkg -mindepth 1 -delete && cp -a /dpkg/. /var/lib/dpkg")
     sandbox.restore()
     return sandbox
 
 
 def upgrade(box: Sandbox) -> None:
-    """Install the newer package with nobody there to answer; the text it brings lies beside."""
+    """Install the newer package without a user to answer; dpkg stores its nginx.conf beside the current one."""
     output = box.shell("DEBIAN_FRONTEND=noninteractive dpkg --install /tmp/newer.deb < /dev/null")
     assert "prompt" not in output
     assert box.shell(f"tail -n 1 {MAIN}.distrib") == "# newer\n"
 
 
 def gone(box: Sandbox) -> None:
-    """Take everything back: nothing of ours is left beside what was there, or is there by now."""
+    """Remove the configuration; only the original nginx.conf, or the one of an upgraded package, remains."""
     box.commit(arguments(state="absent"))
     left = box.shell(f"ls -A /etc/nginx | grep -e nginx.conf -e websocket; dpkg-divert --list '{MAIN}*'")
     assert left == "nginx.conf\n"
@@ -68,7 +68,7 @@ def test_an_edited_file_that_is_replaced_comes_back_as_it_was(box: Sandbox) -> N
     before = box.shell(f"stat -c '%a %U %Y %i' {MAIN}")
     generation = box.commit(arguments(replace=True))
     box.shell(f"cmp {MAIN}.distrib /root/nginx/nginx.conf && ! cmp -s {MAIN} {MAIN}.distrib")
-    # Consent is asked for once.
+    # Consent is required only once.
     assert box.commit(arguments()) == generation
     gone(box)
     assert box.shell(f"cat {MAIN}") == THEIRS
@@ -91,7 +91,7 @@ def test_an_upgrade_asks_nothing_and_absent_leaves_the_edited_file_that_was_repl
     assert box.commit(arguments()) == generation
     gone(box)
     assert box.shell(f"cat {MAIN}") == THEIRS
-    # Just what it was before: a conffile of the package that somebody has edited.
+    # The file is as before: a conffile of the package that a user has edited.
     assert box.shell("dpkg --verify nginx-common || true").split() == ["??5??????", "c", MAIN]
 
 

@@ -1,4 +1,4 @@
-"""An upgrade of nginx's packages while WebSockets are open: the binary is exchanged, and no socket is cut."""
+"""Upgrades of nginx's packages while WebSockets are open: the binary is exchanged, and no WebSocket is cut."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.releases(*RELEASES)
 EVERY_NAME = {"port": 8091, "default_server": True}
 SOCKETS = broad(100, 300)
-# Makes packages of a newer version from those that are installed; CHANGE makes their binary another one.
+# Makes packages of a newer version from the installed ones; CHANGE makes their binary different.
 NEWER = """set -e
 rm -rf /root/newer; mkdir -p /root/newer; cd /root/newer
 packages=$(dpkg-query -W -f '${Package} ${source:Package}\\n' | awk '$2 == "nginx" {print $1}')
@@ -41,7 +41,7 @@ done
 ANOTHER = "printf NUMBER >> tree/usr/sbin/nginx"
 BROKEN = "printf '#!/bin/sh\\nexit 1\\n' > tree/usr/sbin/nginx"
 
-# It passes nginx -t, and then does nothing.
+# This binary passes nginx -t, and then does nothing.
 HANGING = """mv tree/usr/sbin/nginx tree/usr/sbin/nginx.real
     printf '#!/bin/sh\\ncase "$*" in *-t*) exec "$0.real" "$@" ;; esac\\nexec sleep 1000\\n' > tree/usr/sbin/nginx
     chmod 755 tree/usr/sbin/nginx"""
@@ -54,7 +54,7 @@ def newer(host: Host, number: int, change: str = ANOTHER) -> None:
 
 @pytest.fixture(name="upgraded")
 def upgraded_(host: Host) -> Iterator[Host]:
-    """Give a host on which upgrades are seamless, as the role sets it up; what was upgraded is put back."""
+    """Provide a host with seamless upgrades, as the role sets it up; put the original packages back at the end."""
     host.upgrade_seamlessly()
     yield host
     host.upgrade_ordinarily()
@@ -77,7 +77,7 @@ def test_upgrades_cut_no_socket_and_lose_no_message(upgraded: Host) -> None:
             seen.add(pid)
             wait_until(lambda: sum(found.received) > before + SOCKETS)  # noqa: B023 (called at once)
             assert get(f"{host.address}:8091", "a", "/whoami").status == 200
-        # Their workers have no master any more.
+        # The old workers have no master any more.
         assert host.shell("pgrep -P 1 -f '[w]orker process is shutting down'")
         run = host.apply(site(EVERY_NAME, name="b"))
         assert not run.error and run.reload["how"] == "reloaded"
@@ -154,7 +154,7 @@ def test_an_exchange_that_was_begun_is_finished_and_other_masters_are_kept(upgra
     host = upgraded
     host.serve(site(EVERY_NAME))
     pid = host.master()
-    # Root's own, on another socket and with a pid file of its own.
+    # This nginx is root's own, with another socket and its own pid file.
     host.write({"/root/own.conf": "pid /run/own.pid;\nevents {}\nhttp { server { listen 127.0.0.1:8099; } }\n"})
     host.shell("/usr/sbin/nginx -c /root/own.conf; cp -p /usr/sbin/nginx /root/copy && mv /root/copy /usr/sbin/nginx")
     own = host.shell("cat /run/own.pid").strip()
@@ -168,7 +168,7 @@ def test_an_exchange_that_was_begun_is_finished_and_other_masters_are_kept(upgra
 
 
 def offer(host: Host, number: int) -> None:
-    """Have apt find newer packages in a repository of the host's own."""
+    """Offer newer packages to apt in a repository on the host itself."""
     newer(host, number)
     host.write({"/etc/apt/sources.list.d/newer.list": "deb [trusted=yes] file:/root/newer ./\n",
                 "/etc/apt/apt.conf.d/99tests": 'Unattended-Upgrade::Origins-Pattern { "origin=tests"; };\n'})
@@ -192,7 +192,7 @@ def test_apt_unattended_upgrades_and_needrestart_cut_no_socket(upgraded: Host) -
             assert "+1" in host.shell("dpkg-query -W -f '${Version}' nginx")
             upgraded_to = host.master()
             assert upgraded_to != pid and host.runs_what_is_on_disk(upgraded_to)
-            # needrestart finds the library that somebody has replaced without dpkg.
+            # needrestart detects a library that a user replaced without dpkg.
             host.shell("library=$(ldd /usr/sbin/nginx | awk '/libpcre/ {print $3}'); file=$(readlink -f $library); "
                        "cp -p $file $file.new && mv $file.new $file; needrestart -r a -q 2>&1 || true")
             assert host.master() != upgraded_to

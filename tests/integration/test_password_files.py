@@ -1,4 +1,4 @@
-"""Where passwords of the inventory lie on a host, and who can read them."""
+"""Files with passwords of the inventory on a host, and who can read them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ USERS = {"basic": {"users": {"alice": HASH}}}
 
 @pytest.fixture(name="real")
 def real_(host: Host) -> Iterator[str]:
-    """Give a hash of alice's password."""
+    """Provide a hash of alice's password."""
     yield host.shell("openssl passwd -6 alice").strip()
 
 
@@ -27,7 +27,7 @@ def status(host: Host, *options: str) -> str:
 
 
 def modes(host: Host) -> str:
-    """Return the modes of the folders, and of all files that others than root can read."""
+    """Return the modes of the folder, and of all files that other users than root can read."""
     return host.shell(f"cd {FOLDER} && stat -c '%a %U:%G' . && find . -type f -perm /077 -printf '%m %u:%g %f\\n'")
 
 
@@ -37,7 +37,7 @@ def test_only_root_and_nginxs_workers_read_them_and_they_work(host: Host, real: 
     assert status(host) == "401" and status(host, "-u alice:alice") == "502"
     assert host.run(f"su nobody -s /bin/sh -c 'cat {FOLDER}/*/users-1 {FOLDER}/$(readlink {FOLDER}/proved)/users-1'")[0]
     assert real not in host.shell("cat /var/log/nginx/*.log")
-    # Another user makes another generation, and without any, only root enters again.
+    # Another user makes another generation. Without users, only root can enter the folder again.
     host.serve(site(EVERY_NAME, auth={"basic": {"users": {"bob": real}}}))
     assert status(host, "-u alice:alice") == "401" and status(host, "-u bob:alice") == "502"
     host.serve(site(EVERY_NAME))

@@ -1,4 +1,4 @@
-"""What nginx decides by and what the backend gets of a path, on every nginx, as the client wrote it on the wire."""
+"""Paths on every nginx, as the client sent them: what nginx decides by, and what the backend receives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SITE: dict[str, Any] = {"server_names": ["a"], "locations": [
     {"path": "/api/", "upstream": "tell", "strip_prefix": True},
     {"path": ROOMS, "match": "regex", "upstream": "tell", "extra_config": "proxy_set_header X-Room $1;"}]}
 
-# A segment of two dots, and what may stand around it, as some backend reads them.
+# A segment of two dots, and the text that may be around it, as some backends read them.
 DOTS = ["..", ".%2e", "%2E.", "%2e%2E"]
 BEFORE = ["/", "%2f", "%2F", "\\", "%5c", "%5C"]
 AFTER = ["/", "%2f", "%2F", "\\", "%5C", ";", ";x=1/", "%3B", "?x", ""]
@@ -48,7 +48,7 @@ PASSED = ["/socket", "/socket?x=../y", "/socket?to=/../../x#y", "/socket?WOPISrc
 
 @pytest.fixture(name="setup", scope="module")
 def setup_(serving: Edge) -> Iterator[Served]:
-    """Give an edge and its backends."""
+    """Provide an edge and its backends."""
     with Served.on(serving) as setup:
         yield setup
 
@@ -61,14 +61,14 @@ def ruled_(setup: Served) -> Served:
 
 
 def raw(setup: Served, target: str, *headers: tuple[str, str]) -> tuple[int, str]:
-    """Ask for a target; return the status, and the target that the backend got."""
+    """Request a target; return the status, and the target that the backend received."""
     setup.backend.forget()
     answer = get(setup.address, "a", target, headers)
     return answer.status, line(setup)
 
 
 def line(setup: Served) -> str:
-    """Return the target in the request line that the backend got, nothing where it heard nothing."""
+    """Return the target in the request line that the backend received; empty if it received none."""
     heard = [head.split(b"\r\n")[0].decode("latin-1") for head in setup.backend.heads]
     return "".join(one.removeprefix("GET ").removesuffix(" HTTP/1.1") for one in heard)
 
@@ -130,7 +130,7 @@ def test_http_2_is_no_way_around(setup: Served) -> None:
 
 
 def over_http2(setup: Served, target: str) -> str:
-    """Ask for a target in HTTP/2; return the status, or how the stream ended."""
+    """Request a target with HTTP/2; return the status, or how the stream ended."""
     with Client(setup.other) as client, unverified(client.socket, "a") as connection:
         return Http2(connection).ask([(":method", "GET"), (":scheme", "https"), (":path", target), (":authority", "a")])
 
@@ -166,7 +166,7 @@ def test_free_text_may_hold_a_rule(setup: Served) -> None:
 
 
 def resolved(target: str) -> str:
-    """Return a target's path as the most willing of backends reads it."""
+    """Return a target's path as the most lenient backend reads it."""
     path = unquote(target.partition("?")[0].partition("#")[0], "latin-1").replace("\\", "/")
     found: list[str] = []
     for segment in path.split("/"):

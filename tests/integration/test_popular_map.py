@@ -1,4 +1,4 @@
-"""The map that everybody has pasted into conf.d, beside ours: its hole is real, and it opens none in ours."""
+"""A popular map of many tutorials in conf.d, beside the role's files: its hole is real, but opens none in ours."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ server {
 
 @dataclass
 class Setup:
-    """Ours and the recipe, on one nginx."""
+    """A site of the role and the recipe, on one nginx."""
 
     ours: str
     recipe: str

@@ -1,4 +1,4 @@
-"""The inventories of the documentation, served as they stand there and asked."""
+"""The inventories of the documentation, served unchanged and tested with requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.pki import Authority
 from tests.support.recipes import recipes
 from tests.support.releases import EVERY
 
-# Where nginx is asked, and where the balancer of one recipe and some other client ask from.
+# The address of nginx, and those from which the balancer of one recipe and another client send requests.
 EDGE, BALANCER, CLIENT = "127.0.0.1:80", "10.0.0.99", "192.0.2.99"
 CA = Authority("internal")
 INTERNAL = CA.issue("app.internal.example")
@@ -22,7 +22,7 @@ Ask = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture(name="ask", scope="module")
 def ask_(image: str) -> Iterator[Ask]:
-    """Give a way to serve a recipe and ask it."""
+    """Provide a function that serves a recipe and sends requests to it."""
     container = Container(image, "none", "--cap-add", "NET_ADMIN")
     edge = Edge(container)
     container.write({"/srv/example/index.html": "the page", "/srv/example/assets/app.js": "a script",
@@ -55,7 +55,7 @@ def ask_(image: str) -> Iterator[Ask]:
 
 
 def told(answer: dict[str, Any]) -> tuple[str, str, str]:
-    """Return which backend was asked for what, and for which Host."""
+    """Return the backend that received the request, its path, and its Host."""
     server, request, *headers = answer["body"].split("\r\n")
     return server, request.split()[1], next(line[6:] for line in headers if line.startswith("Host: "))
 

@@ -1,4 +1,4 @@
-"""The nginx of Debian's next release takes over from that of the last one, while WebSockets are open."""
+"""The nginx of Debian's next release takes over from that of the previous one, while WebSockets are open."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEXT = {"1.18": ("bookworm", "1.22"), "1.22": ("trixie", "1.26")}
 
 @pytest.fixture(name="old")
 def old_(image: str) -> Iterator[Host]:
-    """Give a host that no other test gets."""
+    """Provide a host that no other test uses."""
     host = Host(image)
     yield host
     host.remove()

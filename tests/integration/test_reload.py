@@ -1,4 +1,4 @@
-"""A reload is proved, or what ran before runs on and is on disk again."""
+"""Reloads: each is proved, or the previous configuration keeps running and is on disk again."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_second_run_with_the_same_inventory_touches_nothing(host: Host) -> Non
 def test_a_port_of_another_process_is_refused_and_named(host: Host) -> None:
     generation = host.serve(site(8091))
     with host.other(8092):
-        # Nor would a restart do.
+        # A restart would fail as well.
         error = host.refuses(site(8091, 8092), allow_restart=True)
         assert "[emerg] bind() to 0.0.0.0:8092 failed (98: " in error
         assert "allow_restart" not in error
@@ -93,7 +93,7 @@ def test_an_address_that_the_host_lacks_is_refused_before_the_commit(host: Host)
     assert "the configuration in force was not changed" in error
     assert f"[emerg] bind() to {ELSEWHERE} failed (99: " in error
     host.restarts(generation)
-    # Beside a wildcard, nginx opens that alone.
+    # Beside a wildcard, nginx opens only the wildcard.
     host.serve(site(8091, ELSEWHERE))
 
 
@@ -112,7 +112,7 @@ def test_a_restart_that_fails_leaves_nginx_serving_what_it_served(host: Host) ->
     generation = host.serve(site(8091), zone("$binary_remote_addr"))
     tree = host.tree()
     with host.other(8092):
-        # nginx meets the zone first, so that nobody knows of the port before the restart.
+        # nginx fails at the zone first, so it does not report the port before the restart.
         run = host.apply(site(8091, 8092), zone("$http_host"), allow_restart=True)
         assert "[emerg] bind() to 0.0.0.0:8092 failed (98: " in run.error and "It was started again" in run.error
         assert host.answer() == generation and host.tree() == tree

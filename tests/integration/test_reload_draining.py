@@ -1,4 +1,4 @@
-"""WebSockets live through reloads, in old workers that are counted and bounded."""
+"""WebSockets that stay open across reloads, in old workers that are counted and bounded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.waiting import wait_until
 
 SOCKETS = 300
 RELOADS = 10
-# Clients name the host by its address, whatever the site's name is.
+# Clients use the address of the host, whatever the site's name is.
 EVERY_NAME = {"port": 8091, "default_server": True}
 
 
@@ -36,7 +36,7 @@ def test_old_workers_are_counted_by_generation_and_bounded(host: Host) -> None:
         first = host.serve(site(EVERY_NAME))
         open_sockets(3)
         second = change("b")
-        # A proxied WebSocket is two: the client's and the backend's.
+        # A proxied WebSocket has two sockets: the client's and the backend's.
         assert draining == [(first, 6)]
         open_sockets(2)
         change("c")
@@ -57,7 +57,7 @@ def test_old_workers_are_counted_by_generation_and_bounded(host: Host) -> None:
 def test_a_reload_that_brings_the_host_near_its_limit_is_warned_of(host: Host) -> None:
     host.serve(site(EVERY_NAME))
     assert host.apply(site(EVERY_NAME, name="b")).reload.get("warnings") is None
-    # As much as would leave nothing, in the file that the module reads.
+    # The file that the module reads reports so little memory that none would be left.
     host.shell("sed -E 's/^(MemAvailable: +).*/\\120000 kB/' /proc/meminfo > /root/meminfo && "
                "mount --bind /root/meminfo /proc/meminfo")
     try:
@@ -88,7 +88,7 @@ def test_workers_that_have_outlived_their_master_count_in_the_proof_and_among_th
         assert socket.recv(10) == "y"
 
 
-# On the newest alone: an nginx that loses one would lose it in the tests above as well, and this takes its time.
+# Only the newest runs this slow test: an nginx that loses a WebSocket would lose it in the tests above as well.
 @NEWEST
 def test_ten_changes_under_three_hundred_websockets_lose_nothing(host: Host) -> None:
     with host.echo():

@@ -1,4 +1,4 @@
-"""When the first run fails, a host goes back to what it was; when anybody's file is broken, too."""
+"""Failures of the first run, and broken files of any role: the host returns to its previous state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TAKEN = "[emerg] bind() to 0.0.0.0:80 failed (98: "
 
 
 def serves_debians_page(host: Host) -> bool:
-    """Tell whether nginx serves what its package brought."""
+    """Return whether nginx serves the page of its package."""
     return "Welcome to nginx" in host.run("curl --silent http://127.0.0.1/")[1]
 
 
@@ -21,7 +21,7 @@ def test_a_first_run_with_port_80_taken_leaves_the_package_as_it_was(host: Host)
         error = host.apply(site(80)).error
         assert TAKEN in error and "Port 80 is held by" in error
         assert host.tree() == tree and "diversion of /etc/nginx/nginx.conf" not in tree
-    # systemd tries again after 2 seconds, unless the run has told it that it gives up.
+    # systemd tries again after 2 seconds, unless the run has told it to give up.
     time.sleep(4)
     assert host.run("systemctl is-active nginx")[1] == "inactive\n"
     host.shell("systemctl start nginx")
@@ -35,7 +35,7 @@ def test_a_rejected_reload_of_debians_running_nginx_leaves_it_as_it_was(host: Ho
     with host.other(8092):
         error = host.refuses(site(80, 8092))
         assert "[emerg] bind() to 0.0.0.0:8092 failed (98: " in error and "Port 8092 is held by" in error
-        # nginx makes its new sockets before it gives up, and leaves them.
+        # nginx creates its new sockets before it gives up, and leaves them.
         assert host.run(f"test -e {SOCKET}")[0] != 0
         host.shell("systemctl restart nginx")
         assert serves_debians_page(host)

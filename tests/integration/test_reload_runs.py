@@ -1,4 +1,4 @@
-"""Runs that were cut off, and runs at the same time."""
+"""Interrupted runs, and concurrent runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture
 def second(host: Host) -> Iterator[Host]:
-    """Give a second way to the host."""
+    """Provide a second connection to the host."""
     second = host.another()
     yield second
     second.hang_up()

@@ -1,4 +1,4 @@
-"""nginx comes back after whatever ended it, and so does the socket on which it is asked."""
+"""nginx and the private socket for the role's requests to it: both return, whatever ended nginx."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.support.host import SOCKET, Host, site
 from tests.support.releases import NEWEST
 from tests.support.waiting import wait_until
 
-# nginx 1.18 leaves its socket behind, which keeps all but systemd and the role from starting it.
+# nginx 1.18 leaves its socket behind. Then only systemd and the role can start nginx.
 BY_HAND = f"systemctl stop nginx; rm -f {SOCKET}; nginx"
 KILL = "systemctl kill --signal=KILL nginx; while systemctl is-active --quiet nginx; do sleep 0.05; done; "
-# systemd starts it again otherwise.
+# Otherwise systemd starts it again.
 END = f"{KILL} systemctl stop nginx; "
 
 
@@ -93,7 +93,7 @@ def test_the_host_program_clears_dead_sockets_only(host: Host) -> None:
 
 @pytest.fixture(name="resolving")
 def resolving_(host: Host) -> Iterator[Host]:
-    """Give a host that resolves names by /etc/hosts only, which Docker writes anew at each boot."""
+    """Provide a host that resolves names only by /etc/hosts, which Docker rewrites at each boot."""
     host.shell("cp /etc/nsswitch.conf /root && sed -i 's/^hosts:.*/hosts: files/' /etc/nsswitch.conf "
                f"&& echo 127.0.0.1 {NAME} >> /etc/hosts")
     yield host
@@ -107,7 +107,7 @@ def test_a_name_and_an_address_that_are_not_there_at_boot_are_waited_for(resolvi
     generation = host.serve({**site(8091, "192.0.2.7:8093"),
                              "upstreams": [{"name": "echo", "servers": [f"{NAME}:3000"]}]})
     host.reboot()
-    # More starts than systemd allows a unit in ten seconds.
+    # This is more than systemd allows a unit in ten seconds.
     wait_until(lambda: int(host.shell("systemctl show nginx --property NRestarts --value")) > 5)
     assert host.run("systemctl is-active nginx")[1] == "activating\n" and host.answer() == ""
     host.shell(f"echo 127.0.0.1 {NAME} >> /etc/hosts")
@@ -160,7 +160,7 @@ LOCAL = "/run/local.sock"
 
 
 def serves(host: Host) -> bool:
-    """Tell whether nginx serves on the site's unix socket."""
+    """Return whether nginx serves on the site's unix socket."""
     return host.run(f"curl --silent --max-time 30 --unix-socket {LOCAL} http://a/ -o /dev/null")[0] == 0
 
 
@@ -187,7 +187,7 @@ def test_unix_sockets_come_and_go_with_reloads_and_rollbacks(host: Host) -> None
     assert serves(host)
     host.serve(site(8091))
     assert host.run(f"test -e {LOCAL}")[0] != 0
-    # Left behind by a generation that is to come back.
+    # This socket is left over from a generation that is served again.
     host.shell(f"{END} python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"{LOCAL}\")'")
     host.serve(site(8092, f"unix:{LOCAL}"))
     assert serves(host) and host.nginx().master != master
@@ -205,7 +205,7 @@ def test_what_is_no_socket_at_the_path_of_one_stays(host: Host) -> None:
 def test_a_socket_of_another_process_is_kept_without_waiting_for_an_answer(host: Host) -> None:
     host.shell(f"rm -f {LOCAL}")
     host.serve(site(f"unix:{LOCAL}"))
-    # Their queue is full, so that who connects has to wait.
+    # The queue of the other process is full, so that a client has to wait.
     theirs = (f"import socket, time; s = socket.socket(socket.AF_UNIX); s.bind(\"{LOCAL}\"); s.listen(0); "
               f"c = socket.socket(socket.AF_UNIX); c.connect(\"{LOCAL}\"); time.sleep(900)")
     host.shell(f"systemctl stop nginx; rm -f {LOCAL}")

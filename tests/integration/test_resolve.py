@@ -1,4 +1,4 @@
-"""Names of servers are followed while nginx runs, where nginx can do that."""
+"""Names of servers, which nginx follows while it runs if its version can."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture(name="dns")
 def dns_() -> Iterator[Dns]:
-    """Give a DNS server."""
+    """Provide a DNS server."""
     dns = Dns("127.0.0.1")
     yield dns
     dns.close()
@@ -41,7 +41,7 @@ def test_new_websockets_follow_the_name_and_open_ones_stay(serving: Edge, dns: D
     wait_until(lambda: status() == 101)
     with Client(address) as stays:
         assert stays.ask("a", "/", [("Upgrade", "websocket"), *HANDSHAKE]).status == 101
-        # Nobody listens on that port of this address.
+        # Nothing listens on that port of this address.
         dns.answer = "127.0.0.99"
         wait_until(lambda: status() == 502)
         stays.exchange(b"still here", b"still here")

@@ -1,4 +1,4 @@
-"""Which site answers, on every nginx, and who it takes a client for."""
+"""Sites on every nginx: which one answers, and who the client is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.served import UPGRADE, Served
 
 
 class Setup(Served):
-    """What a test asks of an edge's sites."""
+    """An edge, and requests to its sites."""
 
     def listen(self, **options: Any) -> dict[str, Any]:
         """Return the first socket with options."""
@@ -30,7 +30,7 @@ class Setup(Served):
         return {"address": address, "port": int(port), **options}
 
     def told(self, *headers: tuple[str, str], source: str = "", before: bytes = b"", host: str = "a") -> dict[str, str]:
-        """Return the headers that the backend gets of a request, before which other bytes may be sent."""
+        """Return the headers of a request that the backend receives; the bytes BEFORE are sent ahead of it."""
         with Client(self.address, source=source) as client:
             client.socket.sendall(before)
             answer = client.ask(host, "/", headers)
@@ -40,20 +40,20 @@ class Setup(Served):
 
 @pytest.fixture(name="setup", scope="module")
 def setup_(serving: Edge) -> Iterator[Setup]:
-    """Give an edge and its backends."""
+    """Provide an edge and its backends."""
     with Setup.on(serving) as setup:
         yield setup
 
 
 def refused(address: str, host: str, headers: Sequence[tuple[str, str]] = ()) -> bool:
-    """Tell whether a request is not answered at all, and the connection closed."""
+    """Return whether nginx closes the connection without an answer."""
     with Client(address) as client:
         client.send(host, "/", headers)
         return head_of(client.socket) == b""
 
 
 def own(status: int) -> dict[str, Any]:
-    """Return what a site answers of its own."""
+    """Return keys of a site that answers with a STATUS itself."""
     return {"upstream": None, "locations": [{"path": "/", "respond": {"status": status}}]}
 
 
@@ -137,14 +137,14 @@ def test_each_worker_has_a_queue_of_its_own_with_reuseport(setup: Setup) -> None
     assert get(setup.address, "a", "/").status == 200
 
 
-# --- a socket of the host's own
+# --- unix sockets
 
 LOCAL = "unix:/run/edge/local.sock"
 
 
 @pytest.fixture(name="local")
 def local_(setup: Setup) -> Setup:
-    """Give the edge, and the folder of its unix socket anew."""
+    """Return the edge, with a new folder for its unix socket."""
     setup.edge.container.shell("rm -rf /run/edge && mkdir /run/edge")
     return setup
 
@@ -186,7 +186,7 @@ FORGED = [("X-Forwarded-For", "6.6.6.6"), ("X-Real-IP", "6.6.6.6"), ("X-Forwarde
 
 
 def seen(told: dict[str, str]) -> tuple[str, ...]:
-    """Return what the backend is told of the client; more than that comes from trusted proxies alone."""
+    """Return the headers about the client that the backend receives; only trusted proxies add more."""
     more = {name: told[name.lower()] for name in MORE[1:] if name.lower() in told}
     assert more in ({}, {name: f"forged {name}" for name in MORE[1:]})
     return (told["x-real-ip"], told["x-forwarded-for"], told["x-forwarded-proto"], *(["more"] if more else []))
@@ -205,7 +205,7 @@ def test_only_a_trusted_proxy_reports_the_client(setup: Setup) -> None:
     for source in ("127.0.8.3", "127.0.9.1"):
         assert seen(setup.told(*FORGED, source=source)) == ("6.6.6.6", "6.6.6.6", "https", "more")
         assert seen(setup.told(source=source)) == (source, source, "http")
-    # Of a chain, it is the last address that is not a trusted proxy's itself.
+    # In a chain, the client is the last address that is not a trusted proxy.
     chain = ("X-Forwarded-For", "1.1.1.1, 6.6.6.6, 127.0.8.7")
     assert seen(setup.told(chain, source="127.0.8.3"))[:2] == ("6.6.6.6", "6.6.6.6")
     # Some proxies add a line of their own.
@@ -233,11 +233,11 @@ CHAIN = ("X-Forwarded-For", "1.1.1.1, 6.6.6.6, 127.0.8.7")
 @pytest.mark.parametrize(("headers", "scheme"), [
     ([FROM, ("X-Forwarded-Proto", "wss")], "https"), ([FROM, ("X-Forwarded-Proto", "ws")], "http"),
     ([FROM, ("X-Forwarded-Proto", "WSS")], "https"), ([FROM, ("X-Forwarded-Proto", "https,wss , HTTPS")], "https"),
-    # The client's scheme stands where its address does; what it wrote itself stands before.
+    # The client's scheme is at the position of its address. Earlier schemes were sent by the client itself.
     ([CHAIN, ("X-Forwarded-Proto", "https, http")], "https"), ([CHAIN, ("X-Forwarded-Proto", "http, https")], "http"),
     ([CHAIN, ("X-Forwarded-Proto", "https, http, https")], "http"),
     ([FROM, ("X-Forwarded-Proto", "https, http")], "http"),
-    # One proxy of two has added one.
+    # Only one of two proxies has added a scheme.
     ([("X-Forwarded-For", "6.6.6.6, 127.0.8.7, 127.0.8.8"), ("X-Forwarded-Proto", "http, https")], "https"),
     ([("X-Forwarded-Proto", "http, https")], "https"), ([("X-Forwarded-Proto", "gopher")], "http"),
     ([FROM, ("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "https")], "https")])
@@ -262,7 +262,7 @@ def test_an_application_accepts_its_own_origin_behind_a_proxy_that_ends_tls(setu
                 FROM, ("Origin", origin), ("X-Forwarded-Proto", proto), *headers]).status
 
     assert (status("https://a", "https"), status("http://a", "http"), status("https://b", "https")) == (200, 200, 400)
-    # As Traefik sends it.
+    # Traefik sends this scheme.
     assert status("https://a", "wss", *UPGRADE, path="websocket") == 101
     assert status("https://b", "wss", *UPGRADE, path="websocket") != 101
     application.close()
@@ -279,7 +279,7 @@ def test_the_proxy_protocol_of_a_trusted_proxy_reports_the_client(setup: Setup, 
     site = {"server_names": ["a"], "listen": [setup.listen(proxy_protocol=True)], "trusted_proxies": ["127.0.8.1"]}
     setup.serve(site, {"server_names": ["b"], "listen": [setup.other], **own(201)})
     assert seen(setup.told(source="127.0.8.1", before=header)) == ("6.6.6.6", "6.6.6.6", "http")
-    # Such a proxy hands the client's own headers on.
+    # Such a proxy passes the client's own headers on.
     forged = [("X-Forwarded-For", "7.7.7.7"), ("X-Real-IP", "7.7.7.7"), *FORGED[2:]]
     assert seen(setup.told(*forged, source="127.0.8.1", before=header)) == ("6.6.6.6", "6.6.6.6", "http")
     assert seen(setup.told(*forged, source="127.0.8.2", before=header)) == ("127.0.8.2", "127.0.8.2", "http")
@@ -290,7 +290,7 @@ def test_the_proxy_protocol_of_a_trusted_proxy_reports_the_client(setup: Setup, 
 
 # --- defaults
 
-# In maintenance, a site says nothing of its backends any more.
+# In maintenance, the configuration of a site contains nothing about its backends.
 DEFAULTS = [{"maintenance": True}, {"separate_live": False}, {
     "allow": ["10.0.0.0/8"], "deny": ["10.0.0.1"], "allowed_origins": "same_host", "client_header_timeout": "9s",
     "accel_redirect": True, "limits": {"max_connections": 5},
@@ -336,7 +336,7 @@ def test_extra_config_stands_at_its_three_places(setup: Setup) -> None:
 
 
 def told_by_nginx(setup: Setup) -> str:
-    """Return what the role tells of its test of the configuration that was put there."""
+    """Return the role's report of its test of the installed configuration."""
     program = ("from ansible_collections.wsedge.nginx.plugins.module_utils.config_test import *; import subprocess; "
                'run = lambda *words: type("Done", (), {"code": 1, "output": "", "errors": '
                'subprocess.run(words, capture_output=True, text=True).stderr}); '

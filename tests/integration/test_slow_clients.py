@@ -1,4 +1,4 @@
-"""Clients that begin and do not go on, links out of a folder, and heads that are large."""
+"""Clients that do not complete a request, links out of a folder, and large request heads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINKED = "/srv/linked"
 
 @pytest.fixture(name="setup", scope="module")
 def setup_(serving: Edge) -> Iterator[Served]:
-    """Start the backends; make links."""
+    """Start the backends; create links."""
     serving.container.write({f"{LINKED}/own": "own", "/srv/secret": "a secret", "/srv/theirs": "theirs"})
     serving.container.shell(
         f"ln -sfn /srv/linked /srv/current; cd {LINKED}; chown www-data /srv/theirs; ln -sf /srv/secret stolen; "
@@ -38,7 +38,7 @@ def test_who_does_not_finish_a_head_or_a_handshake_is_cut_off(setup: Served, tls
     for begun in (b"", b"\x16\x03\x01\x02\x00" if tls else b"GET / HTTP/1.1\r\nHost: a\r\nX-"):
         with Client(setup.address) as client:
             client.socket.sendall(begun)
-            # Shorter than the time that is not set.
+            # This is shorter than the default of client_header_timeout.
             client.socket.settimeout(15)
             with contextlib.suppress(ConnectionResetError):
                 assert b"HTTP/1.1 2" not in client.socket.recv(100)

@@ -1,4 +1,4 @@
-"""Hosts that lack something, or are container images: what the role does there, by Ansible's own connection."""
+"""Hosts that lack something, or are container images: the role runs there with Ansible's own connection."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ VARIABLES = {"websocket_proxy_upstreams": [{"name": "echo", "servers": ["127.0.0
 
 @pytest.fixture
 def bare(image: str) -> Iterator[Container]:
-    """Give a container in which nothing runs, no systemd either."""
+    """Provide a container in which nothing runs, not even systemd."""
     container = Container(image, "none")
     yield container
     container.remove()
 
 
 def play(container: Container, **variables: Any) -> tuple[int, str]:
-    """Run the role on a container; return the exit status and what Ansible told."""
+    """Run the role on a container; return the exit status and Ansible's output."""
     host = {"ansible_connection": "community.docker.docker", "ansible_python_interpreter": "/usr/bin/python3",
             **VARIABLES, **variables}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as inventory:

@@ -1,6 +1,6 @@
-"""Each timeout does what its name says, at its own location and nowhere else.
+"""Timeouts: each does what its name says, at its own location and nowhere else.
 
-Which of the times of silence holds for what, test_live tells.
+test_live covers which timeout of silence applies to which requests.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from tests.support.client import SECONDS, Client, get, head_of
 from tests.support.edge import Edge
 from tests.support.ports import free_address
 
-# Long enough that a busy machine sends a frame in time.
+# Long enough for a busy machine to send a frame in time.
 SHORT = 1.5
 TIME = f"{SHORT * 1000:.0f}ms"
-# nginx leaves a timer as it is that would move by less than 0.3 s (NGX_TIMER_LAZY_DELAY).
+# nginx does not move a timer by less than 0.3 s (NGX_TIMER_LAZY_DELAY).
 STEP = 0.6
-# So many steps take longer than the timeout.
+# This number of steps takes longer than the timeout.
 STEPS = 3
 
 
@@ -54,9 +54,9 @@ class Setup:
 
 @pytest.fixture(scope="module")
 def setup(serving: Edge) -> Iterator[Setup]:
-    """Serve them; the path's last part tells the backend what to do."""
+    """Serve these locations; the path's last part sets what the backend does."""
     backend, address = Backend(_odd), free_address()
-    # A queue for one connection that nobody accepts: what comes later gets no answer at all.
+    # The queue holds one connection, which nothing accepts: later connections get no answer at all.
     full = socket.create_server(("127.0.0.1", 0), backlog=0)
     waiting = [socket.socket() for _one in range(3)]
     for one in waiting:
@@ -163,7 +163,7 @@ def test_a_backend_that_cannot_be_reached_is_given_up_when_connect_timeout_ends(
 ])
 def test_nginx_has_each_time_at_its_location(setup: Setup, site: str, path: str, times: tuple[str, ...]) -> None:
     dump = setup.edge.dump()
-    # What a file has that others include counts where it is included.
+    # The content of an included file counts where it is included.
     files = dict(re.findall(r"^# configuration file (\S+):\n(.*?)(?=^# configuration file |\Z)", dump, re.M | re.S))
     server = next(text for text in files.values() if f"server_name {site};" in text)
     for _level in range(2):

@@ -1,4 +1,4 @@
-"""TLS on every nginx: what is spoken, which certificate is shown, and who gets through."""
+"""TLS on every nginx: its protocols, its certificates, and the clients that it accepts."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ BELOW = Authority("below tests", CA)
 
 @dataclass
 class Setup(Served):
-    """An edge with a TLS socket and a plain one; certificates by the names of their sites."""
+    """An edge with a TLS socket and a plain one, and the certificates by site name."""
 
     trust: Path
     certificates: dict[str, Pair] = field(default_factory=dict)
 
     def tls(self, name: str, **keys: Any) -> dict[str, Any]:
-        """Return the tls of a site with a certificate for NAME."""
+        """Return the key ``tls`` of a site with a certificate for NAME."""
         if name not in self.certificates:
             self.certificates[name] = BELOW.issue(name)
         pair = self.certificates[name]
@@ -64,14 +64,14 @@ class Setup(Served):
     @contextmanager
     def client(self, name: str, context: ssl.SSLContext | None = None, session: ssl.SSLSession | None = None,
                address: str = "") -> Iterator[Client]:
-        """Give a client that has shaken hands for NAME."""
+        """Provide a client that has completed a TLS handshake for NAME."""
         with Client(address or self.address) as client:
             client.socket = (context or self.context()).wrap_socket(client.socket, server_hostname=name or None,
                                                                     session=session)
             yield client
 
     def told(self, name: str, headers: Any = (), context: ssl.SSLContext | None = None) -> dict[str, str]:
-        """Return the headers that the backend gets of a request."""
+        """Return the headers of a request that the backend receives."""
         with self.client(name, context) as client:
             answer = client.ask(name, "/", headers)
             assert answer.status == 200
@@ -84,7 +84,7 @@ class Setup(Served):
 
 @pytest.fixture(name="setup", scope="module")
 def setup_(serving: Edge, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
-    """Give an edge and its backends."""
+    """Provide an edge and its backends."""
     trust = tmp_path_factory.mktemp("trust")
     (trust / "ca.pem").write_text(CA.certificate)
     with Setup.on(serving, trust=trust) as setup:
@@ -95,12 +95,12 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 def only(setup: Setup, version: str) -> ssl.SSLContext:
-    """Return a client that speaks one version alone."""
+    """Return the TLS settings of a client that supports only one version."""
     return setup.context(minimum_version=VERSIONS[version], maximum_version=VERSIONS[version])
 
 
 def refused(setup: Setup, name: str, context: ssl.SSLContext | None = None) -> bool:
-    """Tell whether a handshake comes to nothing."""
+    """Return whether a handshake fails."""
     try:
         with setup.client(name, context) as client:
             client.send(name, "/")
@@ -109,7 +109,7 @@ def refused(setup: Setup, name: str, context: ssl.SSLContext | None = None) -> b
         return True
 
 
-# --- what is spoken
+# --- protocols
 
 
 @EVERY
@@ -194,7 +194,7 @@ def test_a_session_is_resumed_by_every_worker_and_after_a_reload(setup: Setup, v
 
 @contextmanager
 def http2(setup: Setup, name: str) -> Iterator[Http2]:
-    """Give a client that has agreed on HTTP/2."""
+    """Provide a client that has negotiated HTTP/2."""
     context = setup.context()
     context.set_alpn_protocols(["h2", "http/1.1"])
     with setup.client(name, context) as client:
@@ -295,7 +295,7 @@ def test_a_site_answers_only_for_the_name_of_its_handshake(setup: Setup) -> None
     for asked, status in (("a.test", 200), ("A.test", 200), ("a.test.", 200), ("a.test:8443", 200), ("b.test", 421)):
         with setup.client("a.test") as client:
             assert (asked, client.ask(asked, "/").status) == (asked, status)
-    # Before 1.21.1, nginx takes a host with spaces.
+    # Before 1.21.1, nginx accepts a host with spaces.
     with setup.client("a.test") as client:
         assert client.ask("z.b.test a.test z.b.test", "/").status in (400, 421)
     with setup.client("a.test") as client:
@@ -396,13 +396,13 @@ def test_the_documented_line_staples_what_the_ca_says_of_a_certificate(setup: Se
     (line,) = re.findall(r'`extra_config: (".*ssl_stapling.*")`', DOCUMENTATION.read_text())
     setup.serve(setup.site("a.test", extra_config=yaml.safe_load(line)))
     asked = f"openssl s_client -connect {setup.address} -servername a.test -status < /dev/null 2>&1"
-    # nginx asks the CA at a handshake, which does not wait for that.
+    # nginx asks the CA during a handshake, which does not wait for the answer.
     setup.edge.container.run(asked)
     wait_until(lambda: "Cert Status: good" in setup.edge.container.run(asked)[1])
     responder.close()
 
 
-# --- certificates of clients
+# --- client certificates
 
 IDENTITY = ["x-ssl-client-verify", "x-ssl-client-s-dn", "x-ssl-client-i-dn", "x-ssl-client-serial",
             "x-ssl-client-fingerprint"]
@@ -410,7 +410,7 @@ FORGED = [(name, "forged") for one in IDENTITY for name in (one, one.replace("-"
 
 
 def asked_for(setup: Setup, **keys: Any) -> dict[str, Any]:
-    """Return the tls of a site that asks clients for a certificate."""
+    """Return the key ``tls`` of a site that requests client certificates."""
     setup.edge.container.write({f"{FOLDER}/clients.pem": CA.certificate})
     return {"client_certificate": {"ca": f"{FOLDER}/clients.pem", "depth": 2, **keys}}
 
@@ -491,7 +491,7 @@ def test_a_session_does_not_outlive_what_was_revoked(setup: Setup, version: str)
         assert client.ask("a.test", "/").status == 200
         assert isinstance(client.socket, ssl.SSLSocket)
         session = client.socket.session
-    # nginx keeps a list that it has read within the same second.
+    # nginx does not read a list again within the same second.
     time.sleep(1.1)
     setup.edge.container.write({f"{FOLDER}/revoked.pem": CA.revoked(bad)})
     setup.edge.reload(variables)
@@ -568,7 +568,7 @@ def test_a_session_of_another_site_is_no_certificate(setup: Setup, version: str)
 
 @contextmanager
 def tls_backend(pair: Pair, trust: Path, clients: str = "") -> Iterator[Backend]:
-    """Run a backend with TLS that tells what it was asked; CLIENTS is the CA of those who may."""
+    """Run a backend with TLS that returns the request; CLIENTS is the CA of the permitted clients."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     (trust / "server.pem").write_text(pair.certificate + pair.key)
     context.load_cert_chain(trust / "server.pem")

@@ -1,7 +1,7 @@
-"""The transaction where the host is not as it should be, and beside what is others'.
+"""The transaction on a faulty host, and beside the files of other roles.
 
-The newest release has all of it: what is judged here is the module, and nginx's part is the same with every release.
-What dpkg does is in test_package.py, with the oldest release as well.
+Only the newest release runs these tests: they check the module, and nginx does the same with every release.
+test_package.py checks dpkg, with the oldest release as well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ INSIDE = "/etc/nginx/conf.d/websocket_proxy.conf"
 
 @pytest.fixture(scope="module")
 def sandbox(image_names: dict[str, str]) -> Iterator[Sandbox]:
-    """Give a container for all tests."""
+    """Provide a container for all tests."""
     container = Sandbox(image_names["trixie"])
     yield container
     container.remove()
@@ -28,14 +28,14 @@ def sandbox(image_names: dict[str, str]) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def box(sandbox: Sandbox) -> Iterator[Sandbox]:
-    """Give that container as its packages left it."""
+    """Provide that container with newly installed packages."""
     sandbox.restore()
     yield sandbox
     sandbox.shell("mount -o remount,rw,size=50%,nr_inodes=9999 /etc/nginx")
 
 
 def told(box: Sandbox, what: dict[str, Any], **how: Any) -> str:
-    """Run the module in vain: nothing below /etc/nginx is touched; return the error."""
+    """Run the module, which must fail and leave /etc/nginx untouched; return the error."""
     before = box.tree()
     result = box.module("nginx_config", what, **how)
     assert result.get("failed"), result
@@ -43,7 +43,7 @@ def told(box: Sandbox, what: dict[str, Any], **how: Any) -> str:
     return str(result["msg"])
 
 
-# --- a host that is not as it should be
+# --- a faulty host
 
 
 @pytest.mark.parametrize("limit", ["size", "nr_inodes"])
@@ -55,7 +55,7 @@ def test_on_a_full_disk_all_is_written_or_nothing(box: Sandbox, limit: str, befo
     used = int(box.shell(f"df {column} /etc/nginx | tail -n 1"))
     errors = []
     for free in range(40):
-        # One page is the least that a file takes.
+        # A file takes at least one page.
         limited = f"size={used + 4 * free}k" if limit == "size" else f"nr_inodes={used + free}"
         box.shell(f"mount -o remount,{limited} /etc/nginx")
         tree = box.tree()
@@ -144,7 +144,7 @@ def test_a_host_without_nginx_is_told_of_unless_it_is_a_check(box: Sandbox, chec
     box.shell("test ! -e /etc/elsewhere")
 
 
-# --- what is others'
+# --- files of other roles
 
 
 def test_nothing_of_others_is_touched_by_anything(box: Sandbox) -> None:
@@ -230,7 +230,7 @@ def test_what_an_earlier_test_of_nginx_left_is_removed(box: Sandbox) -> None:
     assert box.shell("ls -A /run/websocket_proxy; ls /run | grep nginx || true") == ""
 
 
-# --- one of the files of another role's configuration
+# --- a drop-in file of another role's configuration
 
 PLACES = {
     "absolute": "include /etc/nginx/conf.d/*.conf;",
@@ -246,7 +246,7 @@ PLACES = {
 
 
 def theirs(include: str) -> dict[str, str]:
-    """Return the files of a host whose nginx.conf is another role's."""
+    """Return the files of a host whose nginx.conf belongs to another role."""
     return {"/etc/nginx/nginx.conf": f"user www-data;\nevents {{}}\nhttp {{\n    {include}\n}}\n",
             "/etc/nginx/conf.d/a.conf": "server { listen 83; return 200 a; }\n",
             "/etc/nginx/conf.d/z.conf": "server { listen 84; return 200 z; }\n"}
@@ -256,7 +256,7 @@ def theirs(include: str) -> dict[str, str]:
 def test_the_drop_in_is_tested_wherever_it_is_included(box: Sandbox, include: str) -> None:
     box.write(theirs(include))
     before = box.shell("cd /etc/nginx && stat -c '%n %Y %i %a' nginx.conf conf.d/a.conf conf.d/z.conf")
-    # At first it is not there, later it is.
+    # The first time, the drop-in file does not exist; the second time, it does.
     for answer in ("first", "second"):
         box.commit(drop_in(answer))
         assert f"return 200 {answer};" in box.dump()
@@ -301,7 +301,7 @@ def test_rolled_back_is_to_other_texts_also_after_a_certificate_was_renewed(box:
 
 
 def proved(box: Sandbox, generation: str) -> str:
-    """Have it look as if nginx was seen to run a generation."""
+    """Mark a generation as if nginx was seen to run it; return the generation."""
     box.shell(f"ln -sfn {generation} {FOLDER}/proved")
     return generation
 

@@ -1,4 +1,4 @@
-"""Each symptom of docs/troubleshooting.md is made here, and goes away with what stands beside it there."""
+"""The symptoms of docs/troubleshooting.md: each is caused here, and goes away with the remedy beside it there."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def symptom(*rows: str) -> Callable[[Any], Any]:
-    """Note which rows of the page a test makes."""
+    """Record which rows of the page a test covers."""
     MADE.update(rows)
     return lambda test: test
 
 
 def _application(backend: Backend, connection: socket.socket) -> None:
-    """Be an application that knows its name, its scheme and its prefix only from what it is told."""
+    """Act as an application that knows its name, its scheme, and its prefix only from the request headers."""
     while head := head_of(connection):
         backend.heads.append(head)
         path, told = head.split()[1].decode(), dict(fields(head))
@@ -84,7 +84,7 @@ def _application(backend: Backend, connection: socket.socket) -> None:
 
 @dataclass
 class Setup(Served):
-    """An edge with such an application, and what nginx logs of it."""
+    """An edge with such an application, and nginx's logs of it."""
 
     application: Backend
 
@@ -102,11 +102,11 @@ class Setup(Served):
         return get(self.address, "a", path, headers)
 
     def handshake(self, path: str, *headers: tuple[str, str], host: str = "a") -> Answer:
-        """Ask for a WebSocket."""
+        """Send a handshake."""
         return get(self.address, host, path, [*UPGRADE, *headers])
 
     def logs(self, what: str, file: str = "error") -> bool:
-        """Tell whether nginx has logged something, which it may do a little later."""
+        """Wait until nginx has logged something, which may take a moment; return True."""
         wait_until(lambda: what in self.edge.container.shell(f"cat /var/log/nginx/{file}.log"), 20)
         return True
 
@@ -201,7 +201,7 @@ def test_who_has_to_upgrade_is_told(setup: Setup) -> None:
     setup.start({"path": "/", "websocket_only": True})
     assert setup.get("/socket").status == 426 and not setup.application.heads
     setup.start()
-    # What is left of a handshake after a load balancer that knows no WebSockets.
+    # This is the rest of a handshake after a load balancer that does not support WebSockets.
     assert setup.get("/socket", *UPGRADE[1:]).status == 426
     assert setup.application.heads
 
@@ -224,7 +224,7 @@ def test_a_name_of_no_site_has_no_answer(setup: Setup) -> None:
     assert setup.handshake("/nothing", host="b").status == 400
 
 
-# Takes every handshake at a unix socket that only root may open.
+# Accepts every handshake at a unix socket that only root may open.
 TAKING = """import os, socket
 listener = socket.socket(socket.AF_UNIX)
 listener.bind("PATH")
@@ -287,7 +287,7 @@ def test_a_backend_that_does_not_answer_in_time_is_504(setup: Setup) -> None:
     assert setup.get("/slow").status == 200
 
 
-# --- it opens, and then
+# --- after the handshake
 
 
 @symptom("closed after the same number of seconds each time")

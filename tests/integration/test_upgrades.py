@@ -1,4 +1,4 @@
-"""Which upgrades pass, byte by byte: a WebSocket handshake, and nothing else."""
+"""Upgrades that pass, byte by byte: a WebSocket handshake, and nothing else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Setup:
 
 @pytest.fixture(scope="module")
 def setup(serving: Edge) -> Iterator[Setup]:
-    """Serve a site called after each mode; a location for each backend."""
+    """Serve a site named after each mode, with a location for each backend."""
     teller, switcher, h2c = telling(), switching(), H2cBackend(free_port())
     address = free_address()
     with websocket_echo() as echo:
@@ -46,7 +46,7 @@ def setup(serving: Edge) -> Iterator[Setup]:
 
 @pytest.fixture(autouse=True)
 def nothing_heard(setup: Setup) -> None:
-    """Start each test with backends that remember nothing."""
+    """Clear the requests that the backends have recorded, before each test."""
     setup.telling.forget()
     setup.switching.forget()
     setup.h2c.scopes.clear()
@@ -124,7 +124,7 @@ def test_ignored_any_other_offer_is_forwarded_as_the_plain_request_that_it_also_
     told = {name for name, _value in fields(head)}
     assert head.startswith(f"{method} /tell/x HTTP/1.1\r\n".encode())
     assert not told & {"upgrade", "connection"}
-    # Without a Connection header that names it, this one asks for nothing.
+    # No Connection header names this header, so it requests nothing.
     assert "http2-settings" in told
 
 
@@ -146,7 +146,7 @@ def test_of_two_headers_the_first_decides_before_nginx_1_23_and_both_do_later(se
     heard = [value for head in (*setup.switching.heads, *setup.telling.heads)
              for name, value in fields(head) if name == "upgrade"]
     if setup.edge.nginx_version < (1, 23):
-        # It passes, and as what it was judged by alone: the backend does not hear of h2c.
+        # It passes only in the form that nginx checked: the backend does not receive h2c.
         assert heard == ["websocket"]
         assert answer.status == (101 if mode == "reject" else 200)
     else:
@@ -180,7 +180,7 @@ def test_ignored_an_offer_of_h2c_opens_no_tunnel(setup: Setup, offers: list[str]
 
 @pytest.mark.parametrize("mode", MODES)
 def test_an_offer_of_h2c_behind_one_of_websocket_opens_no_tunnel(setup: Setup, mode: str) -> None:
-    # Before nginx 1.23 the backend sees a WebSocket handshake, and an incomplete one.
+    # Before nginx 1.23, the backend receives an incomplete WebSocket handshake.
     answer, _secret = smuggle(setup.address, mode, "/h2c", ["websocket", "h2c"])
     assert answer.status in (200, 400)
     assert "/admin" not in setup.h2c.paths
@@ -193,8 +193,9 @@ def test_rejected_an_offer_of_h2c_never_reaches_the_backend(setup: Setup, offers
     assert setup.h2c.paths == []
 
 
-# What nginx cannot do, so that nobody promises it. It opens a tunnel where the client sent any Upgrade header and the
-# backend answers 101, whatever was forwarded, and none of its variables tells an empty header from no header.
+# These cases cannot be prevented with nginx, so the documentation must not promise it. nginx opens a tunnel if the
+# client sent any Upgrade header and the backend answers 101, whatever was forwarded. None of its variables
+# distinguishes an empty header from a missing one.
 NOT_PREVENTED = {
     "ignore": ["h2c", "websocket, h2c", "", " \t"],
     "reject": ["", "  "],

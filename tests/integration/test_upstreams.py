@@ -1,4 +1,4 @@
-"""Which server a connection goes to, on every nginx, with real connections to several backends."""
+"""The server that each connection goes to, on every nginx, with real connections to several backends."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Setup:
         return [backend.address for backend in self.backends]
 
     def serve(self, *servers: Any, workers: int = 1, site: Mapping[str, Any] | None = None, **upstream: Any) -> None:
-        """Serve one upstream, the backends or other SERVERS, by a reload where something is served already."""
+        """Serve one upstream with the backends or other SERVERS; reload nginx if it already serves something."""
         variables = {"worker_processes": workers,
                      "upstreams": [{"name": "u", "servers": list(servers) or self.addresses, **upstream}],
                      "sites": [{"server_names": ["a"], "listen": [self.address], "upstream": "u", **(site or {})}]}
@@ -52,7 +52,7 @@ class Setup:
             self.edge.start(variables)
 
     def handshake(self, path: str = "/", cookie: str = "", source: str = "") -> Answer:
-        """Offer a WebSocket."""
+        """Send a handshake; keep the WebSocket if it opens."""
         client = self.stack.enter_context(Client(self.address, source=source))
         cookies = [("Cookie", cookie)] if cookie else []
         answer = client.ask("a", path, [*cookies, ("Upgrade", "websocket"), *HANDSHAKE])
@@ -66,12 +66,12 @@ class Setup:
         return self.sockets[-1][0]
 
     def spread(self, count: int, **how: Any) -> list[int]:
-        """Open so many WebSockets; return how many of them each server has."""
+        """Open COUNT WebSockets; return how many of them each server has."""
         found = Counter(self.opened(**how) for _socket in range(count))
         return [found[number] for number in range(SERVERS)]
 
     def close(self, *servers: int) -> None:
-        """Close the WebSockets of some servers; the edge has let go of them then."""
+        """Close the WebSockets of some servers; wait until the edge has closed its connections to them."""
         for number, client in self.sockets:
             if number in servers:
                 client.socket.close()
@@ -81,7 +81,7 @@ class Setup:
 
 @pytest.fixture(name="setup")
 def setup_(serving: Edge) -> Iterator[Setup]:
-    """Give the backends; nothing is served yet."""
+    """Provide the backends; nothing is served yet."""
     backends = [numbered(number) for number in range(SERVERS)]
     with contextlib.ExitStack() as stack:
         yield Setup(serving, free_address(), backends, stack)
@@ -96,7 +96,7 @@ def refusing() -> str:
 
 
 def silent() -> Backend:
-    """Make a backend that takes every request and never answers it; it ends when its peer goes."""
+    """Return a backend that takes every request and never answers it; it closes when its peer closes."""
     def serve(backend: Backend, connection: Any) -> None:
         backend.heads.append(head_of(connection))
         while connection.recv(65536):
@@ -106,7 +106,7 @@ def silent() -> Backend:
 
 
 def unavailable() -> Backend:
-    """Make a backend that answers 503."""
+    """Return a backend that answers 503."""
     def serve(backend: Backend, connection: Any) -> None:
         backend.heads.append(head_of(connection))
         connection.sendall(UNAVAILABLE)
@@ -114,7 +114,7 @@ def unavailable() -> Backend:
     return Backend(serve)
 
 
-# --- the ways of balancing
+# --- load balancing methods
 
 
 def test_servers_are_taken_in_turn_by_all_workers_together(setup: Setup) -> None:
@@ -223,7 +223,7 @@ def test_a_cookie_keeps_a_client_at_its_server_across_reloads(setup: Setup) -> N
     for _reload in range(2):
         for cookie, server in clients:
             answer = setup.handshake(cookie=f"theme=dark; {cookie}")
-            # nginx's own way sets the same cookie again and again.
+            # nginx's own method sets the same cookie again and again.
             assert answer.headers.get("set-cookie", cookie).startswith(cookie)
             assert int(answer.headers["x-server"]) == server
         setup.serve(**sticky(), workers=1)
@@ -242,7 +242,7 @@ def test_the_cookie_has_the_attributes_that_the_inventory_says(setup: Setup) -> 
         setup.serve(**sticky(**said))
         name, *rest = (part.strip() for part in setup.handshake().headers["set-cookie"].split(";"))
         assert name.startswith("route=")
-        # nginx's own says the same a second time, as a date.
+        # nginx's own method sets the expiry a second time, as a date.
         return {part.lower() for part in rest if not part.lower().startswith("expires=")}
 
     assert attributes() == {"path=/", "httponly", "samesite=lax"}
@@ -258,7 +258,7 @@ def test_a_sticky_client_whose_server_is_gone_gets_another(setup: Setup) -> None
     assert setup.opened(cookie="route=made-up") == 0
 
 
-# --- what servers say of themselves
+# --- settings of servers
 
 
 def test_max_conns_holds_for_all_workers_together(setup: Setup) -> None:
@@ -375,7 +375,7 @@ def test_next_upstream_timeout_ends_the_passing_on(setup: Setup) -> None:
 
 # --- a handshake that is not answered at all
 
-# Every time that nginx has for a proxied request, but the one; whoever finds another adds it.
+# Every timeout of nginx for a proxied request, except proxy_read_timeout; add any that you find.
 OTHER_TIMES = """
 proxy_connect_timeout 1s; proxy_send_timeout 1s; proxy_next_upstream_timeout 1s; send_timeout 1s;
 client_header_timeout 1s; client_body_timeout 1s; keepalive_timeout 1s; lingering_time 1s; lingering_timeout 1s;
@@ -422,7 +422,7 @@ def test_live_read_timeout_passes_a_handshake_on_and_leaves_the_server_out_for_t
 
 def test_a_plain_request_that_times_out_keeps_handshakes_from_a_server_that_hangs(setup: Setup) -> None:
     hung = silent()
-    # In turn, so that the first request goes to it; another server answers the request then.
+    # The servers take turns, so that the first request goes to this one. Another server then answers the request.
     setup.serve(hung.address, setup.addresses[0], workers=2, site={"read_timeout": "1s"})
     assert {get(setup.address, "a", "/").status for _request in range(2)} == {200}
     assert len(hung.heads) == 1
@@ -467,16 +467,17 @@ def test_connections_come_from_all_source_addresses(setup: Setup) -> None:
 
 @pytest.mark.parametrize("sources", [["2001:db8::7"], ["2001:db8::7", "[2001:db8::8]"]], ids=len)
 def test_ipv6_source_addresses_are_tried(setup: Setup, sources: list[str]) -> None:
-    # The host has none of them, so nginx fails before it finds out that nobody listens there, which would be 502.
+    # The host has none of these addresses, so nginx fails before it finds that nothing listens there, which would be
+    # 502.
     setup.serve(f"[::1]:{free_port()}", proxy_bind=sources)
     assert get(setup.address, "a", "/").status == 500
 
 
 def test_what_counts_as_a_failure_is_not_all_that_is_passed_on(setup: Setup) -> None:
-    # A server that refuses is left out after one failure, though nothing is passed on.
+    # A server that refuses is skipped after one failure, even if no request is passed on.
     setup.serve(refusing(), setup.addresses[0], site={"next_upstream": []})
     assert Counter(setup.handshake().status for _try in range(10)) == {502: 1, 101: 9}
-    # One that answers 404 is never left out.
+    # A server that answers 404 is never skipped.
     absent = Backend(lambda backend, connection: (
         backend.heads.append(head_of(connection)), connection.sendall(UNAVAILABLE.replace(b"503", b"404"))))
     setup.serve(absent.address, setup.addresses[0], site={"next_upstream": ["http_404"]})
@@ -506,7 +507,7 @@ def test_an_idle_connection_is_kept_no_longer_than_keepalive_time(setup: Setup) 
     for _request in range(6):
         assert get(setup.address, "a", "/").status == 200
         time.sleep(0.3)
-    # Without the limit one connection would do, as above; a busy machine may need one for each request.
+    # Without the limit, one connection would be enough, as above. A busy machine may need one for each request.
     assert 2 <= setup.backends[0].connections <= 6
 
 

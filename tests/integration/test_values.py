@@ -1,4 +1,4 @@
-"""A value arrives byte for byte, whatever is in it: read back from a running nginx."""
+"""Values that arrive byte for byte, whatever they contain, as read back from a running nginx."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ HEADER = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_c
 
 @cache
 def values() -> list[str]:
-    """Return the values that every nginx is tried with."""
+    """Return the values for the tests with every nginx."""
     return [*NASTY, *examples(HOSTILE, EXAMPLES), *examples(PRINTABLE, EXAMPLES), *examples(WITH_VARIABLE, EXAMPLES)]
 
 
 @cache
 def header_values() -> list[str]:
-    """Return values of headers that the inventory may hold."""
+    """Return values of headers that the inventory may contain."""
     return [value for value in NASTY if value and value.isascii() and value == value.strip() and len(value) <= 1900
             ] + examples(HEADER, EXAMPLES)
 
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator[Backend]:
-    """Give a backend that tells what it hears."""
+    """Provide a backend that returns the requests that it receives."""
     backend = telling()
     yield backend
     backend.close()
@@ -56,7 +56,7 @@ def backend() -> Iterator[Backend]:
 
 @pytest.fixture(scope="module")
 def addresses(serving: Edge, backend: Backend) -> Iterator[tuple[str, str]]:
-    """Serve each value at a path of its own, and all header values on one request; give both addresses."""
+    """Serve each value at its own path, and all header values on one request; provide both addresses."""
     site, direct = free_address(), free_address()
     headers = {f"X-{number}": value for number, value in enumerate(header_values())}
     serving.start(
@@ -89,7 +89,7 @@ def test_every_header_value_reaches_the_backend_byte_for_byte(addresses: tuple[s
 
 
 def test_nothing_but_what_was_written_is_in_the_configuration(serving: Edge, addresses: tuple[str, str]) -> None:
-    # A value that became configuration would show as a file, a server or a port more.
+    # A value that became configuration would add a file, a server, or a port.
     dump = serving.dump()
     assert dump.count("# configuration file /etc/nginx/conf.d/") == 1
     assert dump.count(f"# configuration file {FOLDER}/") == 7

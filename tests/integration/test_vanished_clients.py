@@ -1,4 +1,4 @@
-"""Clients that vanish without a word are found by the kernel, and a host gets to that by a reload."""
+"""Clients that vanish silently: the kernel finds them, and a running host starts to find them after a reload."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ THEIRS = "server {\n    listen [::]:80 ipv6only=on;\n    server_name shop.exampl
 
 @pytest.fixture(autouse=True)
 def echo(host: Host) -> Iterator[None]:
-    """Have a backend."""
+    """Run a backend."""
     with host.echo():
         yield
 
 
 def opened(host: Host) -> Client:
-    """Open a WebSocket through nginx, and have it echo."""
+    """Open a WebSocket through nginx, and exchange a message."""
     client = Client(f"{host.address}:80")
     assert client.ask("a", "/", UPGRADE).status == 101
     client.echo(b"here")
@@ -43,14 +43,14 @@ def established(host: Host, port: int) -> list[str]:
 
 
 def probed(host: Host) -> list[str]:
-    """Return the connections to nginx of whose clients the kernel asks, once all data is acknowledged."""
+    """Return the connections to nginx whose clients the kernel probes, once all data is acknowledged."""
     wait_until(lambda: "timer:(on," not in "".join(established(host, 80)))
     return [line for line in established(host, 80) if "timer:(keepalive," in line]
 
 
 def cut_off(client: Client) -> None:
-    """Filter out all packets for a client, whose kernel answers nothing then (socket(7), SO_ATTACH_FILTER)."""
-    # One instruction of BPF: return 0, of each packet keep nothing.
+    """Drop all packets for a client, whose kernel then answers nothing (socket(7), SO_ATTACH_FILTER)."""
+    # One BPF instruction, return 0: keep nothing of each packet.
     instruction = ctypes.create_string_buffer(b"\x06\x00\x00\x00\x00\x00\x00\x00", 8)
 
     class Program(ctypes.Structure):
@@ -66,7 +66,7 @@ def test_a_client_that_is_cut_off_is_gone_in_time_and_a_silent_one_stays(host: H
         started = time.monotonic()
         wait_until(lambda: len(established(host, 80)) == 1, 20)
         assert time.monotonic() - started > 1
-        # The backend hears of it as well.
+        # The connection to the backend ends as well.
         wait_until(lambda: len(established(host, 3000)) == 1)
         assert silent.stays_open(5)
         silent.socket.settimeout(10)
@@ -75,7 +75,7 @@ def test_a_client_that_is_cut_off_is_gone_in_time_and_a_silent_one_stays(host: H
 
 def test_a_running_host_gets_there_by_a_reload_and_loses_nothing(host: Host) -> None:
     variables = site(80, f"{host.address}:80")
-    # As an earlier version wrote it.
+    # An earlier version wrote it this way.
     _main, texts = rendered(compiled(variables), RENDERER, FOLDER, MARKER)
     before = re.sub(r" so_keepalive=[^ ;]*", "", texts["site-a.conf"])
     assert before != texts["site-a.conf"]
@@ -89,7 +89,7 @@ def test_a_running_host_gets_there_by_a_reload_and_loses_nothing(host: Host) -> 
             (line,) = probed(host)
             assert "timer:(keepalive,3min" in line
         first.echo(b"still here")
-        # An inherited socket keeps what it had until it is told otherwise.
+        # An inherited socket keeps its setting until the configuration changes it.
         host.serve(site({"port": 80, "so_keepalive": False}, f"{host.address}:80"))
         with opened(host):
             assert not probed(host)
@@ -103,7 +103,7 @@ def test_a_guest_leaves_the_options_of_a_socket_to_others_that_have_some(host: H
     guest = {name: LAYOUTS["drop_in"].options()[name] for name in ("path", "entry")}
     found = host.module("nginx_info", {})
     assert found["listen_options"] == {"[::]:80": "/etc/nginx/conf.d/shop.conf: listen [::]:80 ipv6only=on"}
-    # Without that, nginx would refuse the configuration.
+    # Without this option in the report, nginx would refuse the configuration.
     host.found = {**found, "listen_options": {}}
     assert "duplicate listen options for [::]:80" in host.configure(variables)["msg"]
     host.found = found

@@ -1,4 +1,4 @@
-"""What stands behind the edge. Each backend remembers the head of every request that it heard."""
+"""The backends behind the edge. Each records the head of every request that it receives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnectio
 
 
 class Backend:
-    """A server on a free port of 127.0.0.1, one thread for each connection; with a context it speaks TLS."""
+    """A server on a free port of 127.0.0.1, with one thread for each connection; with a CONTEXT it speaks TLS."""
 
     def __init__(self, serve_one: Callable[[Backend, socket.socket], None],
                  context: ssl.SSLContext | None = None) -> None:
@@ -54,7 +54,7 @@ class Backend:
         self.open.discard(connection)
 
     def forget(self) -> None:
-        """Forget what was heard so far."""
+        """Forget the requests and connections so far."""
         self.heads.clear()
         self.connections = 0
 
@@ -73,7 +73,7 @@ def _tell(backend: Backend, connection: socket.socket) -> None:
 
 
 def telling(context: ssl.SSLContext | None = None) -> Backend:
-    """Make a backend that answers each request with its head, and never switches protocols."""
+    """Make a backend that answers each request with that request's head, and never switches protocols."""
     return Backend(_tell, context)
 
 
@@ -85,7 +85,7 @@ def _switch(backend: Backend, connection: socket.socket) -> None:
 
 
 def switching() -> Backend:
-    """Make a backend that answers 101 to anything, and then sends back what it gets."""
+    """Make a backend that answers 101 to any request, and then sends all data back."""
     return Backend(_switch)
 
 
@@ -99,12 +99,12 @@ def _offer(backend: Backend, connection: socket.socket) -> None:
 
 
 def offering() -> Backend:
-    """Make a backend that offers to switch to HTTP/2 in each answer, and switches to WebSockets when asked."""
+    """Make a backend that offers HTTP/2 in each answer, and switches to WebSockets on request."""
     return Backend(_offer)
 
 
 def numbered(number: int) -> Backend:
-    """Make a backend that says in each answer which one it is; it takes handshakes, and sends back what it gets."""
+    """Make a backend that sends its NUMBER in each answer, accepts handshakes, and then sends all data back."""
     name = b"X-Server: %d\r\n" % number
 
     def serve(backend: Backend, connection: socket.socket) -> None:
@@ -122,7 +122,7 @@ def numbered(number: int) -> Backend:
 
 @contextlib.contextmanager
 def websocket_echo() -> Iterator[str]:
-    """Run a real WebSocket echo; give its address."""
+    """Run a real WebSocket echo server; yield its address."""
     def echo(connection: websockets.sync.server.ServerConnection) -> None:
         for message in connection:
             connection.send(message)
@@ -136,7 +136,7 @@ def websocket_echo() -> Iterator[str]:
 
 
 class AsgiBackend:
-    """hypercorn with an application."""
+    """hypercorn with an ASGI application."""
 
     def __init__(self, application: Any, port: int) -> None:
         self.address = f"127.0.0.1:{port}"
@@ -162,7 +162,7 @@ class AsgiBackend:
 
 
 class H2cBackend(AsgiBackend):
-    """hypercorn, which switches to HTTP/2 when it is offered h2c; /admin is what an edge would not let through."""
+    """hypercorn, which switches to HTTP/2 if a client offers h2c; /admin is a path that an edge would refuse."""
 
     def __init__(self, port: int) -> None:
         self.scopes: list[dict[str, Any]] = []
@@ -170,7 +170,7 @@ class H2cBackend(AsgiBackend):
 
     @property
     def paths(self) -> list[str]:
-        """The paths that were asked for."""
+        """The paths of the requests so far."""
         return [scope["path"] for scope in self.scopes]
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
@@ -188,5 +188,5 @@ class H2cBackend(AsgiBackend):
 
 
 def engineio_server(port: int) -> AsgiBackend:
-    """Run an Engine.IO server, which takes browsers from its own origin only."""
+    """Run an Engine.IO server, which accepts browsers from its own origin only."""
     return AsgiBackend(engineio.ASGIApp(engineio.AsyncServer(async_mode="asgi")), port)

@@ -16,12 +16,12 @@ HANDSHAKE = (("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"),
 # RFC 6455 1.3: the answer to that key.
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
-# How long a client waits for an answer that comes at once on a machine that is not busy.
+# The limit is for a busy machine: on an idle one, the answer arrives at once.
 SECONDS = 30
 
 
 def head_of(connection: socket.socket) -> bytes:
-    """Read up to the end of a head, byte by byte, so that what follows stays; nothing when the peer has gone."""
+    """Read one head, byte by byte, so that the data after it stays unread; return nothing if the peer closes."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         piece = connection.recv(1)
@@ -32,14 +32,14 @@ def head_of(connection: socket.socket) -> bytes:
 
 
 def fields(head: bytes) -> list[tuple[str, str]]:
-    """Return the header fields of a head, names in lower case."""
+    """Return the header fields of a head, with names in lower case."""
     lines = head.decode("latin-1").split("\r\n")[1:-2]
     return [(name.lower(), value.strip()) for name, _colon, value in (line.partition(":") for line in lines)]
 
 
 @dataclass
 class Answer:
-    """The head of an answer, and its body where a Content-Length announces one."""
+    """The head of an answer, and its body if a Content-Length announces one."""
 
     status: int
     headers: dict[str, str]
@@ -67,7 +67,7 @@ class Client:
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
 
     def answer(self, method: str = "GET") -> Answer:
-        """Read an answer to a request with a METHOD; to HEAD it has no body."""
+        """Read the answer to a request with a METHOD; an answer to HEAD has no body."""
         head = head_of(self.socket)
         assert head, "the connection was closed without an answer"
         headers = dict(fields(head))
@@ -86,7 +86,7 @@ class Client:
         return self.answer(method)
 
     def exchange(self, data: bytes, expected: bytes) -> None:
-        """Send DATA, and read just what is EXPECTED."""
+        """Send DATA, read as many bytes as EXPECTED has, and compare them."""
         self.socket.sendall(data)
         got = b""
         while len(got) < len(expected):
@@ -96,7 +96,7 @@ class Client:
         assert got == expected
 
     def stays_open(self, seconds: float) -> bool:
-        """Tell whether nothing comes for so long, not even the end of the connection."""
+        """Return whether the peer keeps the connection open for so many SECONDS."""
         self.socket.settimeout(seconds)
         try:
             return self.socket.recv(1) != b""
@@ -104,7 +104,7 @@ class Client:
             return True
 
     def echo(self, message: bytes) -> None:
-        """Send a WebSocket text message of less than 126 bytes, and read it back (RFC 6455 5.2; the mask is zero)."""
+        """Send a WebSocket text message of less than 126 bytes, and read its echo (RFC 6455 5.2; the mask is zero)."""
         self.exchange(bytes([0x81, 0x80 | len(message)]) + bytes(4) + message, bytes([0x81, len(message)]) + message)
 
     def seconds_until_closed(self) -> float:
@@ -120,13 +120,13 @@ class Client:
 
 def get(address: str, host: str, path: str, headers: Iterable[tuple[str, str]] = (), method: str = "GET",
         version: str = "HTTP/1.1") -> Answer:
-    """Ask once on a connection of its own."""
+    """Send one request on its own connection; return the answer."""
     with Client(address) as client:
         return client.ask(host, path, headers, method, version)
 
 
 def smuggle(address: str, host: str, path: str, offers: Sequence[str] = ("h2c",)) -> tuple[Answer, bytes]:
-    """Offer h2c, then ask for /admin in HTTP/2, whatever the answer was; return the answer, and what /admin said."""
+    """Offer h2c, then request /admin over HTTP/2 whatever the answer is; return the answer and the body of /admin."""
     peer = h2.connection.H2Connection()
     settings = (peer.initiate_upgrade_connection() or b"").decode()
     with Client(address) as client:
@@ -137,7 +137,7 @@ def smuggle(address: str, host: str, path: str, offers: Sequence[str] = ("h2c",)
         client.socket.sendall(peer.data_to_send())
         secret = b""
         if answer.status != 101:
-            # Nothing but an error of HTTP/1.1 can come now; whatever comes, the caller looks at the backend.
+            # Only an HTTP/1.1 error can follow. In any case, the caller checks the requests that reached the backend.
             client.seconds_until_closed()
             return answer, secret
         while data := client.socket.recv(65536):

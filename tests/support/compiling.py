@@ -16,7 +16,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.steps import TIMER, T
 
 RENDERER = Renderer([str(TEMPLATES)])
 
-# A host as nginx_info describes it: with nginx, and as the role leaves it but for its unit.
+# A host as nginx_info describes it: nginx is installed, and all but the role's unit is as the role leaves it.
 FACTS: dict[str, Any] = {
     "installed": True, "version": "1.26.3-3", "openssl_version": "3.5.4", "enabled": True, "active": True,
     "stale": False, "lists": True, "root": True, "systemd": True, "ipv6": False, "underscores_in_headers": False,
@@ -33,7 +33,7 @@ def compiled(variables: Mapping[str, Any], host: Mapping[str, Any] | None = None
 
 
 def whole(model: Model, proxy: Proxy) -> Proxy:
-    """Return a location's PROXY with what is in the files that it includes."""
+    """Return a location's PROXY with the headers and directives of the files that it includes."""
     live = [one for one in model.live_params if one.file == proxy.params]
     (params,) = [one.proxy_params for one in live] or [one for one in model.proxy_params if one.file == proxy.params]
     directives = [words for one in (params, *live, proxy) for words in one.directives]
@@ -42,5 +42,5 @@ def whole(model: Model, proxy: Proxy) -> Proxy:
 
 
 def values(model: Model, proxy: Proxy | None) -> dict[str, str]:
-    """Return the values of the directives of a location's PROXY, each by its name."""
+    """Return the values of the directives of a location's PROXY, by the directive's name."""
     return {name: " ".join(words) for name, *words in whole(model, proxy).directives} if proxy else {}

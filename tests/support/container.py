@@ -1,4 +1,4 @@
-"""Containers with Debian's nginx inside, in which nothing runs until a test says so."""
+"""Containers with Debian's nginx, in which nothing runs until a test starts it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ AGENT = ["python3", "-B", "/inside/agent.py"]
 
 
 def images(*releases: str) -> list[str]:
-    """Return the names of the images with nginx of some Debian releases; build what is missing."""
+    """Return the names of the images with the nginx of some Debian RELEASES; build the missing ones."""
     command = [str(CHECKOUT / "molecule/image/build"), "--with-nginx", *releases]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
 
 
 def mounts() -> list[str]:
-    """Return what docker has to be told so that AGENT and the collection's modules run in a container."""
+    """Return the docker options with which AGENT and the collection's modules run in a container."""
     ansible = importlib.util.find_spec("ansible")
     assert ansible and ansible.submodule_search_locations
     library = "/usr/local/lib/tests"
@@ -31,7 +31,7 @@ def mounts() -> list[str]:
 
 
 class Container:
-    """One container; its network is the machine's own (``host``) or none at all (``none``); OPTIONS are docker's."""
+    """One container; NETWORK is the machine's own (``host``) or none at all (``none``); OPTIONS are docker's."""
 
     def __init__(self, image: str, network: str, *options: str) -> None:
         self.name = f"wsedge-test-{uuid.uuid4().hex[:12]}"
@@ -39,7 +39,8 @@ class Container:
             ["docker", "run", "--rm", "--interactive", "--name", self.name, "--network", network,
              *options, *mounts(), image, *AGENT],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        # The package's default site would listen on port 80, with network "host" the machine's own.
+        # nginx does not start here, because the package's default site would listen on port 80. With network "host",
+        # that is the machine's own port.
         self.shell("cp -a /etc/nginx /root/nginx && cp -a /var/lib/dpkg/diversions /root/diversions "
                    "&& mkdir -m 700 /run/websocket_proxy")
         banner = self.shell("nginx -v").rsplit("/", 1)[1].split()[0]
@@ -54,18 +55,18 @@ class Container:
         return json.loads(answer)
 
     def run(self, command: str) -> tuple[int, str]:
-        """Run a shell command; return its exit code and what it wrote."""
+        """Run a shell command; return its exit code and its output."""
         answer = self._ask("shell", command=command)
         return answer["code"], answer["output"]
 
     def shell(self, command: str) -> str:
-        """Run a shell command that is to succeed; return what it wrote."""
+        """Run a shell command that must succeed; return its output."""
         code, output = self.run(command)
         assert code == 0, f"{command}: {output}"
         return output
 
     def write(self, files: dict[str, str]) -> None:
-        """Write files, by path; their folders are made."""
+        """Write files, by path, and make their folders."""
         self._ask("write", files=files)
 
     def module(self, name: str, arguments: dict[str, Any], check: bool = False, umask: int = 0o022) -> dict[str, Any]:
@@ -77,12 +78,12 @@ class Container:
             raise AssertionError(output["output"]) from None
 
     def restore(self) -> None:
-        """Put /etc/nginx and dpkg's diversions back as the packages left them."""
+        """Restore /etc/nginx and dpkg's diversions as the packages left them."""
         self.shell("rm -rf /etc/nginx /run/nginx.pid /run/websocket_proxy/* && cp -a /root/nginx /etc/nginx "
                    "&& cp -a /root/diversions /var/lib/dpkg/diversions")
 
     def remove(self) -> None:
-        """End the container; it removes itself."""
+        """End the container, which then removes itself."""
         assert self._process.stdin
         self._process.stdin.close()
         try:

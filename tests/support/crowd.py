@@ -1,4 +1,4 @@
-"""Many WebSockets through an edge, whose messages are counted, and new ones that come meanwhile."""
+"""Many WebSockets through an edge, which count their messages, and new ones that open meanwhile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .host import Host
 
 
 class Crowd:
-    """WebSockets that all send numbers, without waiting for their echoes, and check that each comes back in order."""
+    """WebSockets that send numbers without waiting for the echoes, and check that the echoes arrive in order."""
 
     def __init__(self, address: str, sockets: int) -> None:
         self._address = address
@@ -61,13 +61,13 @@ class Crowd:
         await socket.close()
 
     def end(self) -> None:
-        """Stop sending, and wait for what is under way."""
+        """Stop sending, and wait for the remaining echoes."""
         self._end.set()
         self.thread.join(60)
 
 
 class Knocking(Thread):
-    """Opens one WebSocket after the other."""
+    """A thread that opens one WebSocket after the other."""
 
     def __init__(self, address: str) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Knocking(Thread):
         self.refused: list[str] = []
 
     def run(self) -> None:
-        """Open and use them until the end."""
+        """Open WebSockets until `end`, and use each for one echo."""
         while not self._end.is_set():
             try:
                 with connect_here(self._url, open_timeout=20) as socket:
@@ -88,14 +88,14 @@ class Knocking(Thread):
                 self.refused.append(repr(error))
 
     def end(self) -> None:
-        """Stop."""
+        """Stop opening WebSockets."""
         self._end.set()
         self.join(60)
 
 
 @contextmanager
 def crowd(host: Host, sockets: int) -> Iterator[Crowd]:
-    """Have many SOCKETS that are all open at the end of the block and have lost nothing, and no new one refused."""
+    """Run so many SOCKETS during the block; check that all stay open, no message is lost, and no new one is refused."""
     with host.echo():
         found, knocking = Crowd(f"{host.address}:8091", sockets), Knocking(f"{host.address}:8091")
         try:

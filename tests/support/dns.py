@@ -12,7 +12,7 @@ NO_SUCH_NAME = 0x8183
 
 
 class Dns:
-    """It listens on a free UDP port of 127.0.0.1; what it answers may be changed, and holds for a second."""
+    """A server on a free UDP port of 127.0.0.1; its answer can be changed, and is valid for one second."""
 
     def __init__(self, answer: str) -> None:
         self.answer = answer
@@ -28,12 +28,12 @@ class Dns:
                 question = query[12:query.index(b"\0", 12) + 5]
                 answers = b""
                 if self.answer and struct.unpack("!H", question[-4:-2])[0] == TYPE_A:
-                    # The name is the question's, at byte 12.
+                    # 0xC00C points to the question's name, at byte 12.
                     answers = struct.pack("!HHHIH", 0xC00C, TYPE_A, 1, 1, 4) + socket.inet_aton(self.answer)
                 flags = 0x8180 if self.answer else NO_SUCH_NAME
                 header = query[:2] + struct.pack("!HHHHH", flags, 1, bool(answers), 0, 0)
                 self._socket.sendto(header + question + answers, peer)
 
     def close(self) -> None:
-        """Stop."""
+        """Stop the server."""
         self._socket.close()

@@ -1,4 +1,4 @@
-"""The edge under test: an inventory compiled, rendered and served just as the role does it, without Ansible."""
+"""The edge under test: it compiles, renders and serves an inventory as the role does, without Ansible."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def _complaints(output: str) -> str:
 
 
 def rendered(model: Model, folder: str = FOLDER) -> dict[str, str]:
-    """Return every file of nginx's that the role makes of a model, by path; nginx.conf is its own in any case."""
+    """Return every nginx file that the role makes of a model, by path, always with the layout ``own``."""
     main, files = files_of(replace(model, nginx_conf="own"), RENDERER, *folder.rsplit("/", 1))
     return {MAIN: main, **{f"{folder}/{name}": text for name, text in files.items()}}
 
 
 class Edge:
-    """nginx in a container; the default site is off, as the role leaves it."""
+    """nginx in a container; the default site is disabled, as the role leaves it."""
 
     def __init__(self, container: Container) -> None:
         self.container = container
@@ -44,17 +44,17 @@ class Edge:
         self.look()
 
     def look(self) -> None:
-        """Find out anew what the role asks of a host."""
+        """Read the facts of the host again, as the role does."""
         self._host = self.container.module("nginx_info", {})
 
     def compiled(self, variables: Mapping[str, Any], groups: Mapping[str, Any] | None = None,
                  hostvars: Mapping[str, Any] | None = None) -> Model:
-        """Return what the role's compiler makes of VARIABLES, which have no prefix, for this nginx."""
+        """Return the compiler's model of VARIABLES, which have no prefix, for this nginx."""
         found = {name: self._host[name] for name in ("version", "openssl_version", "underscores_in_headers")}
         return compiled(variables, found, groups, hostvars)
 
     def put(self, variables: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
-        """Write the configuration for VARIABLES, and files of OTHERS', by their names in conf.d."""
+        """Write the configuration for VARIABLES, and the files of OTHERS by their names in conf.d."""
         self._put(self.compiled(variables), others)
 
     def _put(self, model: Model, others: Mapping[str, str] | None = None) -> None:
@@ -64,14 +64,14 @@ class Edge:
         self.container.write({**files, **{f"/etc/nginx/conf.d/{name}": text for name, text in (others or {}).items()}})
 
     def _place(self, certificates: Sequence[Mapping[str, Any]]) -> None:
-        """Have the certificates on the host that are made there."""
+        """Make the certificates that the role makes on the host itself."""
         if certificates:
             placed = self.container.module("nginx_certificates", {
                 "certificates": certificates, "folder": CERTIFICATES, "generations": FOLDER})
             assert not placed.get("failed"), placed
 
     def tests(self, models: Sequence[Model]) -> list[str]:
-        """Return what nginx says against each of many configurations."""
+        """Return the complaints of nginx about each of many configurations."""
         told = []
         self.container.shell("rm -rf /etc/nginx/sites-enabled/default /etc/nginx/conf.d/*")
         for first in range(0, len(models), 100):
@@ -88,7 +88,7 @@ class Edge:
         return told
 
     def test(self) -> str:
-        """Return what nginx says against the configuration: nothing, if all is well."""
+        """Return the complaints of nginx about the configuration; empty if there are none."""
         return _complaints(self.container.run("nginx -t 2>&1; rm -f /run/nginx.pid")[1])
 
     def dump(self) -> str:
@@ -96,44 +96,44 @@ class Edge:
         return self.container.shell("nginx -T")
 
     def start(self, variables: Mapping[str, Any], others: Mapping[str, str] | None = None) -> None:
-        """Serve VARIABLES, with one worker, so that all requests share its idle connections."""
+        """Serve VARIABLES, by default with one worker, so that all requests share its idle connections."""
         variables = {"worker_processes": 1, **variables}
         self.start_model(self.compiled(variables), others)
         # A worker has its master's title until it sets its own.
         wait_until(lambda: len(self.workers()) == variables["worker_processes"])
 
     def start_model(self, model: Model, others: Mapping[str, str] | None = None) -> str:
-        """Serve what the role's compiler made, as it is; return what nginx says against it."""
+        """Serve a model of the role's compiler unchanged; return the complaints of nginx about it."""
         self._put(model, others)
         return self.container.shell("nginx")
 
     def asked(self, questions: Sequence[Mapping[str, Any]], backends: Sequence[str] = (),
               certificate: str = "") -> list[dict[str, Any]]:
-        """Return the answers to questions that are asked inside the container, with BACKENDS there meanwhile.
+        """Return the answers to QUESTIONS that a client asks inside the container, while BACKENDS run there.
 
-        Those have TLS where CERTIFICATE is a file with theirs and its key.
+        The backends use TLS if CERTIFICATE is set, which is a file with their certificate and its key.
         """
         self.container.write({"/tmp/wanted.json": json.dumps(
             {"questions": questions, "backends": backends, "certificate": certificate})})
         return list(json.loads(self.container.shell("python3 /inside/peers.py < /tmp/wanted.json")))
 
     def reload(self, variables: Mapping[str, Any]) -> None:
-        """Serve other VARIABLES, and wait until no previous worker accepts connections."""
+        """Serve new VARIABLES, and wait until no previous worker accepts connections."""
         before = self.workers()
         self.put({"worker_processes": 1, **variables})
         self.container.shell("nginx -s reload")
         wait_until(lambda: not before & self.workers())
 
     def workers(self) -> set[int]:
-        """Return the workers that take connections."""
+        """Return the workers that accept connections."""
         return {int(pid) for pid in self.container.shell(
             "ps -eo pid=,args= | awk '/nginx: worker process$/ {print $1}'").split()}
 
     @contextmanager
     def only(self, worker: int) -> Iterator[None]:
-        """Have one worker take all connections; the kernel may well wake the same one each time, or may not."""
+        """Have one WORKER accept all connections; without this, the kernel may choose any worker each time."""
         others = " ".join(str(one) for one in self.workers() - {worker})
-        # The kernel offers connections to a worker until it has really stopped.
+        # The kernel gives connections to a worker until it has really stopped.
         self.container.shell(f"kill -STOP {others}; for pid in {others}; do "
                              "until grep -q '^State:.T' /proc/$pid/status; do sleep 0.01; done; done")
         try:
@@ -142,7 +142,7 @@ class Edge:
             self.container.shell(f"kill -CONT {others}")
 
     def stop(self) -> None:
-        """End nginx, if it runs."""
-        # By its pid: nginx -s reads the configuration, which a test may have broken meanwhile.
+        """Stop nginx if it runs."""
+        # Not with nginx -s: it reads the configuration, which a test may have broken meanwhile.
         self.container.shell("if [ -s /run/nginx.pid ]; then kill $(cat /run/nginx.pid); "
                              "while [ -e /run/nginx.pid ]; do sleep 0.01; done; fi")

@@ -1,4 +1,4 @@
-"""Examples that hypothesis thinks of, many at once: a start of nginx for each would take too long."""
+"""Examples from hypothesis, many at once: starting nginx for each one would take too long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A host with systemd, on which the role's two modules run with the arguments that the role gives, without Ansible."""
+"""A host with systemd, on which the role's two modules run with the role's arguments, without Ansible."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SOCKET = "/run/websocket_proxy/nginx.sock"
 ECHO = "127.0.0.1:3000"
 POLICY = "/usr/sbin/policy-rc.d"
 
-# What systemd needs in an unprivileged container; with SYS_PTRACE root may read which sockets a worker holds.
+# systemd needs these options in an unprivileged container. SYS_PTRACE lets root read which sockets a worker holds.
 SYSTEMD = ["--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--env", "container=docker",
            "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
            "--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE", "--cap-add", "NET_ADMIN",
@@ -40,7 +40,7 @@ SYSTEMD = ["--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
 
 @dataclass
 class Run:
-    """What the role's modules told in one run of the role; a module that was not called told nothing."""
+    """The results of the role's modules in one run of the role; the result of a module that was not called is empty."""
 
     config: dict[str, Any]
     validate: dict[str, Any] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Run:
 
     @property
     def error(self) -> str:
-        """The message with which the run failed; empty when it is green."""
+        """The message with which the run failed; empty if it succeeded."""
         return "".join(result["msg"] for result in (self.config, self.validate, self.reload) if result.get("failed"))
 
     @property
@@ -59,7 +59,7 @@ class Run:
 
 @dataclass
 class Nginx:
-    """The processes of nginx; workers that shut down are apart."""
+    """The processes of nginx; workers that are shutting down are listed separately."""
 
     master: int
     workers: set[int]
@@ -67,18 +67,18 @@ class Nginx:
 
 
 def site(*listen: object, name: str = "a", **keys: Any) -> dict[str, Any]:
-    """Return variables with one site that LISTENs there."""
+    """Return variables with one site and its LISTEN values."""
     return {"worker_processes": 2, "upstreams": [{"name": "echo", "servers": [ECHO]}],
             "sites": [{"server_names": [name], "listen": list(listen) or [80], "upstream": "echo", **keys}]}
 
 
 def zone(key: str) -> dict[str, str]:
-    """Return a file with a limit_req zone of one name and some KEY."""
+    """Return a file with a limit_req zone, whose name is always the same and whose KEY is given."""
     return {"zone.conf": f"limit_req_zone {key} zone=theirs:64k rate=1r/s;\n"}
 
 
 class Host(Container):
-    """One host, which ends by itself should the tests be killed; ``found`` is what nginx_info told the role of it."""
+    """One host, which powers off if the tests are killed; ``found`` is the result of nginx_info for the role."""
 
     found: Mapping[str, Any] | None = None
 
@@ -100,13 +100,16 @@ class Host(Container):
     def _booted(self) -> None:
         wait_until(self._entered)
         wait_until(lambda: self.run("systemctl is-system-running --wait")[1].strip() in ("running", "degraded"))
-        # Its input ends with this process, however that ends.
+        # The input closes when this process ends, however it ends; then the host powers off.
         self._watch = subprocess.Popen(["docker", "exec", "--interactive", self.name, "sh", "-c",
                                         "cat && systemctl poweroff"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         self.address = self._docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.name)
 
     def _entered(self) -> bool:
-        """Start what runs commands; on a busy machine, docker says that a host has started before it can be entered."""
+        """Start the agent; return whether it answers.
+
+        On a busy machine, docker reports a host as started before the host accepts commands.
+        """
         self._process = subprocess.Popen(["docker", "exec", "--interactive", self.name, *AGENT],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
@@ -115,13 +118,13 @@ class Host(Container):
             return False
 
     def _write_unit(self) -> None:
-        """Write what the role writes beside nginx's configuration."""
+        """Write the files that the role writes beside nginx's configuration."""
         self.install_program()
         self.write(host_files(compiled(site()), RENDERER).service)
         self.shell("systemctl daemon-reload && systemctl enable --quiet nginx")
 
     def install_program(self) -> None:
-        """Install the program that the role brings."""
+        """Install the role's host program."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "program")
             path.write_bytes(program(compiled(site())))
@@ -129,7 +132,7 @@ class Host(Container):
             self._docker("cp", str(path), f"{self.name}:{PROGRAM}")
 
     def upgrade_seamlessly(self) -> None:
-        """Write what has upgrades of packages exchange nginx's binary."""
+        """Write the files with which a package upgrade exchanges nginx's binary."""
         texts = host_files(compiled(site()), RENDERER).upgrades
         self.shell(f"dpkg-divert --quiet --local --rename --divert {DIVERTED_POLICY} --add {POLICY}")
         self.write(texts)
@@ -137,39 +140,39 @@ class Host(Container):
                            for path, text in texts.items()))
 
     def upgrade_ordinarily(self) -> None:
-        """Take that back."""
+        """Undo `upgrade_seamlessly`."""
         self.shell(f"rm -f {' '.join(UPGRADE_FILES)}; dpkg-divert --quiet --rename --remove {POLICY}")
 
     def exchange(self) -> str:
-        """Have nginx run another file of the same binary; return what the host program tells."""
+        """Have nginx run a copy of its binary, which is another file; return the output of the host program."""
         self.shell("cp -p /usr/sbin/nginx /root/copy && mv /root/copy /usr/sbin/nginx")
         return self.shell(f"{PROGRAM} exchange")
 
     def master(self) -> int:
-        """Return what systemd takes for the master, which has to be the one of the pid file."""
+        """Return the master according to systemd, which must be the one in the pid file."""
         told = self.shell("systemctl show --property=MainPID --value nginx; cat /run/nginx.pid").split()
         assert told[0] == told[1]
         return int(told[0])
 
     def runs_what_is_on_disk(self, pid: int) -> bool:
-        """Tell whether a master runs the binary that is on disk."""
+        """Return whether a master runs the binary that is on disk."""
         return self.shell(f"readlink /proc/{pid}/exe").strip() == "/usr/sbin/nginx"
 
     def another(self) -> Host:
-        """Give a second way to the same host, for two things at once."""
+        """Return a second connection to the same host, for two commands at the same time."""
         second = copy.copy(self)
         second._process = subprocess.Popen(["docker", "exec", "--interactive", self.name, *AGENT],
                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return second
 
     def hang_up(self) -> None:
-        """End this way to the host."""
+        """Close this connection to the host."""
         assert self._process.stdin
         self._process.stdin.close()
         self._process.wait(timeout=20)
 
     def reset(self) -> None:
-        """Leave nothing of an earlier test."""
+        """Remove everything that an earlier test left."""
         self.found = None
         self.shell("systemctl stop 'other-*' echo 2>/dev/null; systemctl kill --signal=KILL nginx 2>/dev/null; "
                    "for pid in $(ps -eo pid=,args= | awk '/nginx: (master|worker)/ && !/awk/ {print $1}'); "
@@ -178,13 +181,13 @@ class Host(Container):
         self.restore()
 
     def reboot(self) -> None:
-        """Restart the host: /run is empty, and systemd starts what is enabled."""
+        """Restart the host: /run becomes empty, and systemd starts the enabled units."""
         self.hang_up()
         self._docker("restart", "--time", "60", self.name)
         self._booted()
 
     def remove(self) -> None:
-        """End the host."""
+        """Remove the host."""
         self.hang_up()
         self._docker("rm", "--force", self.name)
 
@@ -192,7 +195,7 @@ class Host(Container):
 
     def configure(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None,
                   **others: Any) -> dict[str, Any]:
-        """Commit what the role makes of VARIABLES, and further FILES of the generation; OTHERS are options."""
+        """Commit the role's files for VARIABLES, and further FILES of the generation; OTHERS are options."""
         model = compiled(variables, self.found)
         main, texts = rendered(model, RENDERER, FOLDER, MARKER)
         return self.module("nginx_config", {
@@ -204,12 +207,12 @@ class Host(Container):
         return self.module("nginx_reload", {**LAYOUTS["own"].options(), "reload": False})
 
     def reload(self, allow_restart: bool = False, max_draining: int = 24, **others: Any) -> dict[str, Any]:
-        """Call the second handler; OTHERS are options that the role does not give."""
+        """Call the second handler; OTHERS are options that the role does not set."""
         return self.module("nginx_reload", {**LAYOUTS["own"].options(), "allow_restart": allow_restart,
                                             "max_draining": max_draining, **others})
 
     def apply(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None, **how: Any) -> Run:
-        """Run the role: commit, and where nginx has something to load, the handlers."""
+        """Run the role: commit, and if nginx has something to load, call the handlers."""
         run = Run(self.configure(variables, files))
         if run.config.get("reload"):
             run.validate = self.validate()
@@ -218,14 +221,14 @@ class Host(Container):
         return run
 
     def serve(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None) -> str:
-        """Run the role, which is to succeed; return the generation that runs."""
+        """Run the role, which must succeed; return the running generation."""
         run = self.apply(variables, files)
         assert not run.error, run.error
         assert self.answer() == run.config["generation"]
         return run.config["generation"]
 
     def refuses(self, variables: Mapping[str, Any], files: Mapping[str, str] | None = None, **how: Any) -> str:
-        """Run the role in vain: what runs is what ran, and what is on disk is what was; return the error."""
+        """Run the role, which must fail and leave the processes and the files as they are; return the error."""
         before, answer, tree = self.nginx(), self.answer(), self.tree()
         run = self.apply(variables, files, **how)
         assert run.error
@@ -233,33 +236,33 @@ class Host(Container):
         return run.error
 
     def restarts(self, generation: str) -> None:
-        """Restart nginx; it serves this generation."""
+        """Restart nginx, which must then serve this GENERATION."""
         self.shell("systemctl restart nginx")
         assert self.answer() == generation
 
-    # --- what is there
+    # --- the state of the host
 
     def answer(self) -> str:
-        """Return what nginx answers on its private socket, empty when it does not."""
+        """Return the answer of nginx on its private socket; empty if there is none."""
         return self.run(f"curl --silent --max-time 30 --unix-socket {SOCKET} http://x/generation")[1].strip()
 
     def nginx(self) -> Nginx:
-        """Return the processes of nginx, of which one master runs."""
+        """Return the processes of nginx, which must have exactly one first master."""
         lines = [line.split(None, 2) for line in self.shell("ps -eo pid=,ppid=,args=").splitlines()]
         parents = {int(pid): int(parent) for pid, parent, title in lines if title.startswith("nginx: ")}
-        # By its parent, because a worker has its master's title until it sets its own.
+        # The parents decide, not the titles: a worker has its master's title until it sets its own.
         (master,) = (pid for pid, parent in parents.items() if parent not in parents)
         ending = {int(pid) for pid, _parent, title in lines if title.startswith("nginx: worker process is shutting")}
         return Nginx(master, {*parents} - {master} - ending, ending)
 
     def tree(self) -> str:
-        """Return every path below /etc/nginx with its kind, mode and content, and dpkg's diversions."""
+        """Return every path below /etc/nginx with its type, mode and content, and dpkg's diversions."""
         return self.shell("cd /etc/nginx && find . -printf '%p %y %m %U:%G %l\\n' | sort && "
                           "find . -type f -print0 | sort -z | xargs -0 sha256sum && dpkg-divert --list '*nginx*'")
 
     @contextmanager
     def other(self, port: int, address: str = "0.0.0.0") -> Iterator[None]:
-        """Have a port listened on by another process than nginx."""
+        """Run a process other than nginx that listens on PORT."""
         unit = f"other-{port}"
         code = f"import socket, time; s = socket.create_server((\"{address}\", {port})); time.sleep(900)"
         self.shell(f"systemd-run --quiet --unit={unit} /usr/bin/python3 -c '{code}'")
@@ -271,7 +274,7 @@ class Host(Container):
 
     @contextmanager
     def echo(self) -> Iterator[None]:
-        """Have the role's echo service behind the edge."""
+        """Run the role's echo service behind the edge."""
         address, port = ECHO.split(":")
         self.shell("systemd-run --quiet --unit=echo --setenv=NODE_PATH=/usr/share/nodejs "
                    f"/usr/bin/node /websocket_echo/websocket_echo.js {address} {port}")

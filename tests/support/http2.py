@@ -1,4 +1,4 @@
-"""A client in HTTP/2 that sends what well-behaved libraries refuse to send."""
+"""An HTTP/2 client that sends what well-behaved libraries refuse to send."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import h2.events
 
 
 class Http2:
-    """A client in HTTP/2 that sends what well-behaved ones do not."""
+    """An HTTP/2 client that sends what well-behaved clients do not."""
 
     def __init__(self, connection: ssl.SSLSocket) -> None:
         assert connection.selected_alpn_protocol() == "h2"
@@ -41,7 +41,7 @@ def _text(value: Any) -> str:
 
 
 def unverified(connection: socket.socket, name: str, protocol: str = "h2") -> ssl.SSLSocket:
-    """Agree on a PROTOCOL with a server, whatever certificate it shows."""
+    """Negotiate TLS and a PROTOCOL with a server, whatever certificate it shows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols([protocol])

@@ -1,4 +1,4 @@
-"""Whole inventories, most of them sound and some not quite: what hypothesis makes of every key that there is."""
+"""Whole inventories that hypothesis makes from all keys: most are valid, and some are not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Example:
 
 
 def is_duration(value: object) -> bool:
-    """Tell whether the model takes a value for a time."""
+    """Return whether the model accepts a value as a time."""
     try:
         time_values.duration(value)
     except Refused:
@@ -39,9 +39,9 @@ Strategies = dict[str, st.SearchStrategy[Any]]
 
 
 def whole(level: str, drawn: Strategies, *elsewhere: str) -> Strategies:
-    """Add to the strategies for a level what it lacks, so that a new key is tried at once: the keys' examples.
+    """Add the examples of all missing keys to the strategies for a level, so that a new key is tried at once.
 
-    Those that are drawn ELSEWHERE, or need something beside them, are left out.
+    Keys that are drawn ELSEWHERE, or that need other keys beside them, are omitted.
     """
     return {**{key: st.just(value) for key, value in EXAMPLES[level].items()
                if key not in elsewhere and not isinstance(value, tuple)}, **drawn}
@@ -73,7 +73,7 @@ HEADERS = st.lists(NAME.filter(lambda name: name[0] != "_" and name.lower() not 
     lambda names: st.fixed_dictionaries(dict.fromkeys(names, VALUE)))
 SIZE = st.builds("{}{}".format, st.integers(4, 512), st.sampled_from("kK"))
 TEXT = st.sampled_from(["", "# nothing\n", "limit_rate 5k;", "if ($arg_x) {\n    return 404;\n}"])
-# For every answer, and for what goes to an upstream alone.
+# OWN has the keys for every answer. OPTIONAL adds the keys that only requests to an upstream need.
 OWN: Strategies = {
     "response_headers": HEADERS, "client_max_body_size": SIZE | st.just(0), "client_body_timeout": TIME,
     "client_send_timeout": TIME, "keepalive_timeout": TIME | st.just(0), "gzip": st.booleans(),
@@ -122,14 +122,14 @@ METHOD = st.sampled_from(["round_robin", "round_robin", "least_conn", "ip_hash",
         "expires": SECONDS, "domain": HOST.filter(lambda host: host[0] not in "*["), "path": PATH,
         "httponly": st.booleans(), "secure": st.booleans(), "samesite": st.sampled_from(["strict", "lax", "none"])})}
 ) | st.just({"random": {"two": "least_conn"}})
-# Hosts whose names are addresses, so that nginx finds them.
+# The host names are addresses, so that nginx can resolve them.
 GROUPS = {"chat": ["192.0.2.1", "192.0.2.2", "192.0.2.10"], "single": ["192.0.2.1"], "empty": []}
 UPSTREAM = whole("upstream", {
     "load_balancing": METHOD, "keepalive": st.integers(0, 1000), "keepalive_requests": st.integers(1, 10**9),
     "keepalive_timeout": TIME, "keepalive_time": TIME, "group": st.sampled_from(sorted(GROUPS)), "port": PORT,
     "allow_empty": st.booleans(), "resolve": RARELY,
     "proxy_bind": st.lists(st.integers(1, 254).map("127.0.0.{}".format), max_size=20, unique=True)}, "name", "servers")
-# Files that are there wherever these inventories are tried.
+# These files exist wherever the tests try these inventories.
 CERTIFICATE = {"certificate": "/etc/ssl/tests/any.pem", "certificate_key": "/etc/ssl/tests/any.key"}
 NO_ADDRESS = HOST.filter(lambda host: host[0] not in "*[0123456789")
 UPSTREAM["tls"] = st.fixed_dictionaries({"server_name": NO_ADDRESS}, optional={
@@ -140,7 +140,7 @@ TLS = whole("tls", {
     "client_certificate": st.fixed_dictionaries({"ca": st.just(CERTIFICATE["certificate"])}, optional={
         "verify": st.sampled_from(["on", True, "optional"]), "depth": st.integers(1, 10)})},
     *CERTIFICATE, "profile", "http2", "redirect_listen")
-# Upstreams that nothing is wrong with: few sets of keys drawn by chance are sound.
+# The keys of valid upstreams, because few sets of keys that are drawn at random are valid.
 SOUND = [{"servers"}, {"servers", "load_balancing"}, {"servers", "keepalive", "keepalive_requests"},
          {"group", "port"}, {"group", "port", "allow_empty", "load_balancing"}, {"servers", "proxy_bind"},
          {"servers", "tls"}]
@@ -149,7 +149,7 @@ JUNK = st.sampled_from([None, True, -1, 0, 5, 70000, 1.5, "", " ", "a;b", "a{", 
 
 
 def steps(value: Any) -> list[tuple[Any, Any]]:
-    """Return every place inside a value, as what holds it and its index or key there."""
+    """Return every place inside a value, as the list or mapping that holds it and its index or key there."""
     inside = list(value.items()) if isinstance(value, dict) else []
     inside += enumerate(value) if isinstance(value, list) else []
     return [(value, key) for key, _item in inside] + [place for _key, item in inside for place in steps(item)]
@@ -173,7 +173,7 @@ def upstreams(draw: st.DrawFn, label: str) -> dict[str, Any]:
 
 @st.composite
 def inventories(draw: st.DrawFn) -> Example:
-    """Draw an inventory; one in five is changed somewhere afterwards."""
+    """Draw an inventory; afterwards, one in five is changed in one place."""
     labels = draw(st.lists(NAME, min_size=1, max_size=5, unique_by=str.lower))
     location_keys = {"path", "match", "upstream", "expires", "extra_config"}
     proxied = st.fixed_dictionaries({"upstream": st.sampled_from(labels)}, optional={
@@ -189,7 +189,7 @@ def inventories(draw: st.DrawFn) -> Example:
                          place, keys, proxied | proxied | PURPOSE) | stripped
     sites = []
     names = draw(st.lists(HOST, min_size=1, max_size=6, unique=True))
-    # These are of the socket, which many sites share.
+    # These keys belong to the socket, which many sites share.
     common = draw(st.fixed_dictionaries({}, optional={
         "profile": st.sampled_from(["intermediate", "modern"]), "http2": st.booleans()}))
     for number, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""For each key of the inventory, a value that is not its default, and what it needs around it."""
+"""For each key of the inventory, a value that is not its default, and the keys that it needs beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ACME = {"email": "a@example.com", "agree_tos": True}
 HASH = "$6$salt$" + "x" * 86
 FASTCGI = {"server": "unix:/run/php/php-fpm.sock", "root": "/srv/app"}
 
-# Where the keys of an entry point stand: a mapping around them, and the place of that in the inventory.
+# For each entry point, the mapping to which a test adds its keys; test_keys.py puts it in its place in an inventory.
 LEVELS: dict[str, dict[str, Any]] = {
     "main": {},
     "apt_repository": {"url": "https://nginx.org/packages/debian", "suite": "trixie", "key": PUBLIC.format("YQ==")},
@@ -41,7 +41,7 @@ LEVELS: dict[str, dict[str, Any]] = {
     "server_name": {"regex": "^a$"},
 }
 
-# A key that needs more has a pair: what is there before, and what is there with it.
+# A key that needs other keys has a pair: the keys without it, and the keys with it.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "main": {
         "websocket_proxy_state": "absent", "websocket_proxy_nginx_conf": "drop_in",

@@ -1,4 +1,4 @@
-"""Certificates for the tests: CAs, what they issue, and their lists of what they revoked."""
+"""Certificates for the tests: CAs, the certificates that they issue, and their revocation lists."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def key_text(key: Key, password: str = "") -> str:
 
 @dataclass
 class Pair:
-    """A certificate, followed by those above it, and its key, both in PEM form."""
+    """A certificate, followed by its intermediate if there is one, and its key, all in PEM form."""
 
     certificate: str
     key: str
@@ -40,18 +40,18 @@ class Pair:
 
     @property
     def alone(self) -> str:
-        """The certificate without those above it."""
+        """The certificate without its intermediate."""
         end = "-----END CERTIFICATE-----\n"
         return self.certificate.split(end)[0] + end
 
     @property
     def serial(self) -> int:
-        """Its serial number."""
+        """The certificate's serial number."""
         return x509.load_pem_x509_certificate(self.certificate.encode()).serial_number
 
 
 class Authority:
-    """A CA; below a PARENT it is an intermediate one."""
+    """A CA; with a PARENT it is an intermediate CA."""
 
     def __init__(self, name: str, parent: Authority | None = None, days: int = 30) -> None:
         self._name, self._key, self._parent = _name(name), _key("ecdsa"), parent
@@ -74,9 +74,9 @@ class Authority:
 
     def issue(self, *names: str, kind: str = "ecdsa", days: float = 20, begin: float = -1, server: bool = True,
               status_at: str = "") -> Pair:
-        """Issue a certificate for host names and IP addresses; it is good for a client, and for a server too.
+        """Issue a certificate for host names and IP addresses; it is valid for a client, and for a SERVER too.
 
-        STATUS_AT is where its status can be asked (OCSP).
+        STATUS_AT is the URL of its status (OCSP).
         """
         key = _key(kind)
         now = datetime.datetime.now(datetime.UTC)
@@ -101,7 +101,7 @@ class Authority:
         return Pair(text + (self.certificate if self._parent else ""), key_text(key), key)
 
     def status(self, pair: Pair) -> bytes:
-        """Return that a certificate is good, signed by who answers such questions for this CA."""
+        """Return an OCSP response that a certificate is good, signed by the responder of this CA."""
         issuer = x509.load_pem_x509_certificate(self.certificate.encode())
         key, now = _key("ecdsa"), datetime.datetime.now(datetime.UTC)
         signer = (x509.CertificateBuilder().subject_name(_name("status")).issuer_name(self._name)
@@ -116,7 +116,7 @@ class Authority:
                 .sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER))
 
     def revoked(self, *pairs: Pair, days: int = 10) -> str:
-        """Return the list of what was revoked, good for some DAYS."""
+        """Return a revocation list with some certificates, which is valid for some DAYS."""
         now = datetime.datetime.now(datetime.UTC)
         builder = (x509.CertificateRevocationListBuilder().issuer_name(self._name).last_update(now - 9 * DAY)
                    .next_update(now + days * DAY))

@@ -1,4 +1,4 @@
-"""Plays that need no host: what Ansible itself makes of variables and results."""
+"""Plays that need no host: they show how Ansible itself treats variables and results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real application behind the edge, over TLS on another port than 443, as users publish it."""
+"""A real application behind the edge, over TLS on a port other than 443, as users publish it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _is_up(port: int, unix: str = "") -> bool:
 
 
 def installed(requirements: str) -> Path:
-    """Install what a file of requirements names, in a virtual environment of its own; return the folder of programs."""
+    """Install the packages of a requirements file in their own virtual environment; return its folder of programs."""
     uv, folder = CHECKOUT / ".cache/uv/bin/uv", CHECKOUT / ".cache/applications" / requirements
     subprocess.run([uv, "venv", "--quiet", "--allow-existing", folder], check=True)
     subprocess.run([uv, "pip", "install", "--quiet", "--python", folder / "bin/python", "--requirements",
@@ -47,7 +47,7 @@ def installed(requirements: str) -> Path:
 class WebSocket:
     """An open WebSocket, without threads.
 
-    websockets.sync reads in one and writes in another, and before Python 3.13 TLS has no lock for that.
+    websockets.sync reads in one thread and writes in another. Before Python 3.13, TLS has no lock for that.
     """
 
     def __init__(self, runner: asyncio.Runner, connection: ClientConnection) -> None:
@@ -63,12 +63,12 @@ class WebSocket:
         return self._runner.run(asyncio.wait_for(self._connection.recv(), seconds))
 
     def close(self) -> None:
-        """Close it."""
+        """Close the WebSocket."""
         self._runner.run(self._connection.close())
 
 
 class Published:
-    """One application; it is named by the port that nginx listens on, or by one that a firewall maps to it."""
+    """One application; its URLs have the port that nginx listens on, or one that a firewall maps to this port."""
 
     def __init__(self, edge: Edge, named: int = 0) -> None:
         self.edge = edge
@@ -80,7 +80,7 @@ class Published:
 
     def serve(self, *servers: str, upstream: Mapping[str, Any] | None = None,
               others: Sequence[Mapping[str, Any]] = (), **keys: Any) -> None:
-        """Serve it on a port of 127.0.0.1, with OTHERS as further upstreams."""
+        """Serve the application on a port of 127.0.0.1, with OTHERS as further upstreams."""
         self.edge.stop()
         self.edge.start({
             "upstreams": [{"name": "app", "servers": list(servers) or [f"127.0.0.1:{self.backend}"],
@@ -90,7 +90,7 @@ class Published:
                        **(keys if "locations" in keys else {"upstream": "app", **keys})}]})
 
     def serve_as_documented(self, application: str, prefix: str = "", *servers: str, **more: Any) -> None:
-        """Serve it with what docs/applications.yml says, at the root of its site or below a prefix."""
+        """Serve the application with its keys from docs/applications.yml, at the root of its site or below a PREFIX."""
         said = TABLE[application]
         location = {**said.get("location", {}), **(said.get("below_prefix", {}) if prefix else {}), **more}
         self.serve(*servers, upstream=said.get("upstream"), locations=[
@@ -107,9 +107,10 @@ class Published:
     def running_on(port: int, *command: object, unix: str = "", seconds: int = 60,
                    **environment: str) -> Iterator[None]:
         """Run an application that listens on a PORT until the end of the block."""
-        # Streamlit asks a site on the Internet for its own address when it meets a foreign origin.
+        # Streamlit asks a site on the Internet for its own address when a foreign origin connects. With these proxies,
+        # it reaches no site.
         nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
-        # NiceGUI is another application where pytest runs it.
+        # NiceGUI behaves differently if pytest runs it.
         ours = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
         with NamedTemporaryFile("w+", suffix=".log") as log:
             process = subprocess.Popen([str(word) for word in command], cwd=PROGRAMS, stdin=subprocess.DEVNULL,
@@ -125,7 +126,7 @@ class Published:
 
     @contextmanager
     def running_on_the_edge(self, command: str, seconds: int = 60) -> Iterator[None]:
-        """Run an application that is Debian's package on the edge itself until the end of the block."""
+        """Run an application from a Debian package on the edge itself until the end of the block."""
         shell = self.edge.container.shell
         pid = shell(f"setsid sh -c 'exec {command}' > /tmp/application.log 2>&1 & echo $!").strip()
         try:
@@ -136,19 +137,19 @@ class Published:
             self.edge.container.run(f"pkill -TERM -s {pid}; sleep 1; pkill -KILL -s {pid}")
 
     def client(self, programs: Path, script: str, *arguments: object) -> Any:
-        """Run a client of the application's own language, which prints JSON; return that."""
+        """Run a client for the application's own protocol; return the JSON that it prints."""
         done = subprocess.run([programs / "python", PROGRAMS / script, NAME, str(self.port), *map(str, arguments)],
                               capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     def get(self, path: str, data: bytes | None = None, **headers: str) -> tuple[int, str]:
-        """Ask for a path, with DATA in a POST; return the status and the body."""
+        """Request a path, by POST if there is DATA; return the status and the body."""
         status, body, _cookie = self.ask(path, data, **headers)
         return status, body
 
     def ask(self, path: str, data: bytes | None = None, method: str = "", **headers: str) -> tuple[int, str, str]:
-        """Return the status, the body and the cookies of an answer."""
+        """Request a path; return the status, the body and the cookies of the answer."""
         context = self._context()
         connection = http.client.HTTPSConnection(NAME, self.named, context=context)
         connection.sock = context.wrap_socket(self._connected(), server_hostname=NAME)

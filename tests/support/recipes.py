@@ -12,7 +12,7 @@ RECIPES = Path(__file__).parents[2] / "docs/recipes.md"
 
 
 def recipes() -> dict[str, dict[str, Any]]:
-    """Return each by its name: the proxies' variables, and the groups and their hosts' variables around them."""
+    """Return the recipes by name, each with the proxies' variables, the groups, and the variables of their hosts."""
     found = {}
     for name, text in re.findall(r"```yaml\n# ([a-z-]+)\n(.*?)```", RECIPES.read_text(), re.DOTALL):
         inventory = yaml.safe_load(text)

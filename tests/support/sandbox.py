@@ -1,4 +1,4 @@
-"""A container that may mount: /etc/nginx is a file system of its own there, in memory, and fast."""
+"""A container that may mount file systems: its /etc/nginx is one in memory, which is fast."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ http {
 
 
 def arguments(answer: str = "generation", **more: Any) -> dict[str, Any]:
-    """Return arguments of nginx_config, of which the text of one file is to be chosen.
+    """Return arguments of nginx_config, with ANSWER in one file.
 
-    Its server does not go together with the package's default site: both want to be the default of port 80.
+    The server in this file conflicts with the package's default site: both want to be the default server of port 80.
     """
     return {"folder": "/etc/nginx/websocket_proxy", "divert": True, "keep": 2, "socket": SOCKET,
             "unlink": ["/etc/nginx/sites-enabled/default"],
@@ -48,7 +48,7 @@ def drop_in(answer: str = "generation", **more: Any) -> dict[str, Any]:
 
 
 class Sandbox(Container):
-    """A container in which nothing runs, without a network unless it is told one."""
+    """A container in which nothing runs, by default without a network."""
 
     def __init__(self, image: str, network: str = "none") -> None:
         super().__init__(image, network, *MAY_MOUNT)
@@ -56,22 +56,22 @@ class Sandbox(Container):
         self.restore()
 
     def restore(self) -> None:
-        """Put /etc/nginx and dpkg's diversions back as the packages left them."""
+        """Restore /etc/nginx and dpkg's diversions as the packages left them."""
         self.shell("find /etc/nginx /run/websocket_proxy -mindepth 1 -delete; rm -f /run/nginx.pid "
                    "&& cp -a /root/nginx/. /etc/nginx && cp -a /root/diversions /var/lib/dpkg/diversions")
 
     def edit(self) -> None:
-        """Make nginx.conf another role's."""
+        """Replace nginx.conf with another role's file."""
         self.write({"/etc/nginx/nginx.conf": THEIRS})
 
     def commit(self, what: dict[str, Any], **how: Any) -> str:
-        """Run nginx_config, which is to succeed; return the generation."""
+        """Run nginx_config, which must succeed; return the generation."""
         result = self.module("nginx_config", what, **how)
         assert not result.get("failed"), result["msg"]
         return str(result["generation"])
 
     def tree(self) -> str:
-        """Return every path below /etc/nginx with its kind, mode, owner, content and time, and all diversions."""
+        """Return every path below /etc/nginx with its type, mode, owner, content and time, and all diversions."""
         return self.shell("cd /etc/nginx && find . -type d -printf '%p %m %u:%g\\n' "
                           "-o -printf '%p %y %m %u:%g %l %T@\\n' | sort && "
                           "find . -type f -exec sha256sum {} + | sort && cat /var/lib/dpkg/diversions "
@@ -83,9 +83,10 @@ class Sandbox(Container):
 
     def cut(self, arguments: dict[str, Any], futures: dict[str, list[dict[str, Any]]], strike: str,
             step: int) -> dict[str, Any]:
-        """Run nginx_config once for one of STEP calls that change files, and STRIKE there; tell what was left.
+        """Run nginx_config once for one call in each STEP calls that change files, and STRIKE there.
 
-        That is the report of fault_injection.py, and what each of the FUTURES, runs one after the other, makes of it.
+        Return the report of fault_injection.py. It has the state after each strike, and the result of each of the
+        FUTURES on that state; a future is a list of runs, one after the other.
         """
         self.write({"/tmp/case": json.dumps(
             {"arguments": arguments, "futures": futures, "strike": strike, "step": step})})

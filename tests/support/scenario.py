@@ -1,4 +1,4 @@
-"""The Molecule scenario whose tests run: its hosts, playbooks on them, and clients that stay on one of them."""
+"""The Molecule scenario whose tests run: its hosts, playbooks on them, and clients that keep running on one of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def host(name: str) -> Host:
 
 
 def started(*options: str, playbook: str, **variables: Any) -> subprocess.Popen[str]:
-    """Start a playbook with extra variables; its output is in one piece."""
+    """Start a playbook with extra variables; its output and its errors are one stream."""
     command = ["ansible-playbook", "-i", str(INVENTORY), playbook, *options, "-e", json.dumps(variables)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=SCENARIO,
                             env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"})
@@ -42,27 +42,27 @@ def play(*options: str, playbook: str = "wsedge.nginx.site", **variables: Any) -
 
 
 def played(*options: str, playbook: str = "wsedge.nginx.site", **variables: Any) -> str:
-    """Run a playbook, which succeeds; return its output."""
+    """Run a playbook, which must succeed; return its output."""
     done = play(*options, playbook=playbook, **variables)
     assert done.returncode == 0, done.stdout
     return done.stdout
 
 
 def changes(output: str) -> dict[str, int]:
-    """Return how many tasks of a run changed each host, from the recap at its end."""
+    """Return how many tasks of a run changed each host, from the recap at the end of its OUTPUT."""
     lines = output.rpartition("PLAY RECAP")[2].splitlines()
     return {line.split()[0]: int(line.split("changed=")[1].split()[0]) for line in lines if "changed=" in line}
 
 
 def browsed(name: str, expression: str, *urls: str, rules: str = "") -> list[Any]:
-    """Load pages in the browser of a host; return what an expression is in each, once it is something."""
+    """Load pages in the browser of a host; return the value of an EXPRESSION in each, once it has one."""
     program = (SCENARIO.parent / "shared/browse.py").read_text()
     words = " %s" * (len(urls) + 3)
     return list(json.loads(host(name).check_output(f"python3 -c{words}", program, expression, rules, *urls)))
 
 
 class Clients:
-    """WebSockets that stay open: molecule/shared/clients.py on a host, asked in JSON, one line for each question."""
+    """WebSockets that stay open in molecule/shared/clients.py on a host; each question to it is one line of JSON."""
 
     def __init__(self, name: str) -> None:
         program = (SCENARIO.parent / "shared/clients.py").read_text()
@@ -80,7 +80,7 @@ class Clients:
         return json.loads(answer)
 
     def end(self) -> None:
-        """End the program, and with it all WebSockets."""
+        """End the program, which closes all its WebSockets."""
         assert self._process.stdin
         self._process.stdin.close()
         self._process.wait(timeout=60)

@@ -39,9 +39,9 @@ class Served:
 
     def serve(self, *sites: Mapping[str, Any], upstreams: Sequence[Mapping[str, Any]] = (),
               others: Mapping[str, str] | None = None, **role: Any) -> None:
-        """Serve sites instead of those before; they listen on the first port and have the telling backend by default.
+        """Serve SITES instead of the previous ones, by default on the first port and with the telling backend.
 
-        OTHERS are files in conf.d, and ROLE further variables of the role.
+        OTHERS are files in conf.d, and ROLE has further variables of the role.
         """
         self.edge.stop()
         self.edge.start({

@@ -1,4 +1,4 @@
-"""The compiler, defaults/main.yml and the reference say what argument_specs says."""
+"""The compiler, defaults/main.yml and the reference agree with argument_specs."""
 
 from __future__ import annotations
 

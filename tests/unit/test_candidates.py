@@ -1,4 +1,4 @@
-"""A candidate of another role's main file: the one include swapped, every other byte as it was."""
+"""A candidate of another role's main file: it differs from the file only in our include."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.generations import Fa
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder like /etc/nginx, in which the file that is included is not there yet."""
+    """Return a folder like /etc/nginx, in which the included file does not exist yet."""
     path = tmp_path_factory.mktemp("nginx")
     for name in ("mime.types", "conf.d/a.conf", "conf.d/z.conf", "conf.d/.hidden.conf", "sites/one"):
         (path / name).parent.mkdir(exist_ok=True)
@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-# Statements that include nothing of ours, however much they look like it; FOLDER is put in.
+# Statements that do not include our file, however similar they look. The folder's path replaces FOLDER.
 OTHERS = [
     "gzip on;", "include mime.types;", "include FOLDER/sites/*;", "include conf.d/.*.conf;", "include conf.d/a*.conf;",
     "# include conf.d/*.conf;\n", "#include conf.d/*.conf;\n", "# it's\n", '# "\n',
@@ -43,7 +43,7 @@ OURS = [
 
 
 def expected(folder: Path, statement: str) -> str:
-    """Return what stands in the place of one of OURS."""
+    """Return the replacement for one of OURS."""
     names = ["a.conf", "ours.conf", "z.conf"] if statement.split("conf.d/")[1].startswith("*") else ["ours.conf"]
     paths = [str(folder / "conf.d" / name) if name != "ours.conf" else "/candidate" for name in names]
     return " ".join(f'include "{path}";' for path in paths)

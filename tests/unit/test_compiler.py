@@ -1,4 +1,4 @@
-"""From inventory variables to the model: defaults, references, and every problem with its place."""
+"""From inventory variables to the model: defaults, references, and every problem with its inventory path."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RECIPE: dict[str, Any] = {
 
 
 def compiled(site: dict[str, Any], **role: Any) -> Model:
-    """Compile the recipe with other keys in its site, and other variables."""
+    """Compile the recipe with these keys in its site, and these variables."""
     variables = copy.deepcopy(RECIPE)
     variables["websocket_proxy_sites"][0].update(site)
     variables.update(role)
@@ -44,14 +44,14 @@ def compiled(site: dict[str, Any], **role: Any) -> Model:
 
 
 def problems(**variables: Any) -> list[str]:
-    """Return what is wrong with the recipe when it has these variables."""
+    """Return the problems of the recipe with these variables."""
     with pytest.raises(InventoryError) as found:
         compile_model({**RECIPE, **variables}, HOST)
     return found.value.problems
 
 
 def sites(*given: Any) -> list[str]:
-    """Return what is wrong with these sites, without the variable's name."""
+    """Return the problems of these sites, without the variable's name."""
     found = problems(websocket_proxy_sites=list(given))
     assert all(problem.startswith("websocket_proxy_sites") for problem in found)
     return [problem.removeprefix("websocket_proxy_sites") for problem in found]
@@ -89,7 +89,7 @@ def test_the_recipe_needs_two_variables_and_gets_every_default() -> None:
 
 
 def proxies(model: Model) -> list[Proxy]:
-    """Return what the locations of the first site hand on to upstreams, with what they have in common."""
+    """Return the settings for upstreams in the locations of the first site, including those that they share."""
     return [whole(model, location.proxy) for location in model.sites[0].locations if location.proxy]
 
 

@@ -1,4 +1,4 @@
-"""0, false, empty text, lists and mappings mean something only where it is documented: no key takes one for another."""
+"""0, false, empty texts, lists and mappings: a key accepts one only if documented, and mistakes none for another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.unit.test_agreement import SCHEMAS
 VALUES = [0, 0.0, 1, 1.0, False, True, "", [], {}]
 KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\nx\n-----END PGP PUBLIC KEY BLOCK-----"
 
-# Of each level, a mapping that is sound.
+# A valid mapping for each level.
 SOUND: dict[str, dict[str, Any]] = {
     "main": {"websocket_proxy_upstreams": [{"name": "u", "servers": ["10.0.0.1:1"]}],
              "websocket_proxy_sites": [{"server_names": ["a.b"], "upstream": "u"}]},
@@ -34,12 +34,12 @@ SOUND: dict[str, dict[str, Any]] = {
     "auth": {"basic": {"users": {"alice": HASH}}},
     "auth_basic": {"users": {"alice": HASH}}, "auth_request": {"upstream": "u", "path": "/auth"},
 }
-# What stands in the place of other keys of its level.
+# Keys that replace other keys of their level.
 PURPOSES = {"root", "fastcgi", "redirect", "respond"}
 
 
 def inventory(level: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Return an inventory in which one mapping is the one GIVEN."""
+    """Return an inventory with the GIVEN mapping at its LEVEL."""
     if level == "main":
         return given
     variables = copy.deepcopy(SOUND["main"])
@@ -80,7 +80,7 @@ def inventory(level: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def accepted(level: str, name: str) -> list[Any]:
-    """Return which of the values a key accepts."""
+    """Return those of the VALUES that a key accepts."""
     sound = {key: value for key, value in SOUND[level].items()
              if not (level == "location" and name in PURPOSES and key == "upstream")}
     found = []
@@ -93,7 +93,7 @@ def accepted(level: str, name: str) -> list[Any]:
     return found
 
 
-# What each kind accepts of the values. False is how YAML reads "off", and True how it reads "on".
+# The VALUES that each validator accepts. YAML reads "off" as False, and "on" as True.
 OF_KIND: dict[str, list[Any]] = {
     "boolean": [False, True], "duration": [1], "seconds": [1], "duration_or_never": [0, 1], "seconds_or_none": [0, 1],
     "body_size": [0, 1], "worker_processes": [1], "free_text": [""], "body": [""], "log_file": [False],
@@ -101,7 +101,7 @@ OF_KIND: dict[str, list[Any]] = {
     "networks": [[]], "trusted_networks": [[]], "argument_names": [[]],
     "buffers": [""], "verify": [True], "verification": [False, True], "some_of": [[]],
 }
-# Of keys that the compiler goes through itself, and of those that need or exclude others.
+# The same for keys that the compiler checks itself, and for keys that need or exclude others.
 OF_KEY: dict[tuple[str, str], list[Any]] = {
     ("main", "websocket_proxy_apt_repository"): [{}], ("main", "websocket_proxy_site_defaults"): [{}],
     ("main", "websocket_proxy_server"): [{}], ("main", "websocket_proxy_resolver"): [[]],
@@ -120,7 +120,7 @@ OF_KEY: dict[tuple[str, str], list[Any]] = {
 
 
 def expected(level: str, name: str) -> list[Any]:
-    """Return which of the values a key is documented to accept."""
+    """Return those of the VALUES that a key accepts according to its documentation."""
     kind = SCHEMAS[level][name].validator
     if (level, name) in OF_KEY or not kind:
         return OF_KEY.get((level, name), [])
@@ -130,7 +130,7 @@ def expected(level: str, name: str) -> list[Any]:
 
 
 def is_of(kind: Callable[[object], Any], value: object) -> bool:
-    """Tell whether a kind accepts a value."""
+    """Return whether a validator accepts a value."""
     try:
         kind(value)
     except Refused:
@@ -140,7 +140,7 @@ def is_of(kind: Callable[[object], Any], value: object) -> bool:
 
 @pytest.mark.parametrize("level", SCHEMAS)
 def test_a_key_accepts_an_empty_value_only_where_that_is_documented(level: str) -> None:
-    # By their texts, because 0 is equal to False and 0.0.
+    # The comparison is by text, because 0 is equal to False and 0.0.
     assert {name: repr(accepted(level, name)) for name in SCHEMAS[level]} == {
         name: repr(sorted(expected(level, name), key=lambda value: [repr(one) for one in VALUES].index(repr(value))))
         for name in SCHEMAS[level]}

@@ -1,4 +1,4 @@
-"""What maps of nginx's read in the headers of trusted proxies."""
+"""The nginx maps that read the headers of trusted proxies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMA = st.sampled_from([",", ", ", " ,", "\t, "])
 
 
 def first(expressions: dict[str, str], text: str) -> str:
-    """Return what a map of nginx's has for a text, nothing by default."""
+    """Return the value of an nginx map for a text; empty by default."""
     for expression, value in expressions.items():
         spelled = expression.replace("(?<", "(?P<")
         spelled = spelled.replace(r"\k<websocket_proxy_address>", "(?P=websocket_proxy_address)")
@@ -27,7 +27,7 @@ def first(expressions: dict[str, str], text: str) -> str:
 
 
 def scheme(remote: str, forwarded_for: str, proto: str) -> str:
-    """Return the scheme that nginx takes."""
+    """Return the scheme that nginx uses."""
     position = first(positions(), f"{remote} {forwarded_for}") or "0"
     return first(schemes(), f"{position}:{proto}")
 

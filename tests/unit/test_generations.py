@@ -1,4 +1,4 @@
-"""Which generations are kept, and with which modes; on overlayfs, the folder of an image cannot be renamed."""
+"""Generations: which of them are kept, and their modes. On overlayfs, the folder of an image cannot be renamed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def committed(folder: Path, *texts: bytes) -> Generations:
 
 
 def kept(generations: Generations) -> list[int]:
-    """Return the numbers of the generations that are there."""
+    """Return the numbers of the generations that exist."""
     return [int(name.partition("-")[0]) for name in generations.all()]
 
 
@@ -60,7 +60,7 @@ def test_modes_count_if_other_users_could_read(tmp_path: Path) -> None:
     assert generations.wrong_modes() == {}
     for folder in (earlier, current):
         os.chmod(f"{folder}/site.conf", 0o644)
-    # Nobody but root enters the folder of the earlier one.
+    # Only root can enter the folder of the earlier generation.
     assert generations.wrong_modes() == {f"{current}/site.conf": 0o600}
     os.chmod(earlier, 0o755)
     os.chmod(generations.main, 0o600)
@@ -70,7 +70,7 @@ def test_modes_count_if_other_users_could_read(tmp_path: Path) -> None:
 
 @pytest.fixture(name="baked")
 def baked_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generations:
-    """Give two generations whose folders cannot be renamed."""
+    """Return two generations whose folders cannot be renamed."""
     generations = committed(tmp_path, b"1", b"2")
     rename = os.rename
 

@@ -1,4 +1,4 @@
-"""What gixy says against the files that become of typical inventories: nothing but what has its reason here."""
+"""gixy finds nothing in the files for typical inventories; each check that is skipped here has its reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
 GENERATION = "/etc/nginx/websocket_proxy/000001-000000000000"
-# Not of security, or not true of what is here.
+# These checks are not about security, or are wrong for these files.
 LEFT_OUT = {
     "if_is_evil": "each if in a location ends with return, which is what nginx documents as safe",
     "default_server_flag": "the first server on a socket, that of unknown names, is its default",

@@ -1,7 +1,6 @@
-"""The files that become of typical inventories, kept as a person would read them.
+"""The files for typical inventories, kept as a person would read them.
 
-After a change that is meant to show there, GOLDEN=write pytest tests/unit/test_golden.py writes them anew; read the
-diff then.
+After an intended change, GOLDEN=write pytest tests/unit/test_golden.py writes them again. Then read the diff.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from tests.support.compiling import RENDERER, compiled
 from tests.support.recipes import recipes
 
 GOLDEN = Path(__file__).parent / "golden"
-# The same for every inventory but for what a recipe adds to it.
+# Not kept, because it is the same for every inventory except for the additions of a recipe.
 COMMON = ("status.conf",)
 
 

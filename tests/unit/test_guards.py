@@ -1,4 +1,4 @@
-"""Who may come in: what an inventory can say of it, what goes together, and what is warned of."""
+"""Access control: what an inventory can set, which keys go together, and the warnings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def model(site: dict[str, Any], **role: Any) -> Model:
 
 
 def problems(site: dict[str, Any], **role: Any) -> list[str]:
-    """Return what is wrong with a site."""
+    """Return the problems of a site."""
     with pytest.raises(InventoryError) as found:
         model(site, **role)
     return [problem.removeprefix("websocket_proxy_sites[0]") for problem in found.value.problems]

@@ -1,4 +1,4 @@
-"""Each key of the inventory does something: given with another value than its default, it changes what a host gets."""
+"""Each key of the inventory has an effect: a value other than its default changes what a host gets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEYS = [(level, key) for level in SPECS for key in SPECS[level]["options"] if ke
 
 
 def inventory(level: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return variables in which what is GIVEN stands at its level."""
+    """Return variables with the GIVEN mapping at its LEVEL."""
     if level == "main":
         return {"upstreams": [{"name": "u", "servers": ["10.0.0.1:3000"]}],
                 "sites": [{"server_names": ["a.example"], "upstream": "u"}],
@@ -74,7 +74,7 @@ def inventory(level: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def effect(variables: Mapping[str, Any]) -> list[Any]:
-    """Return all that a host gets, and all that the steps of the role go by."""
+    """Return everything that a host gets, and everything that decides about the steps of the role."""
     model: Model = compiled(variables, {"version": "1.30.1", "ipv6": True, "openssl_version": "3.5.4"},
                             {"one": ["b1"], "two": ["b2"]}, {"b1": {}, "b2": {}})
     return [rendered(model, RENDERER, "/f", "g"), host_files(model, RENDERER), certificates.options(model),
@@ -84,7 +84,7 @@ def effect(variables: Mapping[str, Any]) -> list[Any]:
 
 
 def with_key(level: str, key: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return an inventory without a key, and with its example."""
+    """Return an inventory without a key, and one with the key's example."""
     example = EXAMPLES[level][key]
     before, after = example if isinstance(example, tuple) else ({}, {key: example})
     return inventory(level, {**LEVELS[level], **before}), inventory(level, {**LEVELS[level], **after})

@@ -1,4 +1,4 @@
-"""The lock: a second run waits, and then says what it waited for."""
+"""The lock: a second run waits, and then reports what it waited for."""
 
 from __future__ import annotations
 

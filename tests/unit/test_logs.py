@@ -1,4 +1,4 @@
-"""Which logs of an inventory the role has logrotate rotate."""
+"""The logs of an inventory for which the role writes a rule of logrotate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SITE: dict[str, Any] = {"server_names": ["a"], "upstream": "u"}
 
 
 def rotated(found: dict[str, str] | None = None, role: dict[str, Any] | None = None, **site: Any) -> list[str]:
-    """Return the logs that the role has rotated."""
+    """Return the logs for which the role writes a rule."""
     return compiled({"upstreams": [{"name": "u", "servers": ["127.0.0.1:1"]}], "sites": [{**SITE, **site}],
                      **(role or {})}, {"rotated_logs": found or {}}).rotated_logs
 
@@ -34,7 +34,7 @@ def test_what_a_rule_has_and_what_is_no_single_file_needs_none(site: dict[str, A
 def test_what_no_rule_has_gets_one(site: dict[str, Any]) -> None:
     assert rotated(**site) == ["/srv/a.log"]
     assert rotated({"/srv/*.log": "/etc/logrotate.d/shop"}, **site) == []
-    # Its own rule is no reason to have none.
+    # The role's own rule does not count. Otherwise the next run would remove this rule.
     assert rotated({"/srv/a.log": "/etc/logrotate.d/websocket_proxy"}, **site) == ["/srv/a.log"]
 
 

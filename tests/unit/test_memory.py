@@ -1,4 +1,4 @@
-"""Memory that is left, as the kernel tells it of a host and of control groups in both versions."""
+"""The remaining memory that the kernel reports for a host and for control groups of both versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MEMINFO = "MemTotal:       4000000 kB\nMemFree: 1 kB\nMemAvailable:   3000000 kB
 
 @pytest.fixture(name="host")
 def host_(tmp_path: Path) -> Path:
-    """Give the files of a host that runs a process 7."""
+    """Return a folder with the files of a host that runs process 7."""
     write(tmp_path, {"proc/meminfo": MEMINFO, "proc/7/cgroup": f"0::{GROUP}\n",
                      "proc/7/smaps_rollup": "00-ff ---p 00000000 00:00 0 [rollup]\nRss: 900 kB\nPss: 700 kB\n"})
     return tmp_path
@@ -29,7 +29,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 def left(host: Path) -> tuple[int, int]:
-    """Return what is left for process 7."""
+    """Return the remaining memory for process 7, and the limit."""
     return memory.left(7, str(host / "proc"), str(host / "groups"))
 
 

@@ -1,4 +1,4 @@
-"""Which origins an inventory may allow, and what is said of others."""
+"""The origins that an inventory may allow, and the errors about others."""
 
 from __future__ import annotations
 

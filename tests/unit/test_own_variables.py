@@ -1,4 +1,4 @@
-"""Variables that an inventory defines: values may name them, and those that can break a line are not sent."""
+"""Variables that an inventory defines: values may use them, but those that can hold a line break are not sent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BROKEN = [
 
 
 def problems(text: str = "", **site: Any) -> list[str]:
-    """Return what is wrong with a site that sends a variable of its own."""
+    """Return the problems of a site that sends its own variable."""
     try:
         compiled({"extra_config": text, "upstreams": [{"name": "u", "servers": ["127.0.0.1:1"]}], "sites": [
             {"server_names": ["a"], "upstream": "u", "request_headers": {"X-Own": "$own"}, **site}]})
@@ -44,7 +44,7 @@ def test_a_variable_of_the_inventorys_own_is_sent(text: str) -> None:
 def test_one_that_may_hold_a_line_break_is_not(text: str) -> None:
     (problem,) = problems(text)
     assert ".request_headers.X-Own" in problem and "can hold a line break" in problem
-    # What is only compared may hold anything.
+    # A variable that is only compared may hold anything.
     assert problems(text, request_headers={}, limits={"max_connections": 5, "key": "$own"}) == []
 
 

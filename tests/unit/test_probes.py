@@ -1,4 +1,4 @@
-"""What a verification tries of an inventory, and what it makes of what comes."""
+"""The probes of a verification for an inventory, and its judgement of their results."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_probe_that_makes_no_sense_is_refused(probe: Any, told: str) -> None:
 
 
 def outcome(required: bool, address: str) -> dict[str, str]:
-    """Try a location that is served at an address."""
+    """Return the outcome of a probe of a location that is served at an ADDRESS."""
     return tried({"target": {"url": "ws://a.example/x", "connect_to": address, "expect": "handshake"},
                   "required": required, "reason": "", "inventory_path": "websocket_proxy_sites[0]"})
 
@@ -98,7 +98,7 @@ def test_a_page_is_as_good_as_a_websocket_only_where_none_is_required() -> None:
     assert outcome(False, page.address) == {"outcome": "page", "line": "page      ws://a.example/x: 200"}
     line = outcome(True, page.address)["line"]
     assert "; the answer is a page: the application" in line and line.endswith(" (websocket_proxy_sites[0])")
-    # It switches to anything, and knows nothing of WebSockets.
+    # This backend answers 101 to any request, and does not know WebSockets.
     assert "Sec-WebSocket-Accept is not the answer" in outcome(False, other.address)["line"]
     page.close()
     other.close()
@@ -106,7 +106,7 @@ def test_a_page_is_as_good_as_a_websocket_only_where_none_is_required() -> None:
 
 
 def lines(*outcomes: str) -> dict[str, Any]:
-    """Return what is made of some outcomes."""
+    """Return the judgement of some OUTCOMES."""
     return judged([{"outcome": one, "line": f"{one} {number}"} for number, one in enumerate(outcomes)])
 
 

@@ -1,4 +1,4 @@
-"""A probe opens a WebSocket with a real server, and tells what came from any other."""
+"""A probe opens a WebSocket to a real server, and reports the answer of any other server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAME = "chat.example.com"
 
 @contextlib.contextmanager
 def served(handler: Callable[[Any], None], **options: Any) -> Iterator[str]:
-    """Run a real WebSocket server; give its address."""
+    """Run a real WebSocket server; yield its address."""
     with websockets.sync.server.serve(handler, "127.0.0.1", 0, **options) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -51,7 +51,7 @@ def probed(address: str, url: str = f"ws://{NAME}/socket?a=b", **options: Any) -
 
 @contextlib.contextmanager
 def answering(answer: bytes) -> Iterator[Backend]:
-    """Run a server that gives one ANSWER to whatever it is asked, and closes."""
+    """Run a server that sends the same ANSWER to every request, and closes."""
     def serve(backend: Backend, connection: socket.socket) -> None:
         backend.heads.append(head_of(connection))
         connection.sendall(answer)
@@ -62,7 +62,7 @@ def answering(answer: bytes) -> Iterator[Backend]:
 
 
 def failure(answer: bytes, **options: Any) -> str:
-    """Return what the probe says of an ANSWER."""
+    """Return the error of the probe for an ANSWER."""
     with answering(answer) as backend, pytest.raises(ProbeFailure) as found:
         probed(backend.address, **options)
     assert str(found.value).startswith(f"ws://{NAME}/socket?a=b at 127.0.0.1:")

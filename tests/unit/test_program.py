@@ -1,4 +1,4 @@
-"""The host program: one file, the same from every controller, that holds all it imports."""
+"""The host program: one file, the same from every controller, that contains everything that it imports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.compiling import compiled
 
 VARIABLES = {"upstreams": [{"name": "a", "servers": ["127.0.0.1:3000"]}],
              "sites": [{"server_names": ["a.example"], "upstream": "a"}]}
-# Prints where each module of the collection came from once all is imported, and the file is gone.
+# Imports everything, deletes the program's file, and then prints the origin of each module of the collection.
 IMPORTED = """
 import os, runpy, sys
 path = sys.argv[1]

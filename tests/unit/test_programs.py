@@ -7,13 +7,13 @@ from tests.support.waiting import wait_until
 
 
 class Process:
-    """A process that has closed its pipes, and ends after a number of looks at it."""
+    """A process that has closed its pipes, and ends after this number of LOOKS at it."""
 
     def __init__(self, looks: int) -> None:
         self.looks = looks
 
     def poll(self) -> int | None:
-        """Tell how it ended, once it has."""
+        """Return the exit code, once the process has ended."""
         self.looks -= 1
         return 3 if self.looks < 0 else None
 

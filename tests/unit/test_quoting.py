@@ -1,4 +1,4 @@
-"""Quoting: a value is one word of nginx's language, whatever is in it."""
+"""Quoting: a value is one word of nginx's language, whatever it contains."""
 
 from __future__ import annotations
 

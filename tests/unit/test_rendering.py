@@ -1,4 +1,4 @@
-"""What the templates make of the model."""
+"""The output of the templates for a model."""
 
 from __future__ import annotations
 

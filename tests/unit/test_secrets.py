@@ -1,4 +1,4 @@
-"""What came out of a vault stands in no error of ours and in no difference."""
+"""Values from a vault appear in none of our errors, and in no diff."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.host import Hos
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import Vaulted, hidden, secret_lines, unmarked
 
-# Every sort of place: text, number, time, name, reference, path, header, free text, list, mapping.
+# Every type of value: text, number, time, name, reference, path, header, free text, list, mapping.
 INVENTORY: dict[str, Any] = {
     "websocket_proxy_package": "nginx",
     "websocket_proxy_worker_connections": 1024,
@@ -38,7 +38,7 @@ SECRETS = ["S3cret", "S3cret-77777:99999", "S3cret\x01x", 'S3cret"{};$no', "30 S
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Give the path of every value that is no list or mapping."""
+    """Yield the path of every value that is neither a list nor a mapping."""
     if isinstance(value, (dict, list)):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from leaves(item, (*path, key))
@@ -47,7 +47,7 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def with_value(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
-    """Return the inventory with another value at one place."""
+    """Return the inventory with another VALUE at one PATH."""
     variables = copy.deepcopy(INVENTORY)
     holder: Any = variables
     for step in path[:-1]:
@@ -57,7 +57,7 @@ def with_value(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
 
 
 def problems(variables: dict[str, Any]) -> list[str]:
-    """Return what is wrong with an inventory."""
+    """Return the problems of an inventory."""
     try:
         compile_model(variables, Host())
     except InventoryError as error:

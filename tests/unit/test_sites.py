@@ -1,4 +1,4 @@
-"""Sites and their locations: what goes together, what does not, and where a mistake is."""
+"""Sites and their locations: which keys go together, which do not, and the inventory path of each mistake."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SITE = {"server_names": ["a.b"], "upstream": "u"}
 
 
 def compiled(*sites: Any, host: Host = Host(), **role: Any) -> Model:  # noqa: B008
-    """Compile sites beside an upstream."""
+    """Compile sites together with an upstream."""
     return compile_model({"websocket_proxy_upstreams": [{"name": "u", "servers": ["127.0.0.1:1"]}],
                           "websocket_proxy_sites": list(sites),
                           **{f"websocket_proxy_{name}": value for name, value in role.items()}}, host)
 
 
 def problems(*sites: Any, **role: Any) -> list[str]:
-    """Return what is wrong with sites, without their variable's name."""
+    """Return the problems of sites, without their variable's name."""
     with pytest.raises(InventoryError) as found:
         compiled(*sites, **role)
     return [problem.removeprefix("websocket_proxy_sites") for problem in found.value.problems]
@@ -93,7 +93,7 @@ def located(**location: Any) -> dict[str, Any]:
     ({"upstream": "u", "access_log": "logs/x"}, '.access_log: "logs/x" is not an absolute path'),
     ({"upstream": "u", "extra_config": "proxy_cache off"}, "ends in the middle of a directive"),
     ({"upstream": "u", "extra_config": "} location /y {"}, 'has one "}" too many'),
-    # nginx counts no brace behind a $, so these close the role's location, or set a header of the role's.
+    # nginx does not count a brace after a $, so these texts close the role's location, or set one of its headers.
     ({"upstream": "u", "extra_config": "default_type a${;\n}\nlocation /x {\n    error_page 500 /a};\n"},
      'has one "}" too many'),
     ({"upstream": "u", "extra_config": "default_type a${;\nproxy_set_header Upgrade x;\nerror_page 500 /a};\n"},
@@ -190,7 +190,7 @@ def test_free_text_sets_headers_that_are_not_the_roles(text: str) -> None:
 
 
 def live_of(**location: Any) -> tuple[Model, Location]:
-    """Return the model of a location, and the location of its live connections."""
+    """Return the model of a location, and its location for live connections."""
     model = compiled(located(upstream="u", **location))
     live = model.sites[0].locations[0].live
     assert live and live.proxy
@@ -245,7 +245,7 @@ def test_a_location_with_only_websockets_uses_the_keys_of_live_connections() -> 
     location = model.sites[0].locations[0]
     found = values(model, location.proxy)
     assert (found["proxy_read_timeout"], found["gzip"], location.gzip) == ("9s", "off", None)
-    # What the location itself says wins over what its site says of live connections.
+    # The location's own key takes precedence over its site's key for live connections.
     assert location.access_log == ["off"]
 
 
@@ -507,7 +507,7 @@ def test_a_name_that_is_a_regular_expression_needs_a_name_for_its_site() -> None
 def test_paths_are_looked_at_where_a_rule_is_about_them(
         site: dict[str, Any], role: dict[str, Any], refused: str | None) -> None:
     for version, line in (((1, 26, 0), None), ((1, 21, 1), None), ((1, 18, 0), "broken_line"), (None, "broken_line")):
-        # What has no backend has no request line to break.
+        # Without a backend, there is no request line to break.
         expected = refused or (line if "upstream" in str(site) else None)
         found = compiled(site, host=Host(nginx_version=version), **role).sites[0].refused
         assert found == (expected and f"$websocket_proxy_{expected}")
@@ -568,13 +568,13 @@ def test_a_socket_to_which_others_give_options_gets_none_and_a_warning() -> None
     model = compiled({**SITE, "listen": [443]}, host=Host(
         ipv6=True, listen_options={"[::]:443": f"{OPTIONS} so_keepalive=on"}))
     assert not [one for one in model.warnings if "options" in one]
-    # Who knows of that says so, and is not warned.
+    # With so_keepalive "none", the inventory shows that this is known, so there is no warning.
     none = compiled({**SITE, "listen": [{"port": 443, "so_keepalive": "none"}]},
                     host=Host(ipv6=True, listen_options={"443": OPTIONS, "[::]:443": OPTIONS}))
     assert none.sites[0].listen == [["443"], ["[::]:443"]] and not [one for one in none.warnings if "options" in one]
     beside = compiled({**SITE, "listen": [80, {"address": "127.0.0.1", "port": 80, "so_keepalive": "none"}]})
     assert beside.sites[0].listen == [["80", KEEPALIVE], ["127.0.0.1:80"]]
-    # A main file that the role takes over says nothing any more.
+    # A main file that the role replaces no longer sets any options.
     taken = Host(listen_options={"80": "/etc/nginx/nginx.conf: listen 80 backlog=5"})
     assert compiled(SITE, host=taken).sites[0].listen == [["80", KEEPALIVE]]
     assert compiled(SITE, host=taken, nginx_conf="drop_in").sites[0].listen == [["80"]]

@@ -1,4 +1,4 @@
-"""What each combination of --tags and --skip-tags runs of the roles: the parts asked for, and what they need."""
+"""The parts of the roles that each combination of --tags and --skip-tags runs: the chosen ones, and what they need."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ SUBSETS = [subset for size in range(4) for subset in itertools.combinations(PART
 
 
 def runs(tags: list[str], only: tuple[str, ...], skip: tuple[str, ...]) -> bool:
-    """Tell whether Ansible runs a task with these TAGS."""
+    """Return whether Ansible runs a task with these TAGS."""
     return not set(tags) & {*skip} and bool({"all", "tagged"} & {*only} or set(tags) & {*only, "always"})
 
 
 def files(entries: list[dict[str, Any]], only: tuple[str, ...], skip: tuple[str, ...],
           variables: dict[str, Any]) -> Iterator[str]:
-    """Give the task files that run, in their order."""
+    """Yield the task files that run, in their order."""
     for entry in entries:
         conditions = entry.get("when", [])
         for condition in [conditions] if isinstance(conditions, str) else conditions:
-            # What the host and its model decide is not about tags.
+            # All other conditions depend on the host and its model, not on tags.
             if re.search(r"_parts|\.state", condition) and not Templar(
                     DataLoader(), variables=variables).template(trust_as_template("{{ " + condition + " }}")):
                 break
@@ -42,7 +42,7 @@ def files(entries: list[dict[str, Any]], only: tuple[str, ...], skip: tuple[str,
 
 
 def ran(role: str, state: str, only: tuple[str, ...], skip: tuple[str, ...]) -> list[str]:
-    """Return the task files that run of a role."""
+    """Return the task files of a role that run."""
     entries, constants = (DataLoader().load_from_file(str(ROLES / role / name), trusted_as_template=True)
                           for name in ("tasks/main.yml", "vars/main.yml"))
     return list(files(entries, only, skip, {

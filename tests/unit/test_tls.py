@@ -1,4 +1,4 @@
-"""TLS of sites and to backends: what the inventory's words become, and what they must not be."""
+"""TLS of sites and to backends: the results of the inventory's keys, and the values that are refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OLD, MIDDLE, NEW = Host(nginx_version=(1, 18, 0)), Host(nginx_version=(1, 22, 1)
 
 
 def site(*names: str, **keys: Any) -> dict[str, Any]:
-    """Return a site that nothing is wrong with."""
+    """Return a valid site."""
     return {"server_names": list(names) or ["a.b"], "upstream": "u", **keys}
 
 
@@ -38,7 +38,7 @@ def compiled(*sites: Any, host: Host = NEW, **role: Any) -> Model:
 
 
 def problems(*sites: Any, host: Host = NEW, **role: Any) -> list[str]:
-    """Return what is wrong with sites, without their variable's name."""
+    """Return the problems of sites, without their variable's name."""
     with pytest.raises(InventoryError) as found:
         compiled(*sites, host=host, **role)
     return [problem.removeprefix("websocket_proxy_sites") for problem in found.value.problems]
@@ -55,7 +55,7 @@ def first(*sites: Any, **how: Any) -> Tls:
     return tls_of(compiled(*sites, **how).sites[0])
 
 
-# --- what it becomes
+# --- results
 
 
 def test_a_site_with_tls_listens_on_443_and_sends_who_comes_to_80_there() -> None:
@@ -146,7 +146,7 @@ def test_a_site_takes_back_what_the_defaults_say() -> None:
 
 def test_what_a_vault_holds_is_text_with_every_ansible_core() -> None:
     class Encrypted:
-        """As ansible-core before 2.19 has it."""
+        """An encrypted value, as in ansible-core before 2.19."""
 
         __ENCRYPTED__ = True
 
@@ -171,7 +171,7 @@ def test_files_that_nginx_reads_are_referred_to() -> None:
     assert model.packages == ["openssl", "ca-certificates"]
 
 
-# --- what stays secret
+# --- secrets
 
 
 def test_the_model_holds_no_key_and_its_contents_are_told_apart() -> None:
@@ -196,7 +196,7 @@ def test_no_message_shows_a_key(wrong: dict[str, Any]) -> None:
     assert found and "SECRET" not in str(found)
 
 
-# --- what is refused
+# --- refused values
 
 
 @pytest.mark.parametrize(("tls", "told"), [

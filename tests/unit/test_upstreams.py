@@ -1,4 +1,4 @@
-"""Upstreams: who their servers are, how they are chosen from, and what is wrong with them."""
+"""Upstreams: their servers, load balancing, and their problems."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HOSTVARS: dict[str, dict[str, Any]] = {
 
 def compiled(*upstreams: Any, host: Host = OLD, groups: Mapping[str, Any] | None = None,
              hostvars: Mapping[str, Any] | None = None, resolver: Any = None, sites: Any = None) -> Model:
-    """Compile upstreams, called after their numbers where they have no name."""
+    """Compile upstreams; an upstream without a name is named after its number."""
     named = [{"name": f"u{number}", **one} if isinstance(one, dict) else one for number, one in enumerate(upstreams)]
     variables = {"websocket_proxy_upstreams": named, "websocket_proxy_resolver": resolver,
                  "websocket_proxy_sites": sites, "websocket_proxy_allow_no_sites": True}
@@ -52,7 +52,7 @@ def first(upstream: Any, **how: Any) -> Upstream:
 
 
 def problems(*upstreams: Any, **how: Any) -> list[str]:
-    """Return what is wrong with upstreams, without the variable's name."""
+    """Return the problems of upstreams, without the variable's name."""
     with pytest.raises(InventoryError) as found:
         compiled(*upstreams, **how)
     return [problem.removeprefix("websocket_proxy_upstreams") for problem in found.value.problems]
@@ -456,7 +456,7 @@ def test_ipv6_source_addresses_are_written_as_every_nginx_reads_them() -> None:
 
 
 def asking(max_conns: int, *bind: str) -> dict[str, Any]:
-    """Return an upstream with so many connections to its one server."""
+    """Return an upstream that allows so many connections to its one server."""
     return {"servers": [{"address": ADDRESS, "max_conns": max_conns}], "proxy_bind": list(bind)}
 
 

@@ -1,4 +1,4 @@
-"""The allow-lists: what each kind of value accepts, in which normal form, and that nothing else passes."""
+"""The allow-lists: what each type of value accepts, its normal form, and that nothing else passes."""
 
 from __future__ import annotations
 

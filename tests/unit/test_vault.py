@@ -1,6 +1,6 @@
-"""Inventories with values from a vault, as Ansible itself hands them over.
+"""Inventories with values from a vault, as Ansible itself passes them on.
 
-The compatibility run has these tests run with the oldest core, too.
+The compatibility run also runs these tests with the oldest ansible-core.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ websocket_proxy_extra_config: {extra}
 
 
 def from_a_vault(text: str) -> str:
-    """Return TEXT as a value of YAML that is encrypted."""
+    """Return TEXT as an encrypted YAML value."""
     secret = VaultLib([("default", VaultSecret(b"password"))]).encrypt(text)
     return '!vault "' + secret.decode().replace("\n", "\\n") + '"'
 
 
 def told(folder: Path, listen: str = "8080", header: str = "S3cret", extra: str = "gzip on;") -> str:
-    """Return what a playbook shows that compiles an inventory with values from a vault."""
+    """Return the output of a playbook that compiles an inventory with values from a vault."""
     (folder / "password").write_text("password")
     (folder / "play.yml").write_text(PLAY)
     (folder / "variables.yml").write_text(SITE.format(

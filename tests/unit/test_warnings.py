@@ -1,4 +1,4 @@
-"""What an inventory can hold and is probably not meant: the model names it, and Ansible shows it."""
+"""Settings that are valid but probably not intended: the model warns of them, and Ansible shows the warnings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAIN_443 = ("websocket_proxy_sites[0].listen[1]: clients expect TLS on port 443
 
 
 def warnings(*sites: dict[str, Any], host: Host | None = None, **role: Any) -> list[str]:
-    """Return the warnings of the model of some sites and other variables."""
+    """Return the warnings of the model for some sites and other variables."""
     variables = {"upstreams": [UPSTREAM], "sites": list(sites or [SITE]), **role}
     return compile_model({f"websocket_proxy_{name}": value for name, value in variables.items()},
                          host or Host(ipv6=True)).warnings
@@ -60,7 +60,7 @@ def test_a_misspelt_variable_of_the_sites_is_told_once() -> None:
 
 
 def serving(*sites: str) -> Host:
-    """Return a host that serves sites of these names."""
+    """Return a host that serves sites with these names."""
     return Host.of({"folders": {SERVED: ["http.conf", "main", *(f"site-{name}.conf" for name in sites)]}})
 
 
@@ -115,7 +115,7 @@ def test_an_upstream_without_servers_is_used_as_well() -> None:
 
 
 def played(folder: Path, *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
-    """Run a play that compiles twice, as the role does where it has installed nginx."""
+    """Run a play that compiles twice, as the role does if it has installed nginx."""
     compiling = {"name": "Compile", "register": "model", "wsedge.nginx.websocket_proxy_model": {
         "host": FACTS, "before": "{{ model.sites | default([]) }}"}}
     plays = [{"hosts": "one:two", "gather_facts": False, "vars": variables, "tasks": [
@@ -145,7 +145,7 @@ def test_a_play_fails_with_all_problems_of_the_inventory(tmp_path: Path) -> None
 
 
 def hidden(text: str, **more: Any) -> list[str]:
-    """Return the warnings of a site with a free text."""
+    """Return the warnings about directives without effect in the free text of a site."""
     return [one for one in warnings({**SITE, "extra_config": text, **more}) if "has no effect" in one]
 
 

@@ -1,4 +1,4 @@
-"""Words of the documentation: short sentences, and the words that CONTRIBUTING.md lists."""
+"""The language of the documentation: short sentences, without the words that CONTRIBUTING.md lists to avoid."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ SPECS = [*CHECKOUT.glob("roles/*/meta/argument_specs.yml")]
 MODULES = [*CHECKOUT.glob("plugins/modules/*.py"), *CHECKOUT.glob("plugins/doc_fragments/*.py")]
 CODE = [*CHECKOUT.glob("plugins/**/*.py"), *CHECKOUT.glob("roles/*/files/*.py")]
 LONGEST = 30
-# What each of these is in plain words stands in CONTRIBUTING.md.
+# CONTRIBUTING.md has a plain word for each of these.
 AVOIDED = re.compile(r"\b(believed?|alone|(is|are) over|of before|somebody( else)?('s)?|in the place of|lives? on|"
                      r"says? (that|so|otherwise)|left out|nobody|thing of)\b", re.IGNORECASE)
 
 
 def code_blocks(text: str) -> list[str]:
-    """Return the blocks of code on a page, fenced and indented, in their order."""
+    """Return the code blocks on a page, both fenced and indented, in their order."""
     return re.findall(r"^```(?:.*\n)+?```|(?:^    .*\n)+", text, re.MULTILINE)
 
 
 def prose(text: str) -> Iterator[str]:
-    """Give the paragraphs, items and cells of a page without its code; what is marked as code is one word."""
+    """Yield the paragraphs, items and cells of a page without its code blocks; inline code becomes one word."""
     text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", re.sub(r"`[^`\n]+`", "code", text))
     for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*] |[0-9]+\. |#|\|))", text):
@@ -39,7 +39,7 @@ def prose(text: str) -> Iterator[str]:
 
 
 def described(value: Any) -> Iterator[str]:
-    """Give each description in a documentation of Ansible's, at any depth."""
+    """Yield each description in an Ansible documentation, at any depth."""
     if isinstance(value, dict):
         for key, item in value.items():
             if key in ("description", "short_description", "details", "notes"):
@@ -51,7 +51,7 @@ def described(value: Any) -> Iterator[str]:
 
 
 def documented(path: Path) -> Iterator[str]:
-    """Give the texts of a page, of a role's specification or of a module."""
+    """Yield the texts of a page, of a role's specification or of a module."""
     if path.suffix == ".md":
         yield from prose(path.read_text())
     elif path.suffix == ".yml":
@@ -63,7 +63,7 @@ def documented(path: Path) -> Iterator[str]:
 
 
 def messages(path: Path) -> Iterator[str]:
-    """Give the texts of a program that are messages: those of several words that are no documentation."""
+    """Yield the messages of a program: its texts of several words that are not documentation."""
     tree = ast.parse(path.read_text())
     others = {id(node.value) for node in ast.walk(tree) if isinstance(node, (ast.Expr, ast.Assign))}
     for node in ast.walk(tree):
@@ -78,7 +78,7 @@ def messages(path: Path) -> Iterator[str]:
 
 
 def sentences(texts: Iterator[str]) -> Iterator[str]:
-    """Give each sentence."""
+    """Yield each sentence."""
     for text in texts:
         marked = re.sub(r"\b[CMVOIL]\(((?:\\.|[^)\\])*)\)", "code", " ".join(text.split()))
         yield from re.split(r"(?<=[.!?])[)*]*\s+|(?<=[^0-9]:)\s+|;\s+", marked)

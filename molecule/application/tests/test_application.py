@@ -1,4 +1,4 @@
-"""A page with files, an API and a socket behind one site: as a browser and a client on the network use it."""
+"""A page with files, an API, and a WebSocket on one site, used by a browser and by a client on the network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from testinfra.host import Host
 
 from tests.support.scenario import browsed, host
 
-# Nothing until each of the page's paragraphs has its text.
+# Null until each paragraph of the page has its text.
 SHOWN = ("(() => { const all = [...document.querySelectorAll('p')]; "
          "return all.length && all.every((one) => one.textContent) "
          "? Object.fromEntries(all.map((one) => [one.id, one.textContent])) : null; })()")
@@ -18,12 +18,12 @@ RULES = "MAP *.example.com edge"
 
 @pytest.fixture(name="host", scope="module")
 def host_() -> Host:
-    """Give the host that the browser and the other clients are on."""
+    """Return the host with the browser and the other clients."""
     return host("browser")
 
 
 def curl(host: Host, address: str, options: str = "") -> tuple[int, str, str]:
-    """Return status, headers in lower case and body of an answer."""
+    """Return the status, the headers in lower case, and the body of an answer."""
     name, _slash, path = address.partition("/")
     answer = host.check_output(
         f"curl --silent --include --path-as-is {options} --connect-to ::edge: 'http://{name}/{path}'")
@@ -60,7 +60,7 @@ def test_files_have_their_headers_and_nothing_hidden_is_served(host: Host) -> No
     assert "cache-control: max-age=315360000" in head
     assert "x-frame-options: deny" in head and "x-content-type-options: nosniff" in head
     assert "cache-control: no-cache" in curl(host, "app.example.com/rooms/7")[1]
-    # Where a site has more than one location, no path may climb.
+    # If a site has more than one location, the role refuses paths with dot segments.
     for path, refused in (("/.env", 404), ("/%2eenv", 404), ("/assets/../.env", 400)):
         status, _head, body = curl(host, f"app.example.com{path}")
         assert status == refused and "SECRET" not in body

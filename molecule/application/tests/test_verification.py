@@ -1,4 +1,4 @@
-"""An edge is tried as its clients would: what opens is told, and what does not is red, and gone back from on demand."""
+"""Verification of an edge, as its clients use it: it reports what opens, or fails, and rolls back on request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEAD = [{"name": "application", "servers": ["127.0.0.1:1"]}, {"name": "second", 
 
 @pytest.fixture(name="host", scope="module")
 def host_() -> Host:
-    """Give the edge."""
+    """Return the edge."""
     return host("edge")
 
 
@@ -49,7 +49,7 @@ def test_a_run_that_opens_no_websocket_goes_back_where_that_is_wanted(host: Host
     before = host.check_output(GENERATION)
     done = play(websocket_proxy_upstreams=DEAD, websocket_proxy_verify="rollback")
     assert done.returncode != 0 and "Some WebSockets did not open" in done.stdout.rpartition("fatal:")[2]
-    # Another number, and the same texts.
+    # The number is new, and the texts are the same.
     assert host.check_output(GENERATION).partition("-")[2] == before.partition("-")[2]
     again = played(websocket_proxy_verify=True)
     assert changes(again) == {"edge": 0} and "open      ws://app.example.com/socket" in again

@@ -23,18 +23,18 @@ class Client(Clients):
 
     def answers(self, site: str, count: int = 1, proxy: str = "proxy1", path: str = "/whoami",
                 cookie: str = "") -> list[tuple[int, str, str]]:
-        """Open WebSockets; return status, backend and new cookie of each."""
+        """Open WebSockets; return the status, backend, and new cookie of each."""
         return [tuple(answer) for answer in self.ask(
             "open", url=f"ws://{site}{path}", address=proxy, count=count, cookie=cookie)]
 
     def spread(self, site: str, count: int, **how: Any) -> Counter[str]:
-        """Open WebSockets, all of which are to open; return how many each backend has."""
+        """Open WebSockets, all of which must open; return how many each backend has."""
         answers = self.answers(site, count, **how)
         assert {status for status, _backend, _cookie in answers} == {101}
         return Counter(backend for _status, backend, _cookie in answers)
 
     def echo(self) -> dict[str, Counter[str]]:
-        """Have each WebSocket echo; return the backends of those that do and of those that are closed."""
+        """Send a message on each WebSocket; return the backends of those that echo and of those that are closed."""
         return {state: Counter(backends) for state, backends in self.ask("echo").items()}
 
 
@@ -48,7 +48,7 @@ def program_() -> Iterator[Client]:
 
 @pytest.fixture(name="clients")
 def clients_(program: Client) -> Iterator[Client]:
-    """Give a client without open WebSockets."""
+    """Provide a client without open WebSockets."""
     yield program
     program.ask("close")
 
@@ -112,9 +112,9 @@ def test_max_conns_holds_for_all_workers_together(clients: Client) -> None:
 
 @contextmanager
 def killed(backend: str) -> Iterator[None]:
-    """Have a backend's process killed, and come back at the end."""
+    """Kill the process of a backend, and start it again at the end."""
     unit = "websocket_echo@3000.service"
-    # Masked, or systemd would start it again at once.
+    # Without the mask, systemd would start it again immediately.
     host(backend).check_output(f"systemctl mask --runtime --quiet {unit} && systemctl kill --signal=KILL {unit}")
     try:
         yield
@@ -138,7 +138,7 @@ def test_a_killed_backend_costs_its_own_websockets_and_no_handshake_and_gets_wor
 
 @contextmanager
 def down(backend: str) -> Iterator[None]:
-    """Have a backend's own variable say that it is down, and the playbook run; the same again without, at the end."""
+    """Mark a backend as down in its own variable and run the playbook; undo both at the end."""
     file = INVENTORY / "down.yml"
     file.write_text(json.dumps({"all": {"hosts": {backend: {"websocket_proxy_server": {"down": True}}}}}))
     try:
@@ -170,8 +170,8 @@ def test_a_run_for_one_proxy_makes_the_same_files_as_a_run_for_all() -> None:
         assert set(changes(played(*options)).values()) == {0}
 
 
-# As the earlier version left a host: readable files, one location with all headers for everything behind a path,
-# sockets without options, a library and one line of Python.
+# An earlier version left a host in this state: readable files, one location with all headers for each path, sockets
+# without options, a library, and one line of Python.
 EARLIER = """
 import glob, os, re, shutil
 folder, = glob.glob(f"/etc/nginx/websocket_proxy/{os.readlink('/etc/nginx/websocket_proxy/proved')}")

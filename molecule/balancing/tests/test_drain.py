@@ -1,4 +1,4 @@
-"""Edges that are taken out and in again, one after the other, while clients are connected."""
+"""Edges that are drained and put back into service, one after the other, while clients are connected."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ DRAIN = "wsedge.nginx.drain"
 
 @pytest.fixture(name="clients")
 def clients_() -> Iterator[Clients]:
-    """Give a client without open WebSockets."""
+    """Provide a client without open WebSockets."""
     clients = Clients("client")
     yield clients
     clients.end()
 
 
 def status(path: str, proxy: str = "proxy1") -> str:
-    """Return the status of a plain request; 000 where no connection is accepted."""
+    """Return the status of a plain request; 000 if no connection is accepted."""
     return host("client").run(
         f"curl -s -o /dev/null -w '%{{http_code}}' -H 'Host: round_robin' http://{proxy}{path}").stdout
 
 
 def drain(*options: str, **variables: Any) -> str:
-    """Run the playbook, which succeeds."""
+    """Run the playbook, which must succeed."""
     return played(*options, playbook=DRAIN, **variables)
 
 
@@ -42,7 +42,7 @@ def test_an_edge_is_out_when_its_last_socket_has_ended_and_stays_out_until_it_is
         assert running.stdout
         wait_until(lambda: status("/healthz") == "503")
         assert status("/whoami") == "200"
-        # It ends early where the line does not come.
+        # Without this line, the output ends with the play recap.
         seen = list(itertools.takewhile(lambda line: " with connections; waiting " not in line, running.stdout))
         assert not any("PLAY RECAP" in line for line in seen)
         assert status("/whoami") == "000" and len(clients.ask("echo")["alive"]) == 4

@@ -1,4 +1,4 @@
-"""What the role left on the host."""
+"""The state of a host after the role ran."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_debians_default_site_is_off(host: Host) -> None:
 
 
 def test_the_unit_allows_as_many_open_files_as_nginx_wants(host: Host) -> None:
-    # The kernel's or the container's own limit may be lower, and then wins in silence.
+    # A lower limit of the kernel or the container takes precedence silently.
     assert host.file("/etc/systemd/system/nginx.service.d/websocket_proxy.conf").contains("^LimitNOFILE=32768$")
     assert int(host.check_output("systemctl show nginx -p LimitNOFILE --value")) == 32768
     assert host.check_output("systemctl show nginx -p NeedDaemonReload --value") == "no"
@@ -90,6 +90,6 @@ def test_nothing_is_left_of_the_test_of_the_configuration(host: Host) -> None:
 def test_nothing_that_the_inventory_says_is_for_others_than_root(host: Host) -> None:
     assert host.check_output("find /etc/nginx/websocket_proxy -perm /077 ! -type l") == ""
     journal = host.check_output("journalctl --output=cat")
-    # Other modules are logged as ever.
+    # Other modules are logged as usual.
     assert "Invoked with dest=" in journal
     assert [word for word in ("proxy_pass", "strict.example.com", "said by") if word in journal] == []

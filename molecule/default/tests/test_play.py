@@ -1,4 +1,4 @@
-"""What a run of the playbook does on hosts that are already configured."""
+"""Runs of the playbook on hosts that are already configured."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ NEWEST = ("--limit", "newest")
 
 @pytest.fixture(name="host", scope="module")
 def host_() -> Host:
-    """Give the host with the newest nginx: where its version does not matter, a run is limited to it."""
+    """Return the host with the newest nginx: if its version does not matter, a run is limited to it."""
     return host("newest")
 
 
 def tree(host: Host) -> str:
-    """Return every file of the configuration with its checksum, owner, mode and time of change."""
+    """Return every file of the configuration with its checksum, owner, mode, and modification time."""
     return host.check_output("find /etc/nginx /etc/systemd/system ! -type d -printf '%p %l %u %g %m %T@ ' "
                              r"\( -type f -exec md5sum {} \; -o -printf '\n' \) | sort")
 
@@ -90,7 +90,7 @@ def test_a_check_shows_what_the_run_would_do_and_does_nothing(host: Host) -> Non
 
 @pytest.fixture
 def vault(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Give a function that runs the playbook with secrets of which one comes out of a vault."""
+    """Return a function that runs the playbook with secrets, one of them from a vault."""
     password = tmp_path / "password"
     password.write_text("password")
 
@@ -114,7 +114,7 @@ def test_differences_and_errors_show_no_secrets(
         host: Host, vault: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     try:
         told = [vault("S3cret-one"), vault("S3cret-two", "--check"), vault("S3cret-one", extra="S3cret_key on;"),
-                # Which lines are not shown is known from then on, without the vault as well.
+                # The host records which lines are secret, so later runs hide them without the vault as well.
                 play(*NEWEST, "--diff", "--check")]
         shown = "".join(one.stdout for one in told)
         assert [one.returncode for one in told] == [0, 0, 2, 0], shown
@@ -132,7 +132,7 @@ def test_a_map_of_the_popular_name_in_another_file_changes_nothing(host: Host) -
     before = tree(host)
     host.check_output(f"printf '%s' '{text}' > {theirs}")
     try:
-        # A whole run that has nothing to do, besides.
+        # This also covers a complete run that has nothing to do.
         assert changes(played(*NEWEST)) == {"newest": 0}
         host.check_output("systemctl reload nginx")
         answer = host.check_output(

@@ -1,4 +1,4 @@
-"""WebSockets through the edge that the role made, as a client on the network sees them."""
+"""WebSockets through the edge that the role made, used by a client on the network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 testinfra_hosts = ["ansible://websocket_proxies"]
 
 Open = Callable[..., ClientConnection]
-# Long enough on a machine that is busy.
+# Long enough for a busy machine.
 SECONDS = 60
 
 
@@ -48,7 +48,7 @@ def ask(address: str, name: str, headers: dict[str, str]) -> tuple[int, dict[str
 
 
 def seen_headers(message: str | bytes) -> dict[str, str]:
-    """Return the headers that the backend saw; none may be there twice."""
+    """Return the headers that the backend received; none may occur twice."""
     pairs = json.loads(message)["request"]["headers"]
     headers = {name.lower(): value for name, value in pairs}
     assert len(headers) == len(pairs)
@@ -56,7 +56,7 @@ def seen_headers(message: str | bytes) -> dict[str, str]:
 
 
 def test_the_handshake_is_answered_as_rfc_6455_wants(open_socket: Open) -> None:
-    # The library computes Sec-WebSocket-Accept itself, and refuses any other.
+    # The library computes Sec-WebSocket-Accept itself, and refuses any other value.
     with open_socket() as websocket:
         assert websocket.response
         assert websocket.response.status_code == 101
@@ -99,7 +99,7 @@ def test_a_hundred_sockets_at_once_each_hear_their_own_words(open_socket: Open) 
             websocket.send(f"number {number}")
         assert [websocket.recv(timeout=SECONDS) for websocket in websockets] == [f"number {n}" for n in range(100)]
     finally:
-        # Closing waits for the peer each time; side by side that is one wait.
+        # Each close waits for the peer; in parallel, they wait only once.
         closing = [threading.Thread(target=websocket.close) for websocket in websockets]
         for thread in closing:
             thread.start()

@@ -1,4 +1,4 @@
-"""nginx from another role's repository, packed in another way than Debian's."""
+"""nginx from another role's repository, packaged differently from Debian's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILES = ("/etc/apt/keyrings/websocket_proxy.asc", "/etc/apt/preferences.d/websoc
 
 @pytest.fixture(name="host", scope="module")
 def host_() -> Host:
-    """Give the host with the repository."""
+    """Return the host with the repository."""
     return host("elsewhere")
 
 

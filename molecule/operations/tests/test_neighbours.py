@@ -1,4 +1,4 @@
-"""The edge as a guest in another role's nginx.conf."""
+"""The edge as a drop-in file of another role's nginx.conf."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.scenario import GENERATION, changes, host, played
 
 @pytest.fixture(name="host", scope="module")
 def host_() -> Host:
-    """Give the host whose nginx.conf is another role's."""
+    """Return the host whose nginx.conf belongs to another role."""
     return host("shared")
 
 

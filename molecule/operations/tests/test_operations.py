@@ -1,4 +1,4 @@
-"""What is done to an edge that owns its nginx.conf: the role is used twice, rolled back, checked, removed."""
+"""Operations on an edge that owns its nginx.conf: two uses of the role, rollback, check mode, and removal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OWNED = ("--limit", "owned")
 
 
 def named(host: Host) -> str:
-    """Return the server names that the running generation has, from its file on disk."""
+    """Return the server names of the running generation, from its file on disk."""
     folder = f"/etc/nginx/websocket_proxy/{host.check_output(GENERATION)}"
     return host.check_output(f"cat {folder}/site-*.conf | sed -n 's/ *server_name //p'")
 
@@ -27,7 +27,7 @@ def served(name: str) -> dict[str, Any]:
 
 @pytest.fixture(name="host")
 def host_() -> Host:
-    """Give the host with what the inventory sets; most tests leave it so themselves."""
+    """Return the host as the inventory configures it; most tests restore that state themselves."""
     owned = host("owned")
     if named(owned) != "example.com;":
         played(*OWNED)
@@ -80,7 +80,7 @@ def test_removal_leaves_the_host_as_the_package_made_it_and_the_edge_can_come_ba
     assert host.check_output("dpkg --verify nginx-common nginx") == ""
     assert host.check_output("dpkg-divert --list '*nginx*'") == ""
     assert host.check_output("readlink /etc/nginx/sites-enabled/default") == "/etc/nginx/sites-available/default"
-    # Another run may be waiting for the lock: it stays until the next boot.
+    # The lock file stays until the next boot, because another run may be waiting for it.
     assert host.check_output("find /etc /run /usr /var -name '*websocket_proxy*'") == "/run/websocket_proxy.lock"
     packaged = "dpkg -L nginx-common | sed -n 's|^/etc/nginx/\\([^/]*\\)$|\\1|p' | sort"
     assert host.check_output("ls /etc/nginx") == host.check_output(packaged)

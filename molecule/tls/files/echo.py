@@ -1,4 +1,7 @@
-"""Runs outside: an echo through wss:// in one version of TLS. Usage: echo.py NAME VERSION; prints what came back."""
+"""Script for the host outside: sends a message through wss:// in one version of TLS.
+
+Usage: echo.py NAME VERSION; prints the answer.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from websockets.asyncio.client import connect
 
 
 async def echo(name: str, version: str) -> None:
-    """Send one message and print what comes back."""
+    """Send one message and print the answer."""
     context = ssl.create_default_context(cafile="/usr/local/share/ca-certificates/tests.crt")
     context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
     async with connect(f"wss://{name}/", ssl=context, proxy=None) as opened:

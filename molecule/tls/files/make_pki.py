@@ -1,6 +1,6 @@
-"""Makes the scenario's certificates: make_pki.py FOLDER PROXY...
+"""Script that makes the scenario's certificates: make_pki.py FOLDER PROXY...
 
-FOLDER/hosts has what goes to each host, by its path there.
+FOLDER/hosts contains the files for each host, by their paths there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FILES = Path(__file__).parent
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file that nobody else can read, unless it is a certificate or a unit."""
+    """Write a file that only its owner can read, unless it is a certificate or a unit."""
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = 0o600 if path.suffix == ".key" else 0o644
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
@@ -23,8 +23,8 @@ def write(path: Path, text: str) -> None:
 
 
 def main(folder: Path, proxies: list[str]) -> None:
-    """Write a CA, and for each proxy what is right and what is wrong with its names."""
-    # The folders on the hosts get the modes of these.
+    """Write a CA, and for each proxy valid and invalid certificates with its names."""
+    # The folders on the hosts get the modes of these folders.
     os.umask(0o022)
     folder.mkdir(mode=0o700, exist_ok=True)
     root = Authority("root", days=300)
@@ -46,7 +46,7 @@ def main(folder: Path, proxies: list[str]) -> None:
         def issue(kind: str, proxy: str = proxy, **how: float) -> Pair:
             return below.issue(f"{kind}.{proxy}.test", **how)
 
-        # A renewal does not wait for minutes, as it does on Debian 11.
+        # Without this, a renewal waits for minutes on Debian 11.
         write(host / "etc/systemd/system/certbot.service.d/at-once.conf",
               "[Service]\nExecStart=\nExecStart=/usr/bin/certbot -q renew --no-random-sleep-on-renew\n")
 

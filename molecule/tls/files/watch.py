@@ -1,4 +1,4 @@
-"""Runs on a proxy: writes down the command line of each process that it sees. Usage: watch.py FILE"""
+"""Script for a proxy: records the command line of each process that it sees. Usage: watch.py FILE"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def main(file: str) -> None:
-    """Look until the end."""
+    """Watch until the process is stopped."""
     seen: set[bytes] = set()
     with open(file, "wb", buffering=0) as out:
         while True:

@@ -1,4 +1,4 @@
-"""TLS as clients on the network meet it, on each version of nginx, and what is done to certificates meanwhile."""
+"""TLS of each version of nginx for clients on the network, and changes of certificates while they are connected."""
 
 from __future__ import annotations
 
@@ -33,53 +33,53 @@ PKI = EPHEMERAL / "pki"
 PROXIES = ["proxy1", "proxy2", "proxy3"]
 PLACED = "/etc/nginx/websocket_proxy_certificates"
 OLDEST, ONE, NEWEST = PROXIES
-# Where no version of nginx, OpenSSL or certbot matters, a run is limited to ONE proxy; where only certbot's does, to
-# the oldest and the newest.
+# If no version of nginx, OpenSSL or certbot matters, a run is limited to ONE proxy. If only certbot's version matters,
+# it is limited to the oldest and the newest.
 ENDS = [OLDEST, NEWEST]
 each_proxy = pytest.mark.parametrize("proxy", PROXIES)
 
 
 def everywhere(command: str, proxies: Sequence[str] = tuple(PROXIES)) -> dict[str, str]:
-    """Run a command on each proxy; return what it printed."""
+    """Run a command on each proxy; return its output by proxy."""
     return {proxy: host(proxy).check_output(command) for proxy in proxies}
 
 
 def site(name: str, **tls: Any) -> dict[str, Any]:
-    """Return a site as extra variables have it."""
+    """Return a site in the form of extra variables."""
     return {"server_names": [name + ".{{ inventory_hostname }}.test"], "tls": tls}
 
 
 def given(name: str, kind: str) -> dict[str, Any]:
-    """Return a site with a certificate of some kind from the controller."""
+    """Return a site with the certificate KIND from the controller."""
     of = "{{ lookup('ansible.builtin.file', pki ~ '/" + kind + ".' ~ inventory_hostname ~ '.test.%s') }}"
     return site(name, certificate_content=of % "pem", certificate_key_content=of % "key")
 
 
 class Client(Clients):
-    """WebSockets over TLS that stay open outside."""
+    """WebSockets over TLS that a client outside keeps open."""
 
     def open(self, name: str, count: int, verify: bool = True) -> None:
-        """Open some to a name."""
+        """Open COUNT WebSockets to a NAME."""
         answers = self.ask("open", url=f"wss://{name}/whoami", count=count, verify=verify)
         assert {answer[0] for answer in answers} == {101}
 
     def alive(self) -> int:
-        """Return how many of all echo."""
+        """Return how many of all WebSockets echo."""
         return len(self.ask("echo")["alive"])
 
     def serial(self, name: str) -> int:
-        """Return the serial number of what a name shows; 0 where the handshake comes to nothing."""
+        """Return the serial number of a name's certificate; 0 if the handshake fails."""
         shown = self.ask("shown", name=name)
         return x509.load_pem_x509_certificate(shown.encode()).serial_number if shown else 0
 
     def issuer(self, name: str) -> str:
-        """Return who issued what a name shows."""
+        """Return the issuer of a name's certificate."""
         return x509.load_pem_x509_certificate(self.ask("shown", name=name).encode()).issuer.rfc4514_string()
 
 
 @pytest.fixture(name="clients")
 def clients_() -> Iterator[Client]:
-    """Give a client that keeps what it opens."""
+    """Provide a client that keeps its WebSockets open."""
     clients = Client("outside")
     yield clients
     clients.end()
@@ -123,16 +123,16 @@ def test_a_plain_request_is_sent_to_tls_and_a_handshake_is_told(proxy: str) -> N
     assert told == f"WebSockets are served only over TLS: wss://{name}/x\n403"
 
 
-# --- what a scanner says
+# --- the scanner
 
 
-# Findings about the tests' own CA and network, and of the scanner about itself. Of tickets, of which there are none, it
-# says at times that it could not connect.
+# These findings concern the tests' own CA and network, or the scanner itself. nginx issues no session tickets, for
+# which the scanner sometimes reports that it could not connect.
 OURS = {"engine_problem", "cert_revocation", "DNS_CAArecord", "scanProblem", "sessionresumption_ticket"}
 
 
-# All that the scanner can do, on each version, takes minutes. The sample is of the oldest OpenSSL: what it no longer
-# offers, the newer ones do not either.
+# A full scan of each version takes minutes. The sample scans the oldest OpenSSL: what that no longer offers, the newer
+# ones do not offer either.
 SAMPLE = "--protocols --server-defaults --headers --breach --heartbleed"
 WHOLE = "--protocols --std --fs --server-preference --server-defaults --headers --vulnerable"
 SCANS = dict.fromkeys(PROXIES, WHOLE) if SOAK else {OLDEST: SAMPLE}
@@ -141,7 +141,7 @@ SCANS = dict.fromkeys(PROXIES, WHOLE) if SOAK else {OLDEST: SAMPLE}
 @pytest.mark.parametrize(("proxy", "sections"), SCANS.items(), ids=SCANS)
 def test_a_scanner_finds_nothing(proxy: str, sections: str) -> None:
     outside, file = host("outside"), f"/tmp/{proxy}.json"
-    # Its exit code counts what it could not find out.
+    # The exit code counts the checks without a result.
     outside.run(f"testssl --quiet --color 0 --warnings batch --ip one {sections} --overwrite --jsonfile {file} "
                 f"--add-ca /usr/local/share/ca-certificates/tests.crt copied.{proxy}.test")
     told = json.loads(outside.file(file).content_string)
@@ -175,14 +175,14 @@ def test_a_renewed_file_is_shown_after_the_hook_and_no_socket_of_200_drops(clien
     for proxy, name in names.items():
         for kind in ("pem", "key"):
             text = (PKI / f"renewed.{name.removeprefix('there.')}.{kind}").read_text()
-            # On its input, because the lists of processes are searched for keys.
+            # The text is sent to standard input, because the test searches the lists of processes for keys.
             subprocess.run(["docker", "exec", "--interactive", CONTAINERS[proxy], "sh", "-c",
                             f"cat > /etc/ssl/tests/there.{kind}"], input=text, text=True, check=True)
         assert "nginx was reloaded: " in host(proxy).check_output("/usr/local/sbin/websocket_proxy_reload")
         new = x509.load_pem_x509_certificate((PKI / f"renewed.{proxy}.test.pem").read_bytes()).serial_number
         assert clients.serial(name) == new != old[proxy]
     assert clients.alive() == 201
-    # The next run notices as well.
+    # The next run notices the change as well.
     assert changes(played("--limit", ONE))[ONE] > 0
     assert clients.alive() == 201
 
@@ -232,7 +232,7 @@ def test_a_first_certificate_that_is_not_issued_leaves_what_was_served(
         "email": "admin@example.com", "agree_tos": True, **acme})])
     assert done.returncode != 0 and "Ask the CA for the certificates" in done.stdout
     assert len(re.findall(reason, done.stdout)) >= len(proxies)
-    # Of this run, and not of the one before.
+    # The text is from this run, not from the previous one.
     assert ("urn:ietf:params:acme:error" in done.stdout) is (name == "refused")
     for proxy in proxies:
         assert clients.issuer(f"copied.{proxy}.test").startswith("CN=below root")
@@ -250,16 +250,16 @@ def test_a_site_with_another_name_gets_another_certificate(clients: Client) -> N
         assert clients.issuer(f"late.{proxy}.test").startswith("CN=Pebble")
         assert clients.serial(f"late.{proxy}.test") == clients.serial(f"issued.{proxy}.test")
     assert changes(played("--limit", NEWEST, websocket_proxy_sites=sites)) == {NEWEST: 0}
-    # Not to the step with which the CA was answered.
+    # The rollback skips the interim generation with which nginx answered the CA.
     played("--limit", NEWEST, playbook="wsedge.nginx.rollback")
     assert clients.issuer(f"copied.{NEWEST}.test").startswith("CN=below root")
 
 
-# --- what is not fit, and secrets
+# --- unusable certificates, and secrets
 
 
 def secret_lines(text: str) -> set[str]:
-    """Return the lines of keys that are not just their public halves, which stand in certificates as well."""
+    """Return the lines of keys without the lines of their public halves, which certificates contain as well."""
     public = b""
     for one in re.findall(r"-----BEGIN (?!ENCRYPTED).*?-----END [A-Z ]+-----", text, re.DOTALL):
         key = serialization.load_pem_private_key(one.encode(), None)
@@ -279,12 +279,12 @@ def keys_of(proxy: str) -> set[str]:
 
 @pytest.fixture(name="told", scope="module")
 def told_() -> list[str]:
-    """Give a list for what runs with -vvvv and --diff print."""
+    """Return a list for the output of runs with -vvvv and --diff."""
     return []
 
 
 def test_certificates_that_are_not_fit_change_nothing(clients: Client, told: list[str]) -> None:
-    reasons = {"wrong": "certificate_content is not for wrong.", "expired": "certificate_content is over since",
+    reasons = {"wrong": "certificate_content is not for wrong.", "expired": "certificate_content expired on",
                "mismatched": "certificate_key_content is not the key of the first certificate"}
     clients.open(f"copied.{ONE}.test", 2)
     state = f"{GENERATION}; ls {PLACED}; readlink /etc/nginx/nginx.conf; sha256sum /etc/nginx/nginx.conf"
@@ -302,7 +302,7 @@ def test_no_key_is_in_any_output_log_or_list_of_processes(told: list[str]) -> No
         {**copied, "tls": copied["tls"]["certificate_key_content"]}, given("protected", "protected")])
     assert done.returncode != 0 and "certificate_key_content: this key has a password" in done.stdout
     told.append(done.stdout)
-    # Ansible itself shows what stands on its command line.
+    # Ansible itself shows the values on its command line.
     (PKI / "hash").write_text(HASH)
     users = {"alice": "{{ lookup('ansible.builtin.file', pki ~ '/hash') }}"}
     told.append(played("--limit", ONE, "-vvvv", "--diff", websocket_proxy_sites=[
@@ -322,7 +322,7 @@ def test_no_key_is_in_any_output_log_or_list_of_processes(told: list[str]) -> No
         found = edge.check_output("grep -rlF -f /run/lines --exclude=lines --exclude-dir=proc --exclude-dir=sys "
                                   "--exclude-dir=dev / 2>/dev/null; true").split()
         allowed = (f"{PLACED}/", "/etc/letsencrypt/", "/etc/ssl/tests/")
-        # The hash is in the generations that have it, and nowhere else.
+        # Only the generations that use the hash contain it.
         found = [path for path in found if not re.fullmatch(r"/etc/nginx/websocket_proxy/[^/]+/users-1", path)]
         assert [path for path in found if path.startswith(PLACED)]
         assert not [path for path in found if not path.startswith(allowed)]

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""From the inventory's variables to the model, or to the list of everything that is wrong with them."""
+"""The compiler of the role's variables into the model. It reports all problems of an inventory at once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import h
 
 PREFIX = "websocket_proxy_"
 
-# Of http.conf, where a site has TLS or limits, where one trusts proxies, and where one logs in the role's format.
+# How many variables http.conf defines for TLS, for limits, for masked arguments, for trusted proxies, and for the
+# role's log format.
 _TLS_VARIABLES = 7
 _LIMIT_VARIABLES = 6
 _MASKED_VARIABLES = 5
@@ -69,7 +70,7 @@ def compile_model(variables: Mapping[str, Any], host: Host, inventory: Inventory
                   before: Collection[str] = ()) -> Model:
     """Compile the role's VARIABLES, all that begin with ``websocket_proxy_``, for a host.
 
-    BEFORE has the names of the sites with which the role was used before in the same run.
+    BEFORE has the names of the sites of previous uses of the role in the same run.
 
     :raises InventoryError: with every problem found, each with its full path in the inventory
     """
@@ -89,7 +90,8 @@ def _compiled(variables: Mapping[str, Any], host: Host, inventory: Inventory, be
         problems.append(f"{name}: not a variable of this role; {_nearest_variable(name)}")
     role = {name: key.read(path_of(name), variables.get(name)) for name, key in ROLE.items()}
     _check_main_context(path_of, role)
-    # A proxy makes no use of its own; another host's run would be the first to find a mistake in it.
+    # This host does not use its own websocket_proxy_server. Without this check, only another host's run would find a
+    # mistake in it.
     read_keys(path_of(PREFIX + "server"), SERVER, role[PREFIX + "server"])
     repository = _apt_repository(path_of(PREFIX + "apt_repository"), role[PREFIX + "apt_repository"])
     upstreams = Upstreams(path_of(PREFIX + "upstreams"), host, inventory,
@@ -107,7 +109,7 @@ def _compiled(variables: Mapping[str, Any], host: Host, inventory: Inventory, be
         _warn_of_removed(path_of(PREFIX + "sites"), host.sites | set(before), before, {site.name for site in compiled})
         _warn_of_unused(path_of(PREFIX + "upstreams"), groups, sites.used, free_text)
     if problems:
-        # Two upstreams of one group of hosts find the same problems.
+        # Two upstreams with the same group report the same problems.
         raise InventoryError(list(dict.fromkeys(hidden(problem, secrets) for problem in problems)))
 
     names = {name for site in compiled for name in site.server_names}
@@ -149,7 +151,7 @@ def _compiled(variables: Mapping[str, Any], host: Host, inventory: Inventory, be
 
 
 def _check_main_context(path_of: Callable[[str], InventoryPath], role: Mapping[str, Any]) -> None:
-    """Refuse too few file descriptors, and what only the main file could set where that is not the role's."""
+    """Refuse too few file descriptors, and in drop-in mode the variables that only the main file can set."""
     connections, files = (role[PREFIX + "worker_connections"], role[PREFIX + "worker_rlimit_nofile"])
     if connections and files and files < connections:
         path_of(PREFIX + "worker_rlimit_nofile").refuse(
@@ -161,7 +163,7 @@ def _check_main_context(path_of: Callable[[str], InventoryPath], role: Mapping[s
 
 
 def _resolver(at: InventoryPath, raw: Any) -> list[str] | None:
-    """Return the addresses of DNS servers, None where none of those given is one."""
+    """Return the addresses of DNS servers; None if all the given ones are refused."""
     found = [server for where, item in at.items(raw, "addresses")
              if (server := where.read(address_values.dns_server, item))]
     return found if found or not raw else None
@@ -177,7 +179,7 @@ def _check_for_sites(at: InventoryPath, role: Mapping[str, Any], variables: Mapp
 
 def _variables(upstreams: Upstreams, sites: Sites, compiled: list[Site], logs: bool,
                masks: bool) -> int:
-    """Return how many variables of our own http.conf and upstreams.conf define, besides those of every model."""
+    """Return how many of the role's variables http.conf and upstreams.conf define, besides those of every model."""
     return (2 * len(upstreams.routes) + len(upstreams.sources) + upstreams.looked_up
             + len(sites.hosts.all) - 1 + len(sites.hosts.https)
             + len(sites.zones.exempt) + len(sites.zones.keys) + (_LIMIT_VARIABLES if sites.zones.all else 0)
@@ -188,7 +190,7 @@ def _variables(upstreams: Upstreams, sites: Sites, compiled: list[Site], logs: b
 
 
 def compile_settings(variables: Mapping[str, Any]) -> Settings:
-    """Compile only what a host must know to go back to an earlier configuration, whatever else is wrong.
+    """Compile only the settings that a host needs to return to a previous configuration, whatever else is wrong.
 
     :raises InventoryError: with every problem found
     """
@@ -213,13 +215,13 @@ def _warn_of_removed(at: InventoryPath, known: Collection[str], before: Collecti
 
 
 def _free_text(sites: list[Site], extra: str | None) -> str:
-    """Return all that the inventory says in nginx's own language."""
+    """Return all free texts of the inventory, which are in nginx's own language."""
     texts = [text for site in sites for text in (site.extra_config, *(one.extra_config for one in site.locations))]
     return "\n".join([extra or "", *(line for text in texts if text for line in text.lines)])
 
 
 def _warn_of_unused(at: InventoryPath, upstreams: list[Upstream], used: Collection[str], free: str) -> None:
-    """Warn of upstreams that no site uses and no FREE text names, nor might with a variable."""
+    """Warn of upstreams that no site uses and no FREE text names; a name with a variable may be any of them."""
     for index, upstream in enumerate(upstreams):
         if upstream.label not in used and not re.search(
                 rf"websocket_proxy_({re.escape(upstream.label)}(?![A-Za-z0-9_.-])|\$)", free):
@@ -227,7 +229,7 @@ def _warn_of_unused(at: InventoryPath, upstreams: list[Upstream], used: Collecti
 
 
 def _check_looked_up(at: InventoryPath, upstreams: list[Upstream], free: str) -> None:
-    """Refuse in FREE text the name of an upstream that nginx does not have: each request looks it up."""
+    """Refuse in FREE text an upstream that nginx does not define, because each request looks up its server."""
     for index, upstream in enumerate(upstreams):
         if upstream.variable and re.search(rf"websocket_proxy_{re.escape(upstream.label)}(?![A-Za-z0-9_.-])", free):
             at[index]["resolve"].refuse(
@@ -249,7 +251,7 @@ def _references(upstreams: list[Upstream], sites: list[Site], default_servers: l
 
 
 def _packages(upstreams: list[Upstream], sites: Sites) -> list[str]:
-    """Return the packages that the host needs beside nginx's."""
+    """Return the packages that the host needs besides that of nginx."""
     certificates = sites.certificates.all
     return [*(["openssl"] if certificates else []), *(["certbot"] if any(one.lineage for one in certificates) else []),
             *(["ca-certificates"] if any(upstream.tls for upstream in upstreams) else [])]

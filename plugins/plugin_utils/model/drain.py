@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A drained edge: what it still serves at each stage."""
+"""The sites that a drained edge still serves, by stage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import De
 
 def drained(stage: str, sites: Sequence[Site],
             default_servers: Sequence[DefaultServer]) -> tuple[list[Site], list[DefaultServer]]:
-    """Return the SITES and the DEFAULT_SERVERS that are left at a STAGE."""
+    """Return the SITES and the DEFAULT_SERVERS as a drained edge serves them at a STAGE."""
     if stage == REFUSED:
         return [], []
 

@@ -1,8 +1,8 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Programs behind FastCGI: their parameters, and those that several share.
+"""Programs behind FastCGI: the parameters of each, and those that several programs share.
 
-Source: RFC 3875 4.1, and the parameters that Debian's nginx has for php-fpm.
+Source: RFC 3875 4.1, and the parameters that Debian's nginx sets for php-fpm.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from typing import Any
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import directives as directives_of
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import FastCgi, Location, Site
 
-# Keys for backends that FastCGI has as well, by nginx's name of their directives without its module's.
+# Keys of locations with an upstream that FastCGI supports too. Most are nginx's directives without the prefix of their
+# module.
 KEYS = {"read_timeout", "send_timeout", "connect_timeout", "buffering", "buffer_size", "buffers", "request_headers",
         "host", "accel_redirect"}
 _DIRECTIVES = KEYS | {"busy_buffers_size", "ignore_headers"}
-# The path of the file that is asked for, and nothing where that looks like a program's text.
+# The path of the requested file; empty if the file looks like the source of a program.
 FILE = "$websocket_proxy_file"
-# nginx's hash of these names has buckets of 64 bytes, whatever the configuration says.
+# nginx keeps these names in a hash with buckets of 64 bytes, whatever the configuration sets.
 LONGEST_HEADER = 46
 
-# The same for every program; nginx's own version is not shown.
+# The same for every program. SERVER_SOFTWARE does not reveal nginx's version.
 _PARAMS = {
     "QUERY_STRING": "$query_string", "REQUEST_METHOD": "$request_method", "CONTENT_TYPE": "$content_type",
     "CONTENT_LENGTH": "$content_length", "REQUEST_URI": "$request_uri", "SERVER_PROTOCOL": "$server_protocol",
@@ -39,13 +40,13 @@ _PARAMS = {
 
 def program(options: Mapping[str, Any], scheme: tuple[str, str], request: Mapping[str, str | None],
             hidden: Iterable[str], directives: Sequence[Sequence[str]]) -> FastCgi:
-    """Return the program that OPTIONS name, the values of a location's ``fastcgi``.
+    """Return the program for OPTIONS, the values of a location's ``fastcgi``.
 
-    SCHEME is the client's, and the variable that is "on" where it is https. REQUEST has the headers, of which nginx
-    passes on others as they are. DIRECTIVES are those of a proxy with the same keys.
+    SCHEME has the client's scheme, and the variable that is "on" for https. REQUEST has the headers that the role sets;
+    nginx passes on all others unchanged. DIRECTIVES are those of a proxy with the same keys.
     """
     root, script = options["root"].rstrip("/"), options["script"]
-    # Where the folder is a symbolic link to a release, PHP is to see the release: it keeps what it has read by path.
+    # If the folder is a symbolic link to a release, PHP must see the path of the release: PHP caches files by path.
     folder = "$realpath_root" if options["server"].startswith("unix:") else root
     params = {
         **_PARAMS, "REQUEST_SCHEME": scheme[0], "DOCUMENT_ROOT": folder, "SCRIPT_FILENAME": f"{folder}/{script}",
@@ -53,7 +54,7 @@ def program(options: Mapping[str, Any], scheme: tuple[str, str], request: Mappin
     headers = {"HTTPS": scheme[1], **{f"HTTP_{_cgi(name)}": value or "" for name, value in request.items()}}
     return FastCgi(options["server"], root, f"^/{re.escape(script)}$", f"^/{re.escape(script)}.", [
         *(["fastcgi_param", name, value] for name, value in params.items()),
-        # An empty one is not sent, but still replaces the client's.
+        # An empty value is not sent, but still replaces the client's header.
         *(["fastcgi_param", name, value, "if_not_empty"] for name, value in headers.items()),
         *(["fastcgi_hide_header", name] for name in hidden),
         *([f"fastcgi_{name}", *words] for (directive, *words) in directives
@@ -61,7 +62,7 @@ def program(options: Mapping[str, Any], scheme: tuple[str, str], request: Mappin
 
 
 def conflicts(text: str, program: FastCgi) -> Iterator[str]:
-    """Give the reasons for which a free TEXT cannot stand in the location of a PROGRAM."""
+    """Give the reasons why the location of a PROGRAM cannot contain a free TEXT."""
     own = {words[1] for words in program.directives if words[0] == "fastcgi_param"}
     found = list(directives_of(text))
     for index, directive in enumerate(found):
@@ -79,7 +80,7 @@ def _cgi(name: str) -> str:
 
 
 def shared(sites: Sequence[Site]) -> tuple[list[list[str]], list[Site]]:
-    """Return the directives that all programs have, and the SITES without them."""
+    """Return the directives that all programs share, and the SITES without them."""
     programs = [one.program.fastcgi for site in sites for one in site.locations if one.program and one.program.fastcgi]
     if not programs:
         return [], list(sites)

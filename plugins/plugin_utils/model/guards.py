@@ -25,11 +25,11 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
 )
 
 KEYS = ("allow", "deny", "auth")
-# The request headers for an authentication server, as Authelia, authentik, oauth2-proxy and Traefik name it.
+# The request headers for an authentication server, as Authelia, authentik, oauth2-proxy and Traefik name them.
 _TOLD = {
     "X-Original-URI": "$request_uri", "X-Original-Method": "$request_method",
     "X-Forwarded-Method": "$request_method", "X-Forwarded-Uri": "$request_uri"}
-# The request is plain HTTP without a body.
+# The request to an authentication server is plain HTTP without a body.
 _CLEARED = ("Upgrade", "Connection", "Content-Length", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
             "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions")
 
@@ -45,10 +45,13 @@ class Auth:
     any: bool = False
 
     def told(self) -> dict[str, str | None]:
-        """Return the headers that tell a backend the user; one that passed in another way has none."""
+        """Return the headers that tell a backend the user.
+
+        With ``satisfy: any``, Remote-User is removed: the client may have passed without a password.
+        """
         found: dict[str, str | None] = {}
         if self.realm:
-            # A backend would take the edge's password for one of its own.
+            # A backend would mistake the edge's password for one of its own.
             found["Authorization"] = None
             found["Remote-User"] = None if self.any else "$remote_user"
         if self.request:
@@ -69,13 +72,13 @@ class Auth:
 
     @property
     def cookie(self) -> str | None:
-        """The variable with a cookie that the authentication server has set."""
+        """The variable with a cookie that the authentication server sets."""
         return self.request.cookie if self.request else None
 
 
 @dataclass
 class Passwords:
-    """Files of users: those of the inventory by their text, and those of the host."""
+    """Password files: the names of those from the inventory by their text, and the paths of those on the host."""
 
     names: dict[str, str] = field(default_factory=dict)
     of_the_host: set[str] = field(default_factory=set)
@@ -94,7 +97,7 @@ class SiteGuards:
 
     def read(self, at: InventoryPath, raw: object,
              ask: Callable[[InventoryPath, Mapping[str, Any]], AuthRequest | None]) -> Auth:
-        """Read ``auth``; ASK makes the request to an authentication server of the keys of ``request``."""
+        """Read ``auth``; ASK turns the keys of ``request`` into a request to an authentication server."""
         if raw in (None, {}) or raw is False:
             return Auth()
         given = read_keys(at, AUTH, raw)
@@ -138,10 +141,10 @@ class SiteGuards:
 
     def asking(self, at: InventoryPath, given: Mapping[str, Any], upstream: str, connections: list[list[str]], own: str,
                told: Mapping[str, str | None]) -> AuthRequest:
-        """Return what asks a server by the keys of ``request``.
+        """Return the request to an authentication server for the keys of ``request``.
 
-        UPSTREAM is its address with the scheme, with CONNECTIONS to it; OWN is the address that a client asked for, and
-        TOLD are the headers for backends.
+        UPSTREAM is the address of the server with the scheme, and CONNECTIONS has the directives for connections to it.
+        OWN is the address that a client requested. TOLD has the headers for backends.
         """
         values = with_defaults(AUTH_REQUEST, given)
         variable = f"$websocket_proxy_auth_{len(self.requests) + 1}"
@@ -171,7 +174,7 @@ class SiteGuards:
 
 
 def identities(given: Iterable[object]) -> list[str]:
-    """Return the identity headers of authentication servers, of sites and their locations."""
+    """Return the identity headers from the authentication servers of sites and their locations."""
     found: dict[str, str] = {}
     for one in given:
         if not isinstance(one, Mapping):
@@ -189,13 +192,16 @@ def identities(given: Iterable[object]) -> list[str]:
 def networks(values: Mapping[str, Any]) -> list[list[str]]:
     """Return nginx's directives for ``allow`` and ``deny``."""
     allow, deny = values["allow"] or [], values["deny"] or []
-    # A denied address stays denied if a network around it is allowed. What is not allowed is denied.
+    # A denied address stays denied even if its network is allowed. With allow, all other addresses are denied.
     found = [["deny", one] for one in deny] + [["allow", one] for one in allow]
     return found + ([["deny", "all"]] if allow and "all" not in allow + deny else [])
 
 
 def check_texts(at: InventoryPath, guard: Guard, texts: Mapping[str, str]) -> None:
-    """Refuse directives in TEXTS, by their inventory paths, that clash with those of a GUARD or are hidden by them."""
+    """Refuse directives in free TEXTS that clash with the directives of a GUARD, or that these would override.
+
+    TEXTS are by inventory path.
+    """
     names = {words[0] for words in guard.directives}
     for alike in ({"allow", "deny"}, {"auth_basic", "auth_basic_user_file", "auth_request", "satisfy"}):
         for where, text in texts.items() if names & alike else ():
@@ -207,7 +213,7 @@ def check_texts(at: InventoryPath, guard: Guard, texts: Mapping[str, str]) -> No
 
 
 def check_limits(at: InventoryPath, texts: Mapping[str, str]) -> None:
-    """Refuse limits in free TEXTS of a site or of http, which nginx would ignore beside those of a location."""
+    """Refuse limits in free TEXTS of a site or of http: nginx ignores them if a location has limits of its own."""
     for where, text in texts.items():
         found = {words[0] for words in outer_directives(text)} & {"limit_conn", "limit_req"}
         if found:

@@ -14,26 +14,26 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path i
 _OF_THE_ROLE = "the role itself sets this header; "
 _OF_NGINX = "nginx sets this header from the body; it cannot be set here"
 
-# What would break the handshake or the framing of a message, with the remedy.
+# Headers that would break the handshake or the framing of a message, each with the remedy.
 REQUEST = {
     "upgrade": _OF_THE_ROLE + "see the key other_upgrades", "connection": _OF_THE_ROLE + "see the key other_upgrades",
     "host": _OF_THE_ROLE + "see the key host", "content-length": _OF_NGINX, "transfer-encoding": _OF_NGINX,
 }
-# Besides X-Forwarded-Proto, headers that frameworks trust as a proxy's. The first is that of RFC 7239, to which each
-# proxy may add a line of its own.
+# Headers, besides X-Forwarded-Proto, that frameworks trust as set by a proxy. The first is that of RFC 7239, to which
+# each proxy may add a line of its own.
 FORWARDED = (
     "Forwarded", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Protocol",
     "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded-Server",
-    # Other paths than the one by which the location was chosen.
+    # Paths that may differ from the one by which nginx chose the location.
     "X-Original-URL", "X-Rewrite-URL", "Daphne-Root-Path",
-    # Other clients.
+    # Addresses that may differ from the client's.
     "True-Client-IP", "X-Client-IP",
-    # Users and certificates that a proxy in front has checked.
+    # Users and certificates that a proxy in front of the edge has verified.
     "Remote-User", "Remote-Groups", "Remote-Name", "Remote-Email", "X-Remote-User", "X-Forwarded-User",
     "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "X-Forwarded-Client-Cert",
     "X-SSL-Client", *(f"X-SSL-Client-{name}" for name in (
         "Verify", "S-DN", "I-DN", "DN", "CN", "Subject", "Issuer", "Serial", "Fingerprint", "SHA1", "Cert")),
-    # What a CGI program has as HTTP_PROXY (https://httpoxy.org).
+    # A CGI program sees this as HTTP_PROXY (https://httpoxy.org).
     "Proxy")
 RESPONSE = dict.fromkeys(("upgrade", "connection", "content-length", "transfer-encoding", "sec-websocket-accept"),
                          "this header belongs to the connection, and cannot be set here")
@@ -42,7 +42,7 @@ RESPONSE["content-type"] = "nginx would send it twice; use content_type of a loc
 
 
 def read_headers(at: InventoryPath, raw: object, reserved: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the headers of one mapping of the inventory; null removes one."""
+    """Return the headers of one mapping of the inventory; a null value removes a header."""
     if raw is None:
         return {}
     if not isinstance(raw, Mapping):
@@ -66,9 +66,9 @@ def read_headers(at: InventoryPath, raw: object, reserved: Mapping[str, str]) ->
 
 
 def other_spellings(names: Collection[str]) -> list[str]:
-    """Return the names that an application may take for one of NAMES: in CGI and WSGI, "-" and "_" are one sign.
+    """Return the names that an application may mistake for one of NAMES: CGI and WSGI treat "-" and "_" alike.
 
-    Of a name with many signs, it is those with the same sign throughout.
+    For a name with more than five of these signs, return only the spellings with the same sign throughout.
     """
     known = {name.lower() for name in names}
     found: dict[str, str] = {}
@@ -84,11 +84,11 @@ def other_spellings(names: Collection[str]) -> list[str]:
 
 
 def merged(*layers: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Return the headers of all LAYERS by name; a later one's win."""
+    """Return the headers of all LAYERS by name; a later layer takes precedence."""
     found: dict[str, tuple[str, str | None]] = {}
     for layer in layers:
         for name, value in layer.items():
-            # Taken out first, so that it stands where it was set last.
+            # Removed first, so that the header moves to the position where it was set last.
             found.pop(name.lower(), None)
             found[name.lower()] = (name, value)
     return dict(found.values())

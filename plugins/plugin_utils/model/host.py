@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a model may depend on besides the inventory: the little that the module nginx_info found on the host."""
+"""The facts about a host that a model depends on besides the inventory. The module nginx_info collects them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LINEAGES = "/etc/letsencrypt/live"
 # The role's own rule for logrotate.
 ROTATION = "/etc/logrotate.d/websocket_proxy"
 
-# Holds a file with the name of the stage of a drained host: health checks fail, and everything else continues;
-# everything new gets 503; or no connection is accepted.
+# The stages of a drained host: health checks fail, and everything else continues; every new request gets 503; or no
+# connection is accepted. The folder DRAINED contains a file with the name of the stage.
 HEALTH_CHECKS, UNAVAILABLE, REFUSED = STAGES = ("health_checks", "unavailable", "refused")
 DRAINED = "/var/lib/websocket_proxy/drained"
 
-# The configuration that nginx was last seen to run.
+# The configuration that nginx was last proved to run.
 SERVED = "/etc/nginx/websocket_proxy/proved"
 
 
@@ -27,13 +27,14 @@ SERVED = "/etc/nginx/websocket_proxy/proved"
 class Host:
     """One proxy.
 
-    ``nginx_version`` is None where not even apt knows it yet. ``local_ports`` is how many connections one address can
-    open to another one's port. ``addresses`` tells of addresses, as the inventory has them, whether the host has them.
-    ``openssl_version`` is that of nginx's, empty where it is not known. ``lineages`` are the certificates that certbot
-    keeps, each in a folder of that name in LINEAGES. ``underscores`` tells that a file of the host's own may have nginx
-    take underscores in the names of headers. ``listen_options`` has the sockets to which such files give options, each
-    with the file and what it says. ``rotated_logs`` are patterns of logs that others rotate. ``sites`` are the names of
-    those that the role has it serve. ``drained`` is the stage to which it is drained; empty if it is in service.
+    ``nginx_version`` is None if even apt does not know it yet. ``local_ports`` is the number of connections that one
+    address can open to one port of another address. ``addresses`` has addresses as the inventory writes them, each with
+    whether the host has it. ``openssl_version`` is the version that nginx uses, empty if it is unknown. ``lineages``
+    are the certificates that certbot keeps, each in a folder of that name in LINEAGES. ``underscores`` is true if a
+    file outside the role may let nginx accept underscores in header names. ``listen_options`` has the sockets to which
+    such files give options, each with the file and its directive. ``rotated_logs`` are patterns of logs that other
+    files rotate. ``sites`` are the names of the sites that the host serves for the role. ``drained`` is the stage to
+    which the host is drained; empty if it is in service.
     """
 
     ipv6: bool = False
@@ -50,7 +51,7 @@ class Host:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Host:
-        """Make a host of nginx_info's result; what is missing there has the defaults."""
+        """Make a host from nginx_info's result; missing values get their defaults."""
         folders = found.get("folders") or {}
         return cls(ipv6=found.get("ipv6", False), nginx_version=_numbers(found.get("version")) or None,
                    openssl_version=_numbers(found.get("openssl_version")),
@@ -65,11 +66,11 @@ class Host:
                    local_ports=found.get("local_ports") or cls.local_ports, addresses=found.get("addresses") or {})
 
     def has(self, *version: int) -> bool | None:
-        """Tell whether nginx is of that VERSION or newer, None where that is not known."""
+        """Return whether nginx has this VERSION or a newer one; None if its version is unknown."""
         return None if self.nginx_version is None else self.nginx_version >= version
 
 
 def _numbers(version: str | None) -> tuple[int, ...]:
-    """Return the numbers of a version, without its epoch; none where there is no version."""
+    """Return the numbers of a version without its epoch; an empty tuple if there is no version."""
     found = re.match(r"(?:[0-9]+:)?([0-9]+(?:\.[0-9]+)+)", version or "")
     return tuple(int(part) for part in found[1].split(".")) if found else ()

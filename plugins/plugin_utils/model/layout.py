@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Where the role's configuration is on a host, by the two layouts of ``websocket_proxy_nginx_conf``."""
+"""The paths of the role's configuration on a host, for the two layouts of ``websocket_proxy_nginx_conf``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FOLDER = "/etc/nginx/websocket_proxy"
 SOCKET = "/run/websocket_proxy/nginx.sock"
 CERTIFICATES_FOLDER = "/etc/nginx/websocket_proxy_certificates"
 
-# The role's variables for the options that messages of the modules name.
+# The variables that messages of the modules name instead of the modules' options.
 _CALLED = {
     "entry": "websocket_proxy_nginx_conf: drop_in",
     "path": "websocket_proxy_nginx_conf: own",
@@ -23,7 +23,7 @@ _CALLED = {
 
 @dataclass(frozen=True)
 class Layout:
-    """``path`` is the main file, which ``template`` becomes; see the options of these names of nginx_config."""
+    """A layout; ``path`` is the main file, rendered from ``template``. nginx_config has options of the same names."""
 
     path: str
     entry: str
@@ -32,7 +32,7 @@ class Layout:
     unlink: tuple[str, ...]
 
     def options(self) -> dict[str, Any]:
-        """Return the options that say where the configuration lives, as nginx_config and nginx_reload take them."""
+        """Return the options of nginx_config and nginx_reload for the paths of the configuration."""
         return {"path": self.path, "entry": self.entry, "divert": self.divert, "folder": FOLDER, "socket": SOCKET,
                 "called": _CALLED}
 

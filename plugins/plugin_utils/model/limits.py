@@ -1,10 +1,10 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Limits of one client, and of all together.
+"""Limits of one client, and of all clients together.
 
-The counters are in zones of nginx's shared memory. All sites share them, because a key begins with the scope that
-sets the limit. nginx refuses a zone that keeps its name and changes its key or its rate, without a word: so the name
-is a checksum of both.
+The counters are in zones of nginx's shared memory. All sites can share them, because a key begins with the scope that
+sets the limit. nginx silently refuses a zone that keeps its name and changes its key or its rate. So the name contains
+a checksum of both.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Ex
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import InventoryPath
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import LIMITS, read_keys
 
-# The client's address; of IPv6, the network of 64 bits that a subscriber has.
+# The client's IPv4 address, or the IPv6 network of 64 bits that a subscriber has.
 CLIENT = "$websocket_proxy_client"
 SCOPE = "$websocket_proxy_scope"
-# 16 MiB hold some 130,000 clients; each scope has one entry for all clients.
+# 16 MiB hold about 130,000 clients. For all clients together, each scope has one entry.
 _OF_CLIENTS, _OF_ALL = "16m", "1m"
 # A page sends many requests at once.
 _REQUESTS_AT_ONCE = 5
@@ -43,11 +43,11 @@ class Zones:
         self.all: dict[str, list[str]] = {}
         self.keys: list[LimitKey] = []
         self.exempt: list[Exemption] = []
-        # Variables whose maps have regular expressions that match what passes.
+        # Variables whose maps have regular expressions that match allowed requests.
         self.matched: list[str] = []
 
     def read(self, at: InventoryPath, raw: object, scope: str) -> Limits:
-        """Read ``limits``; all that it limits counts together, in a SCOPE of this name."""
+        """Read ``limits``; everything that they limit counts together in the SCOPE of this name."""
         if raw in (None, {}) or raw is False:
             return Limits()
         given = read_keys(at, LIMITS, raw)
@@ -67,7 +67,7 @@ class Zones:
                  if rate in given}
         connections = [["limit_conn", self._zone("conn", key, size), str(given[name])] for name, key, size in (
             ("max_connections", of_client, _OF_CLIENTS), ("max_connections_total", of_all, _OF_ALL)) if name in given]
-        # An Accept header makes any request a live connection, and must not bypass the limit.
+        # An Accept header makes any request a live connection. It must not bypass the limit of plain requests.
         opened = rates.get("handshakes_per_second") or rates.get("requests_per_second")
         requests = rates.get("requests_per_second")
         dry = given.get("dry_run", False)
@@ -75,7 +75,7 @@ class Zones:
         return Limits(scope, _complete(live, dry), _complete([requests] if requests else [], dry))
 
     def _keyed(self, given: Mapping[str, Any]) -> tuple[str, str]:
-        """Return the keys of a client, and of all; a trusted client has none, and is not counted."""
+        """Return the keys of one client and of all clients. For a trusted client both are empty: it is not counted."""
         client = self._own_key(given["key"]) if "key" in given else CLIENT
         keys = f"{SCOPE} {client}", SCOPE
         networks = given.get("trusted")
@@ -89,9 +89,9 @@ class Zones:
         return first, second
 
     def _own_key(self, key: str) -> str:
-        """Return the variable of a KEY of the inventory's; without a key, or with a long one, the address counts.
+        """Return the variable for a KEY of the inventory; if its value is empty or long, the address counts instead.
 
-        nginx counts no connection whose key is longer than 255 bytes (ngx_http_limit_conn_handler).
+        nginx does not count a connection whose key is longer than 255 bytes (ngx_http_limit_conn_handler).
         """
         found = self._key(key, {"": CLIENT, "~^.{100}": CLIENT}, f"key {key}")
         if found not in self.matched:
@@ -111,7 +111,8 @@ class Zones:
         return ["limit_req", f"zone={zone}", *([f"burst={burst}"] if burst else []), "nodelay"]
 
     def _zone(self, kind: str, key: str, size: str, *more: str) -> str:
-        # The keys of variables of ours say what is in them: the variables have numbers, which may change.
+        # The checksum covers the definitions of the role's variables, because their names have numbers, which may
+        # change.
         meant = [key, *(f"{one.source}{one.values}{one.default}" for one in self.keys if one.variable in key),
                  *(str(one.networks) for one in self.exempt)]
         digest = hashlib.sha256("\n".join([kind, *meant, *more]).encode()).hexdigest()[:12]
@@ -121,7 +122,7 @@ class Zones:
 
 
 def _complete(directives: Sequence[list[str]], dry: bool) -> list[list[str]]:
-    """Return DIRECTIVES with those that say what becomes of a request that is one too many."""
+    """Return the DIRECTIVES and those that set the response to a request over the limit."""
     found = list(directives)
     for kind in ("conn", "req"):
         if any(words[0] == f"limit_{kind}" for words in directives):

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Locations: what is behind the paths of a site."""
+"""Locations: the backends, files and answers behind the paths of a site."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
 _EDGE_HEADERS: dict[str, str | None] = {
     "X-Real-IP": "$remote_addr", "X-Forwarded-For": "$remote_addr"}
 
-# A group of a regular expression, because nginx encodes a second time what it copies from $1.
+# A named group of a regular expression: nginx would encode the value of $1 a second time.
 _REST = "websocket_proxy_rest"
-# A redirect's address that has its prefix already, or another host.
+# The target of a redirect that already has the prefix, or names another host.
 _OWN_ADDRESS = "websocket_proxy_own_address"
-# What the prefix is taken from is to be written plainly: no /./ in it either.
+# A path must be plain for its prefix to be removed: it must not contain /./ either.
 _NO_DOT = r"(?![^?]*(?:/|%2[fF])(?:\.|%2[eE])(?:/|%2[fF]|\?|$))"
-# Keys for any answer, and those that name one.
+# Keys that are not only for an upstream: those for every purpose, and those for the other purposes.
 _FOR_ANY = {field.name for field in fields(Location)} - {"websocket_only", "probe"} | {
     "path", "access_log_format", "upstream", "root", "fastcgi", "redirect", "respond", "try_files",
     "disable_symlinks", *guards.KEYS}
-# What a location can be, and the keys that do not go with everything.
+# The purposes of a location, each with the keys that only some purposes have.
 PURPOSES: dict[str, set[str]] = {
     "upstream": set(LOCATION) - _FOR_ANY,
     "root": {"try_files", "disable_symlinks"},
@@ -67,17 +67,17 @@ PURPOSES: dict[str, set[str]] = {
     "redirect": set(),
     "respond": set(),
 }
-# Keys for live connections, and keys that a location only for WebSockets ignores, with those that it uses instead.
+# Keys for live connections, and keys that a location with websocket_only refuses, each with its replacement, if any.
 _FOR_LIVE = [name for name in LOCATION if name.startswith("live_")] + ["event_streams"]
 _NOT_FOR_WEBSOCKETS = {"read_timeout": "live_read_timeout", "buffer_size": "live_buffer_size",
                        "buffers": "live_buffer_size", "buffering": None, "event_streams": None, "separate_live": None}
-# The variables that tell a live connection.
+# The variables that identify live connections: with event streams, and only WebSockets.
 LIVE = "$websocket_proxy_live"
 WEBSOCKET = "$websocket_proxy_live_socket"
-# Directives of which nginx takes each only beside fitting others.
+# nginx accepts each of these directives only with fitting values of the others.
 _BUFFERS = {"proxy_buffer_size", "proxy_buffers", "proxy_busy_buffers_size"}
 _LIVE_BUFFER = "4k"
-# What nginx does not allow in a named location.
+# Directives that nginx does not allow in a named location.
 _NOT_IN_NAMED = ("location", "alias")
 _PREFIX = "x-forwarded-prefix"
 _LOG = "/var/log/nginx/access.log"
@@ -86,7 +86,7 @@ _LOG_FORMATS = {"combined": "combined", "websocket": LOG_FORMAT}
 
 
 def extra_config(at: InventoryPath, given: Mapping[str, Any]) -> ExtraConfig | None:
-    """Return the free text of a site or location, where it has one."""
+    """Return the free text of a site or location; None if it has none."""
     text = given.get("extra_config")
     return ExtraConfig(at["extra_config"].path, text.split("\n")) if text else None
 
@@ -113,9 +113,9 @@ def _upstream_of(known: Mapping[str, Upstream]) -> Callable[[object], Upstream]:
 
 @dataclass(frozen=True)
 class _Prefix:
-    """A prefix that the backend does not get: PATH, and what it gets INSTEAD, both without their last "/".
+    """A prefix that the backend does not get: PATH, and what the backend gets INSTEAD, both without their last "/".
 
-    REST is a regular expression that takes what follows from a request; None where nothing does.
+    REST is a regular expression that captures the rest of a request's path; None if there is no rest.
     """
 
     path: str
@@ -127,7 +127,7 @@ class _Prefix:
         return f"{self.instead}${_REST}" if self.rest else f"{self.instead}/$is_args$args"
 
     def redirects(self, host: str) -> list[list[str]]:
-        """Return what becomes of redirects of a backend that was told HOST; it may or may not know of the prefix."""
+        """Return the replacements in redirects of a backend that gets HOST, whether or not it knows the prefix."""
         if self.path == self.instead:
             return []
         moved = [[f"{start}{self.instead}/", f"{self.path}/"] for start in ("", f"http://{host}", f"https://{host}")]
@@ -137,26 +137,26 @@ class _Prefix:
         return [[known, f"${_OWN_ADDRESS}"], *moved]
 
     def cookie_path(self) -> list[str] | None:
-        """Return what becomes of the path of the backend's cookies."""
+        """Return the replacement in the path of the backend's cookies; None if there is none."""
         return [self.instead, self.path or "/"] if self.instead else None
 
 
 class Locations:
-    """Compiles the locations of one site; knows what earlier ones have taken.
+    """The compiler of the locations of one site. It remembers what previous locations use.
 
-    OWN has the headers for the backend and the client that come from the site itself. ``used`` has the names of the
-    upstreams that locations hand requests to.
+    OWN has the headers for the backend and for the client that the site itself sets. ``used`` has the names of the
+    upstreams that locations use.
 
-    HOSTS has the variables of what a client requested, and ORIGINS those of pages that may not connect. UNDERSCORES
-    tells that nginx may take underscores in the names of headers, and OWN_BUFFERS that a server or nginx.conf may set
-    sizes of buffers.
+    HOSTS has the variables with the name and port of a client's request. ORIGINS has the variables for pages that may
+    not connect. UNDERSCORES is true if nginx may accept underscores in the names of headers. OWN_BUFFERS is true if a
+    server or nginx.conf may set sizes of buffers.
 
-    NAME is the site's. SITE_GUARDS collects what asks servers, ZONES what is counted, and TEXTS are the free texts of
-    http and of the site by their inventory paths.
+    NAME is the site's. SITE_GUARDS collects requests to authentication servers, and ZONES the counters of limits. TEXTS
+    are the free texts of http and of the site by inventory path.
 
-    SITE has the site's values with those of the defaults, and LAYERS each mapping of headers with its path, the
-    defaults' first. FORWARDED has the headers that tell the backend how a client came, and EXACT has the paths that the
-    site says for themselves.
+    SITE has the values of the site merged with the defaults. LAYERS has the keys of the defaults, then of the site,
+    each with its inventory path. FORWARDED has the headers about the client's own connection. EXACT has the paths of
+    locations with match: exact.
     """
 
     def __init__(self, upstreams: Mapping[str, Upstream], site: Mapping[str, Any],
@@ -181,7 +181,7 @@ class Locations:
         self._own_buffers = own_buffers
         self._guards = site_guards
         self._texts = texts
-        # A location's own would replace these.
+        # A location's own proxy_ignore_headers would replace these.
         self._ignored = sorted({word for text in texts.values() for words in config_values.outer_directives(text)
                                 if words[0] == "proxy_ignore_headers" for word in words[1:]} - {"X-Accel-Redirect"})
         at = next((where for where, given in reversed(layers) if "auth" in given), layers[-1][0])
@@ -194,12 +194,12 @@ class Locations:
         self._named = 0
 
     def for_all_paths(self, at: InventoryPath, upstream: object) -> list[Location]:
-        """Compile the UPSTREAM of a site, which is short for a location; its inventory path is that of the site."""
+        """Compile the UPSTREAM of a site, a short form of one location; its inventory path is that of the site."""
         self._paths["prefix /"] = at["upstream"]
         return self._compile(at, {"path": "/", "upstream": upstream}, ["/"])
 
     def for_other_paths(self, at: InventoryPath) -> list[Location]:
-        """Compile what becomes of paths that no location has."""
+        """Compile the answer for paths that no location has."""
         if "prefix /" in self._paths:
             return []
         return self._compile(at, {}, ["/"])
@@ -227,7 +227,7 @@ class Locations:
         return self._moved(at, given, path)
 
     def _matched(self, at: InventoryPath, given: Mapping[str, Any], intended: Collection[str]) -> tuple[str, str]:
-        """Return how a location's path is matched, and the path; that is empty where it is refused."""
+        """Return how a location's path is matched, and the path, which is empty if it is refused."""
         # With an invalid match, the path cannot be checked.
         match = given.get("match", "regex" if "match" in intended else LOCATION["match"].default)
         validator = config_values.regular_expression if match == "regex" else path_values.path
@@ -243,7 +243,8 @@ class Locations:
         compiled = self._compile(at, given, [path], replace(prefix, rest=rest))
         if not prefix.path or prefix.path in self._exact:
             return compiled
-        # A page needs the "/" for its relative links; nginx would redirect a handshake too, which cannot follow.
+        # A page needs the "/" for its relative links. nginx would also redirect a handshake, which does not follow
+        # redirects.
         (bare,) = self._compile(at, given, ["=", prefix.path], prefix)
         redirect = Answer(308, f"{prefix.path}/$is_args$args", None)
         bare = replace(bare, probe=None)
@@ -270,7 +271,7 @@ class Locations:
             at["replace_prefix"].refuse(f'{shown(given["replace_prefix"])} does not end with "/"')
 
     def _check_ways(self, at: InventoryPath, given: Mapping[str, Any]) -> None:
-        """Refuse what is for connections that the location does not have, or not apart from others."""
+        """Refuse keys for connections that the location does not have, or does not separate from others."""
         if given.get("websocket_only"):
             for key, other in _NOT_FOR_WEBSOCKETS.items():
                 if key in given:
@@ -342,7 +343,7 @@ class Locations:
         return [replace(location, is_live=LIVE if values["event_streams"] else WEBSOCKET, live=live)]
 
     def _limits(self, at: InventoryPath, given: Mapping[str, Any], values: Mapping[str, Any]) -> Limits:
-        """Read what ``limits`` of a location says, or else that of its site."""
+        """Read the ``limits`` of a location, or those of its site if it has none."""
         scope = f"{self._name} {given.get('path', '/')}"
         found = self._zones.read(at["limits"], given["limits"], scope) if "limits" in given else self._site_limits
         for key in ("max_connections", "max_connections_total", "handshakes_per_second"):
@@ -355,11 +356,11 @@ class Locations:
         return found
 
     def _auth(self, at: InventoryPath, raw: object) -> guards.Auth:
-        """Read what ``auth`` of the site or of a location says."""
+        """Read ``auth`` of the site or of a location."""
         return self._guards.read(at, raw, self._asking)
 
     def _asking(self, at: InventoryPath, given: Mapping[str, Any]) -> AuthRequest | None:
-        """Return what asks a server, where there is one."""
+        """Return the request to an authentication server; None if its upstream is refused."""
         upstream = at["upstream"].read(self._upstream, given["upstream"])
         if not upstream:
             return None
@@ -386,7 +387,7 @@ class Locations:
         return guard
 
     def _origin(self, values: Mapping[str, Any], proxy: Proxy) -> str | None:
-        """Return the variable that tells of a page that may not connect; None where every one may."""
+        """Return the variable that is not empty for a page that may not connect; None if every page may."""
         origins = values["allowed_origins"]
         if origins is None or origins.any:
             return None
@@ -394,7 +395,7 @@ class Locations:
         return self._origins.variable(origins, LIVE if values["event_streams"] else WEBSOCKET, scheme or "$scheme")
 
     def _live_directives(self, values: Mapping[str, Any], given: Mapping[str, Any]) -> list[list[str]]:
-        """Return nginx's directives for live connections, without those that a free text has and no key is for."""
+        """Return nginx's directives for live connections, without those that only the free text sets."""
         written = {words[0] for words in config_values.outer_directives(given.get("extra_config") or "")}
         sized = values["live_buffer_size"] or values["buffer_size"]
         if not sized and (written & _BUFFERS or self._own_buffers):
@@ -408,18 +409,18 @@ class Locations:
 
     @staticmethod
     def _answer(at: InventoryPath, given: Mapping[str, Any]) -> Answer:
-        """Return what nginx itself answers."""
+        """Return the answer that nginx itself sends."""
         if "redirect" in given:
             options = with_defaults(REDIRECT, read_keys(at["redirect"], REDIRECT, given["redirect"]) or {})
             return Answer(options["status"], options["to"] or "", None)
         if "respond" in given:
             options = with_defaults(RESPOND, read_keys(at["respond"], RESPOND, given["respond"]) or {})
             return Answer(options["status"], options["body"], options["content_type"])
-        # An upstream without servers; or no location at all.
+        # 503 is for an upstream without servers, and 404 for paths without a location.
         return Answer(503 if "upstream" in given else 404, "", None)
 
     def _check_cookie(self, upstream: Upstream, at: InventoryPath) -> None:
-        """Refuse the cookie of another sticky upstream of the same site; nginx reads its name in any case."""
+        """Refuse the cookie of another sticky upstream of the same site; nginx ignores case in its name."""
         for other, first in self._sticky:
             paths = sorted([upstream.cookie_path or "", other.cookie_path or ""], key=len)
             if other.label != upstream.label and (other.cookie or "").lower() == (upstream.cookie or "").lower() \
@@ -432,7 +433,7 @@ class Locations:
 
     @staticmethod
     def _check_sent(at: InventoryPath, text: str, request: Mapping[str, str | None]) -> None:
-        """Refuse in the free TEXT of a location what would be sent beside a header of the role's own.
+        """Refuse headers in the free TEXT of a location that nginx would send besides the same header of the role.
 
         An empty header is never sent.
         """
@@ -440,7 +441,7 @@ class Locations:
             return
         own = {**{name.lower(): "use request_headers" for name, value in request.items() if value},
                **headers.REQUEST}
-        # In a block of its own, such as a nested location, it replaces the role's.
+        # In an inner block, such as a nested location, a header replaces the role's.
         for directive, *words in config_values.outer_directives(text):
             sent = directive == "proxy_set_header" and words and words[1:] != [""]
             remedy = own.get(words[0].lower()) if sent else None
@@ -453,13 +454,13 @@ class Locations:
         own, *layers = self._request
         origins = given.get("allowed_origins", self._inherited["allowed_origins"])
         if origins and not origins.any:
-            # Of several lines, nginx before 1.23 judges the first.
+            # If Origin has several lines, nginx before 1.23 checks the first. The backend must get the same line.
             own = {**own, "Origin": "$http_origin"}
         return headers.merged({**own, **(more or {})}, *layers, headers.read_headers(
             at["request_headers"], given.get("request_headers"), headers.REQUEST))
 
     def _host(self, values: Mapping[str, Any], request: Mapping[str, str | None]) -> str:
-        """Return the Host for a backend that is told the scheme in REQUEST."""
+        """Return the Host header for a backend; its default port depends on the scheme in REQUEST."""
         return self._hosts.told(_scheme(request)) if values["host"] == header_values.HOST else str(values["host"])
 
     def _proxy(self, at: InventoryPath, upstream: Upstream, given: Mapping[str, Any], values: Mapping[str, Any],
@@ -506,17 +507,17 @@ class Locations:
 
 
 def _address(upstream: Upstream) -> str:
-    """Return where requests to an upstream go, without a path."""
+    """Return the URL for requests to an upstream, without a path."""
     return f"{'https' if upstream.tls else 'http'}://{upstream.variable or upstream.name}"
 
 
 def _scheme(request: Mapping[str, str | None]) -> str | None:
-    """Return the scheme that the headers of a REQUEST tell."""
+    """Return the scheme in the headers of a REQUEST."""
     return next(value for name, value in request.items() if name.lower() == "x-forwarded-proto")
 
 
 def _probe(at: InventoryPath, raw: object) -> ProbeSettings:
-    """Return how a location is tried; by default, a page is as good as a WebSocket."""
+    """Return the probe of a location; by default, an ordinary page is accepted instead of a WebSocket."""
     if raw is None or isinstance(raw, bool):
         return ProbeSettings(at.path, raw is not False, raw is True, None, {})
     given = read_keys(at["probe"], PROBE, raw) or {}
@@ -545,7 +546,7 @@ def _connections(upstream: Upstream) -> list[list[str]]:
     if tls.name:
         found += [["proxy_ssl_server_name", "on"], ["proxy_ssl_name", tls.name]]
     if tls.verify:
-        # The depth of 1, the default, knows no intermediate CA.
+        # The default depth of 1 allows no intermediate CA.
         found += [["proxy_ssl_verify", "on"], ["proxy_ssl_verify_depth", "4"],
                   ["proxy_ssl_trusted_certificate", tls.ca]]
     else:
@@ -556,7 +557,7 @@ def _connections(upstream: Upstream) -> list[list[str]]:
 
 
 def _directives(values: Mapping[str, Any]) -> list[list[str]]:
-    """Return nginx's directives for times, tries and buffers."""
+    """Return nginx's directives for timeouts, tries and buffers."""
     size, buffering = values["buffer_size"], values["buffering"]
     found = [["proxy_read_timeout", values["read_timeout"]], ["proxy_send_timeout", values["send_timeout"]],
              ["proxy_connect_timeout", values["connect_timeout"]],
@@ -576,9 +577,9 @@ def _directives(values: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _live(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the VALUES that hold for live connections: what the backend sends goes out at once.
+    """Return the VALUES for live connections: nginx passes on at once what the backend sends.
 
-    A log that is GIVEN by a location only for WebSockets wins over one for the live connections of the site.
+    If a location with websocket_only has a GIVEN log of its own, that takes precedence over the site's live_access_log.
     """
     log = values["live_access_log"] if "access_log" not in given or "live_access_log" in given else None
     log_format = "websocket" if log else values["access_log_format"]
@@ -589,7 +590,7 @@ def _live(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _log(values: Mapping[str, Any]) -> list[str] | None:
-    """Return the parameters of access_log, None where the log is nginx's."""
+    """Return the parameters of access_log; None for nginx's default log."""
     log, log_format = values["access_log"], values["access_log_format"]
     if log == "off":
         return ["off"]
@@ -599,6 +600,6 @@ def _log(values: Mapping[str, Any]) -> list[str] | None:
 
 
 def _twice(size: str) -> str:
-    """Return the size of two buffers: what nginx wants to hold of an answer while it still sends it."""
+    """Return the size of two buffers: how much of a response nginx wants to hold while it is still sending it."""
     number = size.rstrip("km")
     return f"{2 * int(number)}{size[len(number):]}"

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Logs that the inventory names, and who rotates them."""
+"""The logs that the inventory names: their rotation, and the arguments that they hide."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path i
 
 USUAL = "/var/log/nginx/access.log"
 COMBINED = "websocket_proxy_combined"
-# Of the rule that Debian's package brings, also where it is not installed yet.
+# The pattern that Debian's package rotates, even if the package is not installed yet.
 _PACKAGED = "/var/log/nginx/*.log"
 
 
 def to_rotate(sites: Sequence[Site], free_text: str, rotated: Collection[str]) -> list[str]:
-    """Return the logs of SITES and of all FREE_TEXT that no pattern of those that are ROTATED has.
+    """Return the logs of SITES and of all FREE_TEXT that no ROTATED pattern matches.
 
-    logrotate refuses a log that two rules have. One with a variable in its path is many files.
+    logrotate refuses a log that two rules match. A log with a variable in its path stands for many files.
     """
     ways = [way for site in sites for one in site.locations for way in (one, one.live) if way]
     named = {way.access_log[0] for way in ways if way.access_log}
@@ -34,17 +34,20 @@ def to_rotate(sites: Sequence[Site], free_text: str, rotated: Collection[str]) -
 
 
 def masking(names: Sequence[str], free_text: str) -> Masking | None:
-    """Return how arguments with these NAMES are kept out of logs, by the FREE_TEXT of http; None without any."""
+    """Return the masking that keeps arguments with these NAMES out of logs; None without NAMES.
+
+    nginx's usual log is masked unless the FREE_TEXT of http sets a log.
+    """
     if not names:
         return None
-    # Up to the first of them. A target may hold spaces before nginx 1.21.1.
+    # The part up to the first of these arguments. Before nginx 1.21.1, the target of a request may contain spaces.
     before = f"[^?]*[?](?:.*?&)?(?:{'|'.join(map(re.escape, names))})="
     return Masking(f"~*^(?<websocket_proxy_shown>{before}).*?(?<websocket_proxy_version>(?: HTTP/[0-9.]+)?)$",
                    f"~*^(?<websocket_proxy_shown_referer>{before})", "access_log" not in free_text)
 
 
 def masked(sites: Sequence[Site], usual: bool) -> list[Site]:
-    """Return the SITES with the format of logs that shows no masked arguments; with USUAL, where none is set, too."""
+    """Return the SITES with the log format that hides masked arguments; with USUAL, also if a location sets no log."""
 
     def way(location: Location) -> Location:
         log = location.access_log
@@ -59,7 +62,7 @@ def masked(sites: Sequence[Site], usual: bool) -> list[Site]:
 
 
 def _is_file(path: str) -> bool:
-    """Tell whether a log is a file whose path logrotate takes as it is."""
+    """Return whether a log is a file whose path logrotate accepts unchanged."""
     try:
         return path_values.log_file(path) != "off"
     except Refused:

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the templates see: plain, complete, checked data, every default filled in and every reference resolved."""
+"""The data for the templates: plain, complete and checked, with all defaults filled in and all references resolved."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Header:
 
 @dataclass(frozen=True)
 class Server:
-    """A server of an upstream; ``parameters`` are complete ones of the server directive.
+    """A server of an upstream; ``parameters`` has the complete parameters of the server directive.
 
-    ``inventory_path`` is that of an address that nginx looks up when it loads its configuration, for its error.
+    ``inventory_path`` is set for a name that nginx looks up when it loads its configuration, for the error message.
     """
 
     address: str
@@ -32,7 +32,7 @@ class Server:
 
 @dataclass(frozen=True)
 class StickyRoute:
-    """How a client without nginx's own ``sticky`` is kept at its server: by a cookie that holds what is hashed."""
+    """The replacement for nginx's own ``sticky``: nginx hashes the value of a cookie to keep a client at its server."""
 
     cookie: str
     key: str
@@ -42,7 +42,7 @@ class StickyRoute:
 
 @dataclass(frozen=True)
 class Share:
-    """A source address, and how many of all connections it takes: a percentage, or ``*`` for the rest."""
+    """A source address, and its share of all connections: a percentage, or ``*`` for the rest."""
 
     percentage: str
     address: str
@@ -50,7 +50,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Sources:
-    """The addresses from which connections to servers are opened; ``variable`` names one of them."""
+    """The source addresses of connections to servers; ``variable`` names one of them."""
 
     variable: str
     shares: list[Share]
@@ -58,7 +58,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class UpstreamTls:
-    """TLS to servers; ``name`` is what they are asked for and what their certificate has to have."""
+    """TLS to servers; nginx requests ``name`` in the handshake, and their certificate must contain it."""
 
     verify: bool
     ca: str
@@ -69,12 +69,12 @@ class UpstreamTls:
 
 @dataclass(frozen=True)
 class Upstream:
-    """``name`` is nginx's, ``label`` the inventory's.
+    """An upstream; ``name`` is its name in nginx, and ``label`` its name in the inventory.
 
-    ``load_balancing`` is a complete directive in words, empty for round robin. ``keepalive`` is None where nginx's
-    default does, and 0 where it has to be switched off. ``cookie`` and ``cookie_path`` are those of a sticky upstream.
-    Without ``servers``, what goes there is answered with 503. With a ``variable``, which names the only server, each
-    request looks that up.
+    ``load_balancing`` is a complete directive as a list of words, empty for round robin. ``keepalive`` is None if
+    nginx's default is right, and 0 if it has to be switched off. ``cookie`` and ``cookie_path`` are those of a sticky
+    upstream. Without ``servers``, its requests get 503. With a ``variable``, which names the only server, each request
+    looks that name up.
     """
 
     name: str
@@ -97,9 +97,9 @@ class Upstream:
 
 @dataclass(frozen=True)
 class ProxyParams:
-    """What proxied locations have in common, in a FILE that each includes; with HTTP2, clients may speak that.
+    """The settings that proxied locations share, in a FILE that each includes; with HTTP2, clients may use HTTP/2.
 
-    ``directives`` are complete ones, in words.
+    ``directives`` are complete, each as a list of words.
     """
 
     file: str
@@ -113,7 +113,7 @@ class ProxyParams:
 
 @dataclass(frozen=True)
 class LiveParams:
-    """What live connections have in common, in a FILE that each includes: the ProxyParams, and DIRECTIVES besides."""
+    """The settings that live connections share, in a FILE that each includes: the ProxyParams, and more DIRECTIVES."""
 
     file: str
     proxy_params: ProxyParams
@@ -122,11 +122,11 @@ class LiveParams:
 
 @dataclass(frozen=True)
 class Proxy:
-    """How requests go on to an upstream.
+    """The forwarding of requests to an upstream.
 
-    ``prefix`` is a regular expression that takes from a request as the client wrote it what is passed on. ``params`` is
-    the file with what other locations have as well; headers and ``directives``, which are complete, are those that it
-    lacks.
+    ``prefix`` is a regular expression for the request as the client wrote it; it captures the part that is passed on.
+    ``params`` is the file with the settings that other locations have as well. The headers and the ``directives``,
+    which are complete, are those that the file lacks.
     """
 
     proxy_pass: str
@@ -141,7 +141,7 @@ class Proxy:
 
 @dataclass(frozen=True)
 class Files:
-    """Files of the host's."""
+    """Files on the host."""
 
     root: str
     try_files: list[str] | None
@@ -152,8 +152,9 @@ class Files:
 class FastCgi:
     """A program that a FastCGI server runs; ``root`` is the folder of its files.
 
-    ``path`` and ``behind`` are regular expressions: the program's own path, and what begins with that and goes on.
-    ``directives`` are complete ones, in words. Those that all such locations have are in the file fastcgi_params.
+    ``path`` and ``behind`` are regular expressions: for the program's own path, and for longer paths that begin with
+    it. ``directives`` are complete, each as a list of words. Those that all such locations share are in the file
+    fastcgi_params.
     """
 
     server: str
@@ -165,7 +166,7 @@ class FastCgi:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of nginx's own; ``text`` is a redirect's target, or a body in which nginx's variables are replaced."""
+    """An answer of nginx itself; ``text`` is the target of a redirect, or a body in which nginx replaces variables."""
 
     status: int
     text: str
@@ -174,7 +175,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class ExtraConfig:
-    """Lines of nginx's own language with the inventory path that they are from."""
+    """Lines in nginx's own language, with their inventory path."""
 
     inventory_path: str
     lines: list[str]
@@ -182,7 +183,7 @@ class ExtraConfig:
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """How a location is tried; with ``required`` it has to open a WebSocket. OPTIONS are those of websocket_probe."""
+    """The probe of a location; with ``required``, it must open a WebSocket. OPTIONS are those of websocket_probe."""
 
     inventory_path: str
     enabled: bool
@@ -193,11 +194,11 @@ class ProbeSettings:
 
 @dataclass(frozen=True)
 class AuthRequest:
-    """A location of nginx's at ``path`` that asks a server whether a request may pass.
+    """A location of nginx at ``path`` that asks a server whether a request may pass.
 
-    ``directives`` are complete ones. ``answers`` has variables by which its answer is known, each with that of nginx,
-    and ``identity`` the headers that a backend gets of them. ``cookie`` is the variable of a cookie, and ``login`` is
-    where pages are redirected to.
+    ``directives`` are complete. ``answers`` has variables with parts of the server's response, each with the variable
+    of nginx that it copies. ``identity`` has the headers that a backend gets from them. ``cookie`` is the variable with
+    the server's cookie. ``login`` is the target to which pages are redirected.
     """
 
     path: str
@@ -212,9 +213,9 @@ class AuthRequest:
 
 @dataclass(frozen=True)
 class Guard:
-    """Who may use a location: complete ``directives``, and a file of ``users`` in the generation.
+    """The access control of a location: complete ``directives``, and a file of ``users`` in the generation.
 
-    ``cookie`` is a variable with what the client is given, and ``login`` is where pages are redirected to.
+    ``cookie`` is the variable with a cookie for the client. ``login`` is the target to which pages are redirected.
     """
 
     directives: list[list[str]]
@@ -225,13 +226,13 @@ class Guard:
 
 @dataclass(frozen=True)
 class Location:
-    """A location, in which just one of ``proxy``, ``files``, ``fastcgi`` and ``answer`` is there.
+    """A location; exactly one of ``proxy``, ``files``, ``fastcgi`` and ``answer`` is set.
 
-    ``match`` holds the parameters of the location directive. ``maintenance`` comes before all else. ``live`` is the
-    named location of its live connections, and ``is_live`` the variable that tells them. ``program`` is the named
-    location of what its files do not have. A ``health_check`` fails first when the edge is taken out.
-    ``limits`` are complete directives, which count in a ``scope`` of this name.
-    ``origin`` is a variable that is not empty where a page of another origin than ``origins`` opens a live connection.
+    ``match`` has the parameters of the location directive. ``maintenance`` takes precedence over everything else.
+    ``live`` is the named location for its live connections, and ``is_live`` is the variable that identifies them.
+    ``program`` is the named location for paths that its files do not have. A location with ``health_check`` fails first
+    when the edge is drained. ``limits`` are complete directives, which count in a ``scope`` of this name. ``origin`` is
+    a variable that is not empty if a page of another origin than ``origins`` opens a live connection.
     """
 
     match: list[str]
@@ -265,9 +266,9 @@ class Location:
 
 @dataclass(frozen=True)
 class Masking:
-    """How arguments are kept out of logs: regular expressions of the part of a request and a referer that is shown.
+    """The masking of arguments in logs: regular expressions for the visible part of a request and of a referer.
 
-    With ``usual``, each server writes nginx's usual log so.
+    With ``usual``, each server also masks them in nginx's usual log.
     """
 
     request: str
@@ -290,9 +291,10 @@ class Trusted:
 
 @dataclass(frozen=True)
 class Forwarded:
-    """How maps find what trusted proxies say: a value for each regular expression.
+    """The maps for the headers of trusted proxies: a value for each regular expression.
 
-    ``positions`` are those of the client's address in X-Forwarded-For, ``schemes`` those of X-Forwarded-Proto.
+    ``positions`` finds the position of the client's address in X-Forwarded-For, ``schemes`` the scheme in
+    X-Forwarded-Proto.
     """
 
     positions: dict[str, str]
@@ -301,7 +303,7 @@ class Forwarded:
 
 @dataclass(frozen=True)
 class OwnOrigin:
-    """A variable that is empty where the two parts of what is COMPARED are the same, and else 1."""
+    """A variable that is empty if the two parts of COMPARED are the same, and 1 otherwise."""
 
     variable: str
     compared: str
@@ -309,10 +311,11 @@ class OwnOrigin:
 
 @dataclass(frozen=True)
 class OriginRule:
-    """A ``variable`` that is not empty where a connection is ``live`` and its origin is another than those allowed.
+    """A ``variable`` that is not empty if a connection is live and its origin is not allowed.
 
-    Of an origin that is not among those ``allowed``, strings and regular expressions of a map, ``others`` tells.
-    ``judged`` is the variable in between. Without an origin, a WebSocket is refused where one is ``required``.
+    ``live`` is the variable that identifies live connections. ``allowed`` has the strings and regular expressions of a
+    map. For every other origin, the value of ``others`` decides. ``judged`` is the variable with the result of the map.
+    With ``required``, a WebSocket without an origin is refused.
     """
 
     variable: str
@@ -325,7 +328,7 @@ class OriginRule:
 
 @dataclass(frozen=True)
 class Exemption:
-    """A variable that is 1 for clients of some networks, and else 0."""
+    """A variable that is 1 for clients of some networks, and 0 otherwise."""
 
     variable: str
     networks: list[str]
@@ -333,7 +336,7 @@ class Exemption:
 
 @dataclass(frozen=True)
 class LimitKey:
-    """A variable by which clients are counted: one of VALUES by that of SOURCE, and else the DEFAULT."""
+    """A variable by which clients are counted: the entry of VALUES for the value of SOURCE, or the DEFAULT."""
 
     variable: str
     source: str
@@ -343,10 +346,10 @@ class LimitKey:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate of a site's, and what it is to be; that of a default server has no site.
+    """The certificate that a site needs; that of a default server has no site.
 
     ``source`` is one of schema.CERTIFICATES. ``lineage`` is certbot's name for it. ``content`` has the texts of both
-    files where the inventory holds them.
+    files if the inventory contains them.
     """
 
     inventory_path: str
@@ -364,7 +367,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Profile:
-    """How TLS is spoken, after Mozilla's guidelines of a version; ``resumed`` tells whether sessions are kept."""
+    """The TLS settings from a version of Mozilla's guidelines; ``resumed`` is true if clients can resume sessions."""
 
     name: str
     resumed: bool
@@ -376,7 +379,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class ClientCertificate:
-    """What clients have to show; ``verify`` is a value of nginx's ssl_verify_client."""
+    """The requirements for clients' certificates; ``verify`` is a value of nginx's ssl_verify_client."""
 
     ca: str
     verify: str
@@ -386,7 +389,10 @@ class ClientCertificate:
 
 @dataclass(frozen=True)
 class Tls:
-    """TLS of a server; with ``http2_directive`` it is not listen that says HTTP/2. ``misdirected`` is a variable."""
+    """TLS of a server; ``misdirected`` is a variable.
+
+    With ``http2_directive``, the directive http2 switches HTTP/2 on, instead of a parameter of listen.
+    """
 
     certificate: str
     certificate_key: str
@@ -400,7 +406,7 @@ class Tls:
 
 @dataclass(frozen=True)
 class Redirect:
-    """The server that sends clients to TLS; ``port`` is empty for that of https itself."""
+    """The server that redirects clients to TLS; ``port`` is empty for the default port of https."""
 
     listen: list[list[str]]
     status: int
@@ -410,9 +416,9 @@ class Redirect:
 
 @dataclass(frozen=True)
 class DefaultServer:
-    """The role's default server on some sockets, which answers no name; with TLS, it has a profile.
+    """The role's default server on some sockets, for names that no site has; with TLS, it has a profile.
 
-    Without a ``certificate``, nginx ends a handshake by itself.
+    Without a ``certificate``, nginx itself rejects the handshake.
     """
 
     listen: list[list[str]]
@@ -423,10 +429,10 @@ class DefaultServer:
 
 @dataclass(frozen=True)
 class Site:
-    """A server of nginx's; ``listen`` holds complete parameters of the listen directive, in words.
+    """A server in nginx; ``listen`` has the complete parameters of each listen directive, as a list of words.
 
-    ``refused`` is a variable that is not empty where a request is not for any location. ``early`` has the variables
-    that are evaluated before a location is chosen. ``client_max_body_size`` is the role's own default.
+    ``refused`` is a variable that is not empty for a request that no location may get. ``early`` has the variables that
+    are evaluated before a location is chosen. ``client_max_body_size`` is the role's own default.
     """
 
     name: str
@@ -449,7 +455,7 @@ class Site:
 
 @dataclass(frozen=True)
 class AptRepository:
-    """Where nginx's package comes from, as the fields of a deb822 source; ``key`` is the text of its public key."""
+    """The repository of nginx's package, as the fields of a deb822 source; ``key`` is the text of its public key."""
 
     url: str
     host: str
@@ -460,7 +466,7 @@ class AptRepository:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a change of the configuration, its reload and the host program go by, whatever the sites are."""
+    """The settings for commits, reloads and the host program, which do not depend on the sites."""
 
     nginx_conf: str
     keep_generations: int
@@ -473,10 +479,10 @@ class Settings:
 class Model(Settings):
     """The whole edge of one host; ``warnings`` are for the person who runs the role, each with its path.
 
-    ``drained`` is the stage at which the host was taken out, empty where it is in. ``secrets`` are texts that came out
-    of a vault. ``logs`` tells that something is logged in the role's own format. ``rotated_logs`` are those that the
-    role has logrotate rotate. ``user_files`` are those of a generation with users, by their names, and ``readable``
-    those of the host that nginx's workers read.
+    ``drained`` is the stage to which the host is drained, empty if it is in service. ``secrets`` are texts from a
+    vault. ``logs`` is true if a log has the role's own format. ``rotated_logs`` are the logs that logrotate rotates for
+    the role. ``user_files`` are the password files of a generation by name, and ``readable`` those on the host, which
+    nginx's workers read.
     """
 
     state: str

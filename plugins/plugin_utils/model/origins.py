@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How nginx's maps tell a live connection from a page that may not open it (RFC 6455 10.2)."""
+"""The maps by which nginx identifies live connections of pages that may not open them (RFC 6455 10.2)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.forwarded impor
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import OriginRule, OwnOrigin
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.origin_values import Origins
 
-# The names before a domain, instead of "*.".
+# Matches the names before a domain; it replaces "*.".
 _NAMES = "(?:[a-z0-9_-]+[.])+"
-# A longer string would need larger buckets in the hash of a map, for which an nginx.conf of others has no room.
+# A longer string would need larger hash buckets for maps. An nginx.conf that is not the role's may not set them.
 _LONGEST_KEY = 40
 
 
@@ -26,9 +26,9 @@ class OriginRules:
         self._known: dict[tuple[Origins, str, str], str] = {}
 
     def variable(self, origins: Origins, live: str, scheme: str) -> str:
-        """Return the variable that is not empty for a connection that is LIVE, and that ORIGINS do not allow.
+        """Return the variable that is not empty for a LIVE connection that ORIGINS do not allow.
 
-        SCHEME is that by which the client came, with variables of nginx.
+        SCHEME is the client's scheme, and may contain variables of nginx.
         """
         key = (origins, live, scheme if origins.same_host else "")
         if key not in self._known:
@@ -42,7 +42,7 @@ class OriginRules:
         return self._known[key]
 
     def _own(self, scheme: str) -> str:
-        """Return the variable that is empty where the origin is the one that the client asked for."""
+        """Return the variable that is empty if the origin is the one that the client requested."""
         found = OwnOrigin(f"$websocket_proxy_not_own_origin_{len(self.own) + 1}",
                           f"$http_origin {scheme}://{self._hosts.told(scheme)}")
         return self.own.setdefault(scheme, found).variable

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What there is to try of an edge: a WebSocket at each location that may have one, through the edge's own sockets."""
+"""The probes of an edge: a WebSocket at each location that may have one, through the edge's own sockets."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import Location, Model, Site
 
-# A CA whose certificates the host's own CAs know; of another, the certificate is trusted as it is.
+# The host trusts certificates of this CA. For any other certificate, the probe trusts the certificate file itself.
 _PUBLIC = "https://acme-v02.api.letsencrypt.org/"
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A WebSocket to open: ``target`` has the options of websocket_probe that are given.
+    """A WebSocket to open; ``target`` has the options of websocket_probe that are set.
 
-    Where it is not REQUIRED, a page of the backend's is as good. With a ``reason`` it is left out.
+    If it is not REQUIRED, an ordinary page of the backend is accepted instead. With a ``reason``, the probe is skipped.
     """
 
     inventory_path: str
@@ -28,7 +28,7 @@ class Probe:
 
 
 def probes(model: Model) -> list[Probe]:
-    """Return what there is to try, in the order of the inventory."""
+    """Return the probes in the order of the inventory."""
     return [found for site in model.sites for location in site.locations
             if (location.proxy or location.live or location.maintenance) and (found := _probe(model, site, location))]
 
@@ -48,7 +48,7 @@ def _probe(model: Model, site: Site, location: Location) -> Probe | None:
 
 
 def _origin(location: Location, url: str) -> dict[str, str]:
-    """Return the option for the page that a probe comes from, where a location requires one."""
+    """Return the option for the origin of a probe, if a location requires one."""
     origins = location.origins
     if not origins or not origins.required:
         return {}
@@ -57,7 +57,7 @@ def _origin(location: Location, url: str) -> dict[str, str]:
 
 
 def _reason(site: Site, location: Location, name: str, path: str) -> str:
-    """Return why nothing can be tried; empty where it can."""
+    """Return the reason why a location cannot be probed; empty if it can."""
     client = site.tls.client_certificate if site.tls else None
     if location.maintenance:
         return "maintenance"
@@ -71,7 +71,7 @@ def _reason(site: Site, location: Location, name: str, path: str) -> str:
 
 
 def _target(model: Model, site: Site, listen: list[str], name: str, path: str) -> Iterator[tuple[str, Any]]:
-    """Give the options of a probe of a site's PATH by its NAME."""
+    """Give the options of a probe of a PATH at a site, by a NAME of the site."""
     socket, *words = listen
     host, _colon, port = socket.rpartition(":")
     if socket.startswith("unix:"):

@@ -1,10 +1,11 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the proxied locations of a site have in common, and sites among each other: it is written once.
+"""The settings that the proxied locations of a site share, also with other sites. Each is written only once.
 
-nginx inherits headers from the server only where a location sets none of its own, and a location in free text would
-inherit ours. So each location includes a file, as Debian's ``proxy_params`` is included. Those of live connections
-include another one, which has the same and more: with 1,000 sites, opening a second file for each costs nginx more.
+nginx inherits headers from the server only if a location sets none of its own, and a location in free text would
+inherit the role's. So each location includes a file, like Debian's ``proxy_params``. Locations for live connections
+include another file, which repeats these settings and adds more. With 1,000 sites, it would cost nginx more to open a
+second file for each.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import (
 
 
 class CommonParams:
-    """Collects in ``all`` and ``live`` what sites have in common; those with the same share one file."""
+    """The collector, in ``all`` and ``live``, of shared settings. Sites with the same settings share one file."""
 
     def __init__(self) -> None:
         self.all: list[ProxyParams] = []
@@ -31,7 +32,7 @@ class CommonParams:
         self._known: dict[tuple[object, ...], ProxyParams] = {}
 
     def take(self, locations: Sequence[Location], http2: bool) -> list[Location]:
-        """Return the LOCATIONS of a site, each with the file that has what it shares, and without that."""
+        """Return the LOCATIONS of a site, each with the file of its shared settings and without these settings."""
         proxies = [way.proxy for one in locations for way in (one, one.live) if way and way.proxy]
         if not proxies:
             return list(locations)
@@ -42,10 +43,11 @@ class CommonParams:
                             one.live.proxy, common, live))) for one in locations]
 
     def _proxy_params(self, proxies: Sequence[Proxy], http2: bool) -> ProxyParams:
-        # Both ways of a location have the same list; to look at each once saves much of the compiler's time.
+        # Plain and live connections of a location have the same list. Comparing each list once saves much of the
+        # compiler's time.
         several = list({id(one.request_headers): one for one in proxies}.values())
         directives = _shared(proxies)
-        # Alike sites have the same file, and are not looked at again.
+        # Sites with the same settings have the same file, which is computed only once.
         asked = (*((*one.request_headers, None, *one.hidden_headers) for one in several), http2,
                  *map(tuple, directives))
         if asked not in self._known:
@@ -53,7 +55,7 @@ class CommonParams:
         return self._known[asked]
 
     def _found(self, proxies: Sequence[Proxy], http2: bool, directives: list[list[str]]) -> ProxyParams:
-        """Return what PROXIES have in common, in the file of other sites with the same or in one more."""
+        """Return the settings that PROXIES share, in the file of other sites with the same settings or in a new one."""
         headers = set.intersection(*(set(one.request_headers) for one in proxies))
         hidden = set.intersection(*(set(one.hidden_headers) for one in proxies))
         names = [{*(header.name for header in one.request_headers), *one.hidden_headers} for one in proxies]
@@ -69,7 +71,7 @@ class CommonParams:
         return replace(found, file=self._files[key])
 
     def _live_params(self, proxies: Sequence[Proxy], common: ProxyParams) -> LiveParams | None:
-        """Return what live connections share besides; None where that is nothing."""
+        """Return the further settings that live connections share; None if there are none."""
         directives = [words for words in _shared(proxies) if words not in common.directives] if proxies else []
         if not directives:
             return None
@@ -81,17 +83,17 @@ class CommonParams:
 
 
 def _live_way(location: Location) -> Location | None:
-    """Return the location that has the live connections of one, where it has them apart."""
+    """Return the location for the live connections of a location; None if they are not separate."""
     return location if location.websocket_only else location.live
 
 
 def _shared(proxies: Sequence[Proxy]) -> list[list[str]]:
-    """Return the directives that all have, in their order."""
+    """Return the directives that all PROXIES have, in their order."""
     return [words for words in proxies[0].directives if all(words in one.directives for one in proxies)]
 
 
 def _without(proxy: Proxy, common: ProxyParams, live: LiveParams | None) -> Proxy:
-    """Return what is left of a proxy beside the file that it includes."""
+    """Return a proxy without the settings of the file that it includes."""
     hidden = set(common.hidden_headers)
     directives = [*common.directives, *(live.directives if live else [])]
     alike = len(proxy.request_headers) == len(common.request_headers)

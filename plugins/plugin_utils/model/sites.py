@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Sites: which names are served where."""
+"""Sites: their server names, sockets and locations."""
 
 from __future__ import annotations
 
@@ -45,20 +45,21 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     read_keys,
 )
 
-# What answers 400 itself to a space or a control character in a request's target.
+# Since this version, nginx itself answers 400 to a space or a control character in a request's target.
 _CLEAN_TARGETS = (1, 21, 1)
-# nginx's own 1m ends uploads that applications take: 200 MB are the largest default among those that were tried
-# (Streamlit). A body waits on the host's disk until all of it is there.
+# nginx's default of 1m refuses uploads that applications accept: 200 MB is the largest default among those that were
+# tried (Streamlit). nginx keeps a body on the host's disk until it is complete.
 _BODY = "256m"
-# What joined the lines of a header in its variable.
+# Since this version, the variable of a header contains all its lines.
 _ALL_LINES = (1, 23, 0)
 
 
 @dataclass
 class _Socket:
-    """A socket on which sites listen: the path that first set it, and its options, each with its path.
+    """A socket on which sites listen: the inventory path that set it first, and its options, each with its path.
 
-    ``identities`` tells that a site there asks clients for certificates. ``words`` are those of its first listen.
+    ``identities`` is true if a site on it asks clients for certificates. ``words`` are those of its first listen
+    directive.
     """
 
     at: InventoryPath
@@ -72,9 +73,9 @@ class _Socket:
 
 @dataclass(frozen=True)
 class _Given:
-    """What a site sets: its OWN keys, and the VALUES of these and the defaults.
+    """The keys of a site: its OWN keys, and the VALUES of these merged with the defaults.
 
-    LAYERS has each mapping with its inventory path, the defaults' first.
+    LAYERS has each mapping with its inventory path, the defaults first.
     """
 
     at: InventoryPath
@@ -92,10 +93,10 @@ class _Given:
 
 
 class Sites:
-    """Compiles the sites in their order; knows what earlier ones have taken.
+    """The compiler of the sites in their order. It remembers what previous sites use.
 
-    FREE_TEXT is that of the http context. ``trusted``, ``hosts``, ``proxy_params`` and ``certificates`` are what the
-    sites refer to, and ``used`` has the names of the upstreams behind them.
+    FREE_TEXT is that of the http context. The sites refer to ``trusted``, ``hosts``, ``proxy_params`` and
+    ``certificates``. ``used`` has the names of the upstreams that the sites use.
     """
 
     def __init__(self, at: InventoryPath, upstreams: Mapping[str, Upstream], other_upgrades: str | None, host: Host,
@@ -120,7 +121,7 @@ class Sites:
         self._sockets: dict[str, _Socket] = {}
 
     def compile(self, raw: object, defaults_at: InventoryPath, defaults: object) -> list[Site]:
-        """Return the sites; what the DEFAULTS say holds for each that does not say it itself."""
+        """Return the sites; each of the DEFAULTS applies to the sites that do not set the same key."""
         keys = {name: key for name, key in SITE.items() if name not in OWN}
         given = read_keys(defaults_at, keys, defaults) or {}
         for name, reserved in (("request_headers", headers.REQUEST), ("response_headers", headers.RESPONSE)):
@@ -132,7 +133,7 @@ class Sites:
                 del given["listen"]
                 break
         self._defaults = defaults_at, given
-        # nginx may read headers by what another site on the socket sets.
+        # nginx may read headers with the settings of another site on the same socket.
         texts = [self._free_text, *(one.get("extra_config") for one in (raw if isinstance(raw, list) else [])
                                     if isinstance(one, Mapping))]
         self._underscores = self._host.underscores or any(map(config_values.takes_underscores, texts))
@@ -148,15 +149,15 @@ class Sites:
         return [site for site in sites if site]
 
     def _complete_options(self, name: str, socket: _Socket) -> None:
-        """Have a socket find clients that vanished; refuse options that nginx could not set when it starts.
+        """Let a socket detect vanished clients; refuse options that nginx could not set when it starts.
 
-        With an option nginx binds a socket by itself, which fails beside one for all addresses. A socket that others
-        give options cannot have any here, which nginx would refuse as a duplicate.
+        With an option, nginx binds a socket separately. This fails if another socket listens on all addresses. nginx
+        refuses duplicate options of a socket, so if another file sets options for it, none can be set here.
         """
         default = f"so_keepalive={LISTEN['so_keepalive'].default}"
         theirs = self._host.listen_options.get(name, "")
         if theirs.startswith("/etc/nginx/nginx.conf:") and not self._drop_in:
-            theirs = ""  # which the role takes over
+            theirs = ""  # the role replaces this file
         whole = _for_all_addresses(name)
         options = {key: at for key, (value, at) in socket.options.items() if value != address_values.NO_OPTION}
         if theirs and options:
@@ -170,25 +171,26 @@ class Sites:
             socket.words.append(default)
         elif whole and whole != name and whole in self._sockets:
             every = self._sockets[whole]
-            # With reuseport on both, the kernel takes both.
+            # With reuseport on both sockets, the kernel accepts both.
             if "reuseport" in options and "reuseport" in every.options:
                 return
             for key, at in options.items():
                 at[key].refuse(f"{every.at.path} listens on this port on every address; set this option there")
 
     def default_servers(self) -> list[DefaultServer]:
-        """Return a default server for the sockets whose default server is no site, by their profile of TLS."""
+        """Return the default servers for sockets on which no site is the default server, one for each TLS profile."""
         kinds_of: dict[str, list[list[str]]] = {}
         for name, socket in self._sockets.items():
             if not socket.default_server:
-                # The default server decides whether sessions are resumed. One in another file must not, where a client
-                # that resumes one would not be asked for its certificate.
+                # The default server decides whether sessions are resumed. If a site asks clients for certificates, a
+                # default server in another file must not decide this: nginx does not ask for the certificate when a
+                # session is resumed.
                 words = [name, *(["default_server"] if socket.identities else []),
                          *(["proxy_protocol"] if socket.proxy_protocol else []),
                          *(listen_words(socket.tls.values["http2"], self._host) if socket.tls else [])]
                 kinds_of.setdefault(socket.tls.values["profile"] if socket.tls else "", []).append(words)
         needs_one = self._host.has(*REJECT_HANDSHAKE) is False
-        # What all sites have, or else the defaults.
+        # The value that all sites share; otherwise that of the defaults.
         timeout = next(iter(self._timeouts)) if len(self._timeouts) == 1 else self._header_timeout(self._defaults[1])
         return [DefaultServer(listen, self.certificates.profile(profile) if profile else None,
                               self.certificates.unknown() if profile and needs_one else None,
@@ -208,7 +210,7 @@ class Sites:
         name = self._take_names(given, server_names, listen)
         networks = self._networks(given.path_of("trusted_proxies"), given.values.get("trusted_proxies"))
         self._check_protocols(given, protocols)
-        # A balancer that speaks the PROXY protocol hands a client's own headers on.
+        # A load balancer that uses the PROXY protocol passes on a client's own headers, so they are not trusted.
         forwarded = self._forwarded([] if True in protocols else networks)
         site_guards = SiteGuards(self.passwords)
         compiled = self._locations(given, forwarded, tls, site_guards, name)
@@ -230,13 +232,13 @@ class Sites:
                     auth_requests=site_guards.requests, locations=locations)
 
     def _given(self, at: InventoryPath, raw: object) -> _Given | None:
-        """Read the keys of a site, and of the defaults for it."""
+        """Read the keys of a site, and the defaults for it."""
         own = read_keys(at, SITE, raw)
         if own is None:
             return None
         elsewhere, defaults = self._defaults
         if own.get("locations"):
-            # A site that says what is behind its paths does not mean all of them.
+            # A site with locations of its own does not inherit the upstream for all paths.
             defaults = {name: value for name, value in defaults.items() if name != "upstream"}
         given = _Given(at, own, {**defaults, **own}, [(elsewhere, defaults), (at, own)])
         if "upstream" not in given.values and given.values.get("locations", []) == [] \
@@ -253,7 +255,7 @@ class Sites:
 
     def _take_names(self, given: _Given, server_names: Mapping[str, InventoryPath], listen: list[list[str]]) -> str:
         """Return the site's name; refuse names that another site has."""
-        # all() ends with the first that is taken: one mistake is told once.
+        # all() stops at the first socket on which the name is taken, so each mistake is reported once.
         free = [all(at.once(self._served, f"{words[0]} {name}", f"{shown(name)} on {words[0]} is already used by")
                     for words in listen) for name, at in server_names.items()]
         name: str = given.values.get("name") or self._default_name(given.at, list(server_names))
@@ -272,10 +274,10 @@ class Sites:
                             "from one of them only; split it into two sites")
 
     def _refused(self, given: Mapping[str, Any], locations: list[Location], asked: bool) -> str | None:
-        """Return the variable that tells of a request on which nginx and a backend may not agree.
+        """Return the variable that is not empty for a request that nginx and a backend may interpret differently.
 
-        If all paths go to one backend, and no server is ASKED, there is nothing to disagree on but where the request
-        line ends.
+        If all paths go to one backend and no authentication server is ASKED, they can only disagree on the end of the
+        request line.
         """
         texts = [self._free_text, given.get("extra_config"), *(one.extra_config for one in locations)]
         free_text = any(texts)
@@ -292,7 +294,7 @@ class Sites:
         return None if self._drop_in or is_set else _BODY
 
     def _header_timeout(self, given: Mapping[str, Any]) -> str | None:
-        """Return the time for the head of a request, unless a free text sets it."""
+        """Return the timeout for the headers of a request; None if a free text sets it."""
         if "client_header_timeout" not in given and "client_header_timeout" in self._texts(given):
             return None
         return str(given.get("client_header_timeout", SITE["client_header_timeout"].default))
@@ -308,7 +310,7 @@ class Sites:
                 **({given.at["extra_config"].path: own} if own else {})}
 
     def _early(self, scheme: str | None, locations: list[Location]) -> list[str]:
-        """Return the variables of the LOCATIONS whose maps have regular expressions that match what passes."""
+        """Return the variables of the LOCATIONS whose maps have regular expressions that match allowed requests."""
         told = {header.value for one in locations if one.proxy for header in one.proxy.request_headers
                 if header.name == "Host"}
         told |= {words[2] for one in locations if one.program and one.program.fastcgi
@@ -321,7 +323,7 @@ class Sites:
 
     @staticmethod
     def _warn_of_origins(given: _Given, locations: list[Location], tls: SiteTls | None) -> None:
-        """Warn where a page of anybody's could open a WebSocket with what its visitor has been let in by."""
+        """Warn if any page on the internet could open a WebSocket in the name of an authenticated visitor."""
         client = tls and tls.values["client_certificate"]
         for one in locations:
             asked = one.guard and any(words[0].startswith("auth") for words in one.guard.directives)
@@ -333,7 +335,7 @@ class Sites:
 
     @staticmethod
     def _warn_of_text(given: _Given, locations: list[Location]) -> None:
-        """Warn of free text that has no guard of its site, or that the site's locations hide."""
+        """Warn of free text without the access control of its site, or that the site's locations override."""
         text, at = given.own.get("extra_config") or "", given.at["extra_config"]
         if any(one.guard or one.scope for one in locations) and any(
                 words[0] == "location" for words in config_values.outer_blocks(text)):
@@ -351,11 +353,11 @@ class Sites:
 
     def _locations(self, given: _Given, forwarded: Mapping[str, str | None], tls: SiteTls | None,
                    site_guards: SiteGuards, name: str) -> list[Location]:
-        """Compile what is behind the paths of a site."""
+        """Compile the locations of a site."""
         listed = given.values.get("locations")
         exact = [item.get("path") for item in (listed if isinstance(listed, list) else [])
                  if isinstance(item, Mapping) and item.get("match") == "exact"]
-        # No site passes on what a client itself says in these.
+        # No site passes on these headers as a client itself sends them.
         identity: dict[str, str | None] = dict.fromkeys(self._named)
         if self._identities:
             identity |= IDENTITY if tls and tls.values["client_certificate"] else dict.fromkeys(IDENTITY)
@@ -376,7 +378,7 @@ class Sites:
 
     @staticmethod
     def _default_name(at: InventoryPath, server_names: list[str]) -> str:
-        """Name a site after its first server name, as far as a file's name can hold that."""
+        """Return a name for a site from its first server name, in a form that is allowed in a file name."""
         if not server_names:
             return at.path
         if server_names[0].startswith("~"):
@@ -412,7 +414,7 @@ class Sites:
             for words in sockets:
                 redirect = f"the redirect of {where.path} to TLS"
                 taken = self._served.setdefault(f"{words[0]} {name}", where.elsewhere(redirect))
-                # What listens there with TLS has been refused.
+                # If this site itself listens there with TLS, that has already been refused.
                 if taken is not where and taken.path != redirect:
                     at.refuse(f"{shown(name)} on {words[0]} is already used by {taken.path}, and this site's redirect "
                               "to TLS needs it; redirect: false leaves the redirect out")
@@ -423,9 +425,10 @@ class Sites:
                         acme=tls.values["acme"] is not None)
 
     def _listen(self, at: InventoryPath, raw: object, tls: SiteTls | None) -> tuple[list[list[str]], set[bool]]:
-        """Return the parameters of the listen directives, and whether they have the PROXY protocol.
+        """Return the parameters of the listen directives, and whether they use the PROXY protocol.
 
-        A bare port is every address, of IPv6 where there is any. Without RAW it is the port of http or https.
+        A port without an address means all addresses, with IPv6 if the host supports it. Without RAW, it is the port of
+        http or https.
         """
         own: dict[str, InventoryPath] = {}
         directives, protocols = [], set()
@@ -462,7 +465,7 @@ class Sites:
 
     @staticmethod
     def _complete(at: InventoryPath, item: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
-        """Tell whether the OPTIONS of a socket name one; refuse what a unix socket does not have."""
+        """Return whether the OPTIONS identify a socket; refuse those that a unix socket does not have."""
         if str(item.get("address")).startswith("unix:"):
             for key in TCP_OPTIONS:
                 if options.get(key):
@@ -473,7 +476,7 @@ class Sites:
         return "port" in options
 
     def _words(self, at: InventoryPath, name: str, options: Mapping[str, Any], tls: SiteTls | None) -> list[str]:
-        """Return a socket with the options that are new; refuse those that contradict earlier ones."""
+        """Return a socket with its new options; refuse those that contradict previous ones."""
         protocol = options.get("proxy_protocol", False)
         words = [name]
         socket = self._sockets.setdefault(name, _Socket(at, words, protocol, tls))
@@ -508,7 +511,7 @@ class Sites:
 
     @staticmethod
     def _check_tls(at: InventoryPath, name: str, socket: _Socket, tls: SiteTls | None) -> None:
-        """Refuse what cannot differ on one socket: nginx knows a client's site after that has been settled."""
+        """Refuse different settings on one socket if nginx applies them before it knows a client's site."""
         first = socket.tls
         if (first is None) != (tls is None):
             ways = ("without", "with") if first is None else ("with", "without")
@@ -539,14 +542,14 @@ class Sites:
         """Return the headers about the client for the backend; only the proxies in NETWORKS may set them."""
         if not networks:
             return {"X-Forwarded-Proto": "$scheme", **dict.fromkeys(headers.FORWARDED)}
-        # What is no address, as that of a unix socket's peer, is this one to geo (ngx_http_geo_module.c).
+        # geo takes a peer without an address, such as that of a unix socket, for this address (ngx_http_geo_module.c).
         networks = ["255.255.255.255" if network == "unix:" else network for network in networks]
         for trusted in self.trusted:
             if trusted.networks == networks:
                 break
         else:
             number = len(self.trusted) + 1
-            # Of several lines of a header, older versions see only the first, which may be the client's own.
+            # If a header has several lines, older versions see only the first, which may be the client's own.
             known = headers.FORWARDED if self._host.has(*_ALL_LINES) is not False else headers.FORWARDED[1:]
             trusted = Trusted(networks, f"$websocket_proxy_trusted_{number}", f"$websocket_proxy_scheme_{number}", {
                 name: f"$websocket_proxy_{name.lower().replace('-', '_')}_{number}" for name in known})
@@ -555,7 +558,7 @@ class Sites:
 
 
 def _for_all_addresses(socket: str) -> str | None:
-    """Return the socket for all addresses of one's family and port; None for a unix socket."""
+    """Return the socket for all addresses with the family and port of SOCKET; None for a unix socket."""
     if socket.startswith("unix:"):
         return None
     port = socket.rpartition(":")[2]

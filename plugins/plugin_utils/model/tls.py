@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""TLS of a site: which certificate it shows, how it speaks, and what becomes of clients that come without."""
+"""TLS of a site: its certificate, its protocol settings, certificates of clients, and HSTS."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
     with_defaults,
 )
 
-# What nginx 1.19.4 brought: a TLS handshake for an unknown name ends without a certificate.
+# Since nginx 1.19.4, a TLS handshake for an unknown name can end without a certificate.
 REJECT_HANDSHAKE = (1, 19, 4)
 _HTTP2_DIRECTIVE = (1, 25, 1)
 _HYBRID_GROUP = (3, 5)
@@ -40,16 +40,17 @@ _CIPHERS = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "ECD
             "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305"]
 _GROUPS = ["X25519", "prime256v1", "secp384r1"]
 
-# Preloading is for good, and its list asks for both. Source: https://hstspreload.org
+# Preloading is permanent. Its list requires subdomains and a max-age of at least a year. Source:
+# https://hstspreload.org
 _YEAR = 31536000
 
-# Where a certificate comes from, by its keys; those of one source come together.
+# The source of a certificate by its keys. The keys of one source are set together.
 _SOURCES = {key: source for source, keys in CERTIFICATES.items() for key in keys}
 
 # Keys whose own keys are merged with those of the defaults.
 _MAPPINGS = ("acme", "hsts", "client_certificate")
 
-# What the backend is told of a client's certificate; from anybody else it is removed.
+# The headers that tell the backend about a client's certificate. They are removed if the client sets them itself.
 IDENTITY = {"X-SSL-Client-Verify": "$ssl_client_verify", "X-SSL-Client-S-DN": "$ssl_client_s_dn",
             "X-SSL-Client-I-DN": "$ssl_client_i_dn", "X-SSL-Client-Serial": "$ssl_client_serial",
             "X-SSL-Client-Fingerprint": "$ssl_client_fingerprint"}
@@ -73,7 +74,7 @@ class SiteTls:
 
 
 def read_tls(layers: list[tuple[InventoryPath, Mapping[str, Any]]]) -> SiteTls | None:
-    """Read ``tls`` of the LAYERS, the defaults' first: a later one's keys win; false switches it off."""
+    """Read ``tls`` of the LAYERS, the defaults first. Keys of a later layer take precedence; false switches TLS off."""
     merged: dict[str, Any] = {}
     paths: dict[str, InventoryPath] = {}
     intended: set[str] = set()
@@ -108,15 +109,15 @@ def read_tls(layers: list[tuple[InventoryPath, Mapping[str, Any]]]) -> SiteTls |
 
 
 def listen_words(http2: bool, host: Host) -> list[str]:
-    """Return the parameters of listen for TLS; before 1.25.1 the socket says whether HTTP/2 is spoken."""
+    """Return the parameters of listen for TLS; before nginx 1.25.1, HTTP/2 is one of them."""
     return ["ssl", *(["http2"] if http2 and host.has(*_HTTP2_DIRECTIVE) is False else [])]
 
 
 class Certificates:
-    """Compiles what sites say of their certificates, which ``all`` has.
+    """The compiler of the sites' certificates, which it collects in ``all``.
 
-    ``resumed`` is to be false where any of them asks clients for theirs: one cache serves all sites of a socket, and a
-    client that has resumed a session is not asked again, whatever was revoked meanwhile.
+    ``resumed`` must be false if any site asks clients for certificates. One cache serves all sites of a socket. A
+    client that resumes a session is not asked again, even if its certificate has been revoked in the meantime.
     """
 
     def __init__(self, host: Host) -> None:
@@ -125,7 +126,7 @@ class Certificates:
         self._host = host
 
     def compile(self, tls: SiteTls, site: str, server_names: list[str], answers_all: bool) -> Tls:
-        """Compile the TLS of a SITE; ANSWERS_ALL tells that it answers clients that name no server as well."""
+        """Compile the TLS of a SITE; with ANSWERS_ALL, the site also answers clients that send no server name."""
         values = tls.values
         certificate = self._certificate(tls, site, server_names)
         if certificate:
@@ -141,7 +142,7 @@ class Certificates:
                    "$websocket_proxy_misdirected")
 
     def profile(self, name: str) -> Profile:
-        """Return what one of Mozilla's configurations says, as far as the host's OpenSSL knows it."""
+        """Return one of Mozilla's configurations, as far as the host's OpenSSL supports it."""
         hybrid = ["X25519MLKEM768"] if self._host.openssl_version >= _HYBRID_GROUP else []
         modern = name == "modern"
         return Profile(name=name, resumed=self.resumed, guidelines=_GUIDELINES,
@@ -149,7 +150,7 @@ class Certificates:
                        ciphers="" if modern else ":".join(_CIPHERS), groups=":".join([*hybrid, *_GROUPS]))
 
     def unknown(self) -> Certificate:
-        """Return a certificate without a name, for an nginx that cannot reject a handshake."""
+        """Return a certificate for unknown names, for an nginx that cannot reject a handshake."""
         for one in self.all:
             if one.site == "":
                 return one
@@ -164,7 +165,7 @@ class Certificates:
                    if not (values[key] is None or (key == "self_signed" and values[key] is False))]
         given = {_SOURCES[key] for key in written}
         if len(given) != 1:
-            # What was refused has been told of.
+            # A refused source already has an error.
             if given or not (tls.intended - tls.paths.keys()) & _SOURCES.keys():
                 listed = f"found {' and '.join(written)}" if given else "found none"
                 tls.at.refuse(f"tls needs exactly one source of its certificate: {', '.join(CERTIFICATES)}; {listed}")
@@ -207,7 +208,7 @@ class Certificates:
             tls["redirect"].refuse("the CA checks names on port 80, where only the redirect listens; keep the "
                                    "redirect, or use another source for the certificate")
         lineage = f"websocket_proxy_{site}"
-        # Until then, the site uses a self-signed one.
+        # Until certbot has a certificate, the site uses a self-signed one.
         paths = (f"{LINEAGES}/{lineage}/fullchain.pem", f"{LINEAGES}/{lineage}/privkey.pem") \
             if lineage in self._host.lineages else _placed(site, *sorted(names), tls.values["key_type"])
         return Certificate(at.path, site, "acme", *paths, names, tls.values["key_type"], lineage,
@@ -224,7 +225,7 @@ class Certificates:
 
 
 def hsts_header(tls: SiteTls) -> dict[str, str | None]:
-    """Return the header of RFC 6797 as the layer of response headers that it is."""
+    """Return the header of RFC 6797 as a layer of response headers."""
     at, raw = tls["hsts"], tls.values["hsts"]
     given = None if raw is None or raw is False else read_keys(at, HSTS, raw)
     if given is None:
@@ -245,8 +246,8 @@ def hsts_header(tls: SiteTls) -> dict[str, str | None]:
 
 def _placed(site: str, *made_of: str) -> tuple[str, str]:
     """Return the paths of a certificate and its key that the role installs."""
-    # Each name holds a checksum of what the file is made of, so that none ever changes: what an earlier generation
-    # refers to is there as long as the generation is.
+    # Each name contains a checksum of the file's sources, so no file ever changes. The files of a previous generation
+    # exist as long as the generation.
     checksum = hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:12]
     stem = f"{CERTIFICATES_FOLDER}/{site or 'unknown-names'}-{checksum}"
     return f"{stem}.pem", f"{stem}.key"

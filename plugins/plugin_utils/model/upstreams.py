@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Upstreams: who their servers are, which of them a client goes to, and from where connections are opened."""
+"""Upstreams: their servers, the choice of a server for a client, and the source addresses of connections."""
 
 from __future__ import annotations
 
@@ -37,14 +37,15 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.schema import (
 )
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.secrets import marked
 
-# The versions of open-source nginx that brought what not every host has. Source: https://nginx.org/en/CHANGES
+# The versions of open-source nginx that introduced features that some hosts lack. Source: https://nginx.org/en/CHANGES
 _KEEPALIVE_TIME = (1, 19, 10)
 _RESOLVE = (1, 27, 3)
 _KEEPALIVE_BY_DEFAULT = (1, 29, 7)
 
-# One zone for all: with one for each of 1,000 upstreams, nginx -t takes half as long again and a reload 22 MB more.
+# One zone for all upstreams: with a zone for each of 1,000 upstreams, nginx -t takes half as long again, and a reload
+# needs 22 MB more.
 _ZONE = "websocket_proxy"
-# A server takes up to 1.2 KiB of it, whatever the version.
+# A server needs up to 1.2 KiB of the zone, whatever the version.
 _SERVERS_IN_64K = 40
 
 _PLAIN = [name for name, method in METHODS.items() if method.plain]
@@ -54,7 +55,7 @@ _WITH_BACKUP = [name for name, method in METHODS.items() if method.with_backup]
 
 @dataclass(frozen=True)
 class Inventory:
-    """The hosts that an upstream's servers may come from: all of the inventory, whatever a run is limited to."""
+    """The hosts that can be servers of an upstream: all hosts of the inventory, whatever a run is limited to."""
 
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     hostvars: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -62,7 +63,7 @@ class Inventory:
 
 @dataclass(frozen=True)
 class _Member:
-    """A server with its inventory path, its address with that one's path, and its options."""
+    """A server: its inventory path, its address with the inventory path of the address, and its options."""
 
     at: InventoryPath
     address_at: InventoryPath
@@ -71,11 +72,10 @@ class _Member:
 
 
 class Upstreams:
-    """Compiles the upstreams in their order; knows what earlier ones have taken.
+    """The compiler of the upstreams in their order. It remembers what previous upstreams use.
 
-    ``routes`` and ``sources`` are what the upstreams refer to, and ``looked_up`` counts those that each request looks
-    up. The resolver is None where what the inventory says of it
-    is refused.
+    The upstreams refer to ``routes`` and ``sources``. ``looked_up`` counts the upstreams whose server each request
+    looks up. The resolver is None if its value in the inventory is refused.
     """
 
     def __init__(self, at: InventoryPath, host: Host, inventory: Inventory, resolver: list[str] | None) -> None:
@@ -92,13 +92,13 @@ class Upstreams:
     def compile(self, raw: object) -> list[Upstream]:
         """Return the upstreams; those with servers share one zone, which the first of them defines.
 
-        One whose name is looked up by each request has no upstream of nginx's.
+        If each request looks up the name of a server, its upstream does not exist in nginx.
         """
         compiled = [self._upstream(where, given, item) for where, item in self._at.items(raw, "upstreams")
                     if (given := read_keys(where, UPSTREAM, item)) is not None]
         zoned = [index for index, upstream in enumerate(compiled) if upstream.servers and not upstream.variable]
         servers = [server.address for index in zoned for server in compiled[index].servers]
-        # A name may stand for a whole list of addresses, each of which counts as a server.
+        # A name may resolve to many addresses, each of which counts as a server.
         names = sum(_is_name(address) for address in servers)
         zone = [_ZONE, f"{64 * (-(-len(servers) // _SERVERS_IN_64K) + names)}k"]
         for index in zoned:
@@ -134,14 +134,14 @@ class Upstreams:
 
     def _check_connections(self, at: InventoryPath, given: Mapping[str, Any], intended: Collection[str],
                            members: Sequence[_Member], bind: Sequence[str]) -> None:
-        """Refuse what connections to the servers cannot be, whatever the way of balancing."""
+        """Refuse settings that connections to the servers do not allow, whatever the load balancing method."""
         if bind:
             self._check_families(members, bind)
         self._check_ports(members, bind)
         self._check_keepalive(at, given, intended)
 
     def _asks(self) -> list[str]:
-        """Return the parameters of resolver."""
+        """Return the parameters of the directive resolver."""
         return [*(self._resolver or []), *([] if self._host.ipv6 else ["ipv6=off"])]
 
     def _tls(self, at: InventoryPath, raw: object, members: list[_Member]) -> UpstreamTls | None:
@@ -160,7 +160,7 @@ class Upstreams:
                       "their certificates")
         return UpstreamTls(options["verify"], options["ca"], name, options["certificate"], options["certificate_key"])
 
-    # --- who the servers are
+    # --- the servers
 
     def _members(self, at: InventoryPath, given: Mapping[str, Any], intended: Collection[str]) -> Iterator[_Member]:
         first: dict[str, InventoryPath] = {}
@@ -195,7 +195,7 @@ class Upstreams:
 
     def _group(self, at: InventoryPath, given: Mapping[str, Any], intended: Collection[str],
                may_be_empty: bool) -> Iterator[_Member]:
-        """Give the hosts of an inventory group in the order of their names, whatever part of them a run is for."""
+        """Give all hosts of an inventory group in the order of their names, whatever a run is limited to."""
         if "group" not in given:
             return
         name, groups = given["group"], self._inventory.groups
@@ -231,11 +231,11 @@ class Upstreams:
         if without_port and "port" not in intended:
             at.refuse(f'"port" is missing: the port on which the hosts of {shown(name)} listen')
 
-    # --- which of them a client goes to
+    # --- the choice of a server for a client
 
     @staticmethod
     def _method(at: InventoryPath, raw: object) -> tuple[str, dict[str, Any]]:
-        """Return the name of the way of balancing and its options; no name where it is refused."""
+        """Return the name of the load balancing method and its options; an empty name if it is refused."""
         if isinstance(raw, str):
             if raw in METHODS and raw not in _PLAIN:
                 keys = ", ".join(f"{name}: …" for name, key in METHODS[raw].keys.items() if key.required)
@@ -274,7 +274,7 @@ class Upstreams:
                                        f"use {' or '.join(_WITH_BACKUP)}")
 
     def _sticky_route(self, options: Mapping[str, Any]) -> StickyRoute:
-        """Return the variables that do with a cookie and a hash what nginx's own ``sticky`` does."""
+        """Return the variables that replace nginx's own ``sticky`` with a cookie and a hash."""
         attributes = [f"Path={options['path']}"]
         if options["domain"]:
             attributes.append(f"Domain={options['domain']}")
@@ -292,7 +292,7 @@ class Upstreams:
         self.routes.append(route)
         return route
 
-    # --- from where connections are opened
+    # --- the source addresses of connections
 
     def _bind(self, at: InventoryPath, raw: object) -> list[str]:
         first: dict[str, InventoryPath] = {}
@@ -320,11 +320,12 @@ class Upstreams:
                 member.at.refuse(f"with proxy_bind, this has to be an {family} address, not {shown(address)}")
 
     def _check_ports(self, members: Sequence[_Member], bind: Sequence[str]) -> None:
-        """Refuse max_conns for which there are not enough local ports: one for each connection to an address."""
+        """Refuse max_conns if there are not enough local ports; each connection to an address needs one."""
         ports = self._host.local_ports
         available = ports
         if len(bind) > 1:
-            # They are shared by a hash, so that the one with the largest share is used up a little before the others.
+            # A hash spreads connections over the addresses. The address with the largest share runs out of ports
+            # slightly before the others.
             available = ports * 9800 // _hundredths(len(bind))[0]
         for member in members:
             key = (member.address, frozenset(bind))
@@ -337,7 +338,7 @@ class Upstreams:
                     "on more ports or on a unix socket")
 
     def _source(self, bind: Sequence[str]) -> str | None:
-        """Return the value of proxy_bind: the one address, or the variable that spreads over several."""
+        """Return the value of proxy_bind: the only address, or the variable that spreads connections over several."""
         if len(bind) < 2:
             return bind[0] if bind else None
         percentages = [f"{part / 100:.2f}%" for part in _hundredths(len(bind))[:-1]]
@@ -348,7 +349,7 @@ class Upstreams:
         self.sources.append(Sources(f"$websocket_proxy_source_{len(self.sources) + 1}", shares))
         return self.sources[-1].variable
 
-    # --- what not every nginx has
+    # --- features that some versions of nginx lack
 
     def _check_keepalive(self, at: InventoryPath, given: Mapping[str, Any], intended: Collection[str]) -> None:
         for name in ("keepalive_requests", "keepalive_timeout", "keepalive_time"):
@@ -358,7 +359,7 @@ class Upstreams:
             at["keepalive_time"].refuse(self._needs(_KEEPALIVE_TIME))
 
     def _check_resolve(self, at: InventoryPath, values: Mapping[str, Any], members: Sequence[_Member]) -> bool:
-        """Tell whether each request looks the name up, as an nginx that cannot follow it has to."""
+        """Return whether each request has to look up the name, because this nginx cannot follow its changes."""
         if self._resolver == []:
             at.refuse("this needs a DNS server; set websocket_proxy_resolver")
         if self._host.has(*_RESOLVE) is not False:
@@ -373,7 +374,7 @@ class Upstreams:
         return True
 
     def _variable(self, looked_up: bool) -> str | None:
-        """Return the variable for the one server of an upstream that each request looks up."""
+        """Return the variable for the only server of an upstream, if each request looks that server up."""
         self.looked_up += looked_up
         return f"$websocket_proxy_server_{self.looked_up}" if looked_up else None
 

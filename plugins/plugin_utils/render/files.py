@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The files that become of a model, each by its template."""
+"""The files of a generation, each rendered from the model with its template."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.rendering impo
 
 
 def _files(model: Model) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Give each file of a generation: its name, its template, and what that sees besides the model."""
+    """Give each file of a generation: its name, its template, and the values for the template besides the model."""
     for name in ("http.conf", "status.conf", "upstreams.conf"):
         yield name, f"{name}.j2", {}
     for params in model.proxy_params:
@@ -29,7 +29,7 @@ def _files(model: Model) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def rendered(model: Model, renderer: Renderer, folder: str, generation: str) -> tuple[str, dict[str, str]]:
-    """Return the text of the main file, and that of each file of the GENERATION in FOLDER by its name."""
+    """Return the text of the main file, and the texts of the files of the GENERATION in FOLDER by name."""
     seen = {**vars(model), "generation": generation, "generation_folder": f"{folder}/{generation}"}
     main = renderer.render(LAYOUTS[model.nginx_conf].template, seen)
     files = {name: renderer.render(template, {**seen, **more}) for name, template, more in _files(model)}

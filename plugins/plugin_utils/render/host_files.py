@@ -1,8 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Files of the host's that are no configuration of nginx: those that systemd, logrotate, apt, dpkg and needrestart
-read.
-"""
+"""Files on the host besides nginx's configuration: those for systemd, logrotate, apt, dpkg and needrestart."""
 
 from __future__ import annotations
 
@@ -19,9 +17,9 @@ _SERVICE = {
     "/etc/systemd/system/websocket_proxy_certificates.timer": "certificates.timer.j2",
     "/etc/tmpfiles.d/websocket_proxy.conf": "tmpfiles.conf.j2",
 }
-# Only where the inventory names logs that no other rule rotates.
+# Only if the inventory names logs that no other rule rotates.
 _LOGS = {ROTATION: "logrotate.j2"}
-# What tells apt of the repository that the package comes from.
+# The repository of nginx's package, for apt.
 _APT = {
     "/etc/apt/keyrings/websocket_proxy.asc": "apt.asc.j2",
     "/etc/apt/preferences.d/websocket_proxy": "apt.preferences.j2",
@@ -32,7 +30,8 @@ _UPGRADES = {
     "/etc/dpkg/dpkg.cfg.d/websocket_proxy": "dpkg.cfg.j2",
     "/etc/needrestart/restart.d/nginx.service": "needrestart.j2",
 }
-# Where dpkg keeps what was at the first of these, and what packages put there; the role's vars/main.yml has it, too.
+# The path to which dpkg diverts any other policy-rc.d, now or from a later package. The role's vars/main.yml repeats
+# this path.
 DIVERTED_POLICY = "/usr/sbin/policy-rc.d.before_websocket_proxy"
 SERVICE_FILES = (*_SERVICE, *_LOGS)
 APT_FILES = tuple(_APT)
@@ -41,9 +40,9 @@ UPGRADE_FILES = tuple(_UPGRADES)
 
 @dataclass(frozen=True)
 class HostFiles:
-    """The texts of files by path; all are root's, with mode 0644, and 0755 where they begin with "#!".
+    """The texts of files by path; root owns them all, with mode 0644, or 0755 if they begin with "#!".
 
-    Those that are not there are not wanted.
+    Files that are absent here are not wanted on the host.
     """
 
     service: dict[str, str]

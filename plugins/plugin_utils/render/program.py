@@ -19,7 +19,7 @@ PROGRAM = "/usr/local/sbin/websocket_proxy_reload"
 _PACKAGE = "ansible_collections.wsedge.nginx.plugins.module_utils"
 _PLUGINS = Path(__file__).parents[2]
 _MAIN = _PLUGINS.parent / "roles/websocket_proxy/files/host_program.py"
-# Of every zip file; one with the time of its making would differ from run to run.
+# The date of every file in the zip file. With the current time, the zip file would differ from run to run.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -33,7 +33,7 @@ def program(settings: Settings) -> bytes:
     members["__main__.py"] = _MAIN.read_bytes()
     members["settings.json"] = json.dumps(options, sort_keys=True).encode()
     made = io.BytesIO()
-    # -I: neither the folder that it is called from nor the user's environment matters.
+    # With -I, neither the folder from which it is called nor the user's environment matters.
     made.write(b"#!/usr/bin/python3 -BI\n")
     with zipfile.ZipFile(made, "a", zipfile.ZIP_STORED) as archive:
         for name, content in sorted(members.items()):
@@ -45,7 +45,7 @@ def program(settings: Settings) -> bytes:
 
 
 def _imported(path: Path) -> set[Path]:
-    """Return what of the library a program imports, and what that imports."""
+    """Return the files of the library that a program imports, directly or indirectly."""
     found: set[Path] = set()
     waiting = [path]
     while waiting:

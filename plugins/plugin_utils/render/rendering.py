@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Rendering of nginx configuration: plain Jinja, in which each value comes out as one quoted word."""
+"""Rendering of nginx's configuration: plain Jinja, in which each value becomes one quoted word."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.render.quoting import
 
 
 class _Word(str):
-    """Text that is a word of nginx's configuration already."""
+    """Text that is already a word of nginx's configuration."""
 
 
 def _lines(value: str) -> str:
-    """Quote text that may hold line breaks and tabs, each as the two characters that nginx reads as one."""
+    """Quote text that may contain line breaks and tabs. Each becomes two characters, which nginx reads as one."""
     return _Word('"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t") + '"')
 
 
@@ -25,17 +25,17 @@ def _word(value: Any) -> str:
     if isinstance(value, _Word):
         return value
     if isinstance(value, Undefined):
-        str(value)  # raises, with the name of what is undefined
+        str(value)  # raises an error that names the undefined value
     return quote(value)
 
 
 def _words(values: Iterable[Any]) -> str:
-    """Return each of several values as a word."""
+    """Return several values as words."""
     return _Word(" ".join(map(_word, values)))
 
 
 class Renderer:
-    """Renders the templates of some folders; a template sees the values that it is given and nothing else."""
+    """The renderer of the templates in some folders; a template sees only the values that it is given."""
 
     def __init__(self, folders: Sequence[str]) -> None:
         self._environment = Environment(
@@ -46,7 +46,7 @@ class Renderer:
     def render(self, template: str, values: Mapping[str, Any]) -> str:
         """Return the text of a template.
 
-        :raises jinja2.TemplateError: the template is not there, is not valid, or names a value that is not there
+        :raises jinja2.TemplateError: the template is missing or invalid, or names a missing value
         :raises TypeError, ValueError: a value cannot become a word; see quoting.quote
         """
         return self._environment.get_template(template).render(values)

@@ -29,7 +29,7 @@ def is_host_name(checked: str) -> bool:
 
 
 def server_name(value: object) -> str:
-    """Accept a host name, ``*.`` before one, or an IP address as it stands in a Host header; lower case results.
+    """Accept a host name, also with ``*.`` in front, or an IP address as in a Host header; return it in lower case.
 
     Source: https://nginx.org/en/docs/http/server_names.html
     """
@@ -62,12 +62,12 @@ def _address(given: str, value: object, version: int) -> str:
 
 
 def is_address(name: str) -> bool:
-    """Tell whether a server name is an IP address."""
+    """Return whether a server name is an IP address."""
     return name.startswith("[") or bool(re.fullmatch(r"[0-9.]+", name, re.ASCII))
 
 
 def address(value: object) -> str:
-    """Accept an IP address that a connection can have, IPv6 with or without brackets; it comes back without them."""
+    """Accept an IP address of a single host, IPv6 with or without brackets; return it without brackets."""
     checked = text(value)
     bare = checked[1:-1] if checked.startswith("[") and checked.endswith("]") else checked
     try:
@@ -84,7 +84,7 @@ def _bracketed(host: str) -> str:
 
 
 def dns_server(value: object) -> str:
-    """Accept the address of a DNS server, with a port where it is not 53.
+    """Accept the address of a DNS server, with a port if it is not 53.
 
     Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#resolver
     """
@@ -112,7 +112,7 @@ def _host_and_port(value: object, expected: str) -> tuple[str, int]:
 
 
 def unix_socket(value: object) -> str:
-    """Accept ``unix:`` with the absolute path of a socket, which the kernel takes up to 107 bytes of (unix(7))."""
+    """Accept ``unix:`` with the absolute path of a socket; the kernel accepts paths of up to 107 bytes (unix(7))."""
     checked = text(value)
     if not re.fullmatch(r"unix:(/[A-Za-z0-9_.@+-]+)+", checked, re.ASCII) or len(checked) > 5 + 107 \
             or DOTS.search(checked):
@@ -124,7 +124,7 @@ def unix_socket(value: object) -> str:
 def listen(value: object) -> tuple[str, int | None]:
     """Accept a port, ``address:port`` or ``unix:/path``.
 
-    Return the address ("" for every one, IPv6 in brackets) and the port, which a unix socket does not have.
+    Return the address ("" for all addresses, IPv6 in brackets) and the port, which a unix socket does not have.
 
     Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#listen
     """
@@ -157,7 +157,7 @@ def _listening_socket(value: str) -> str:
 
 
 def listen_address(value: object) -> str:
-    """Accept the address of a listening socket as ``listen`` gives it: ``*`` or IPv4, IPv6 in brackets, a socket."""
+    """Accept an address to listen on: ``*``, IPv4, IPv6 or a unix socket; return it as ``listen`` does."""
     if isinstance(value, str) and value.startswith("unix:"):
         return _listening_socket(value)
     bare = value[1:-1] if isinstance(value, str) and value.startswith("[") else value
@@ -169,7 +169,7 @@ def listen_address(value: object) -> str:
 
 
 def network(value: object) -> str:
-    """Accept an IP address, a network of them in CIDR form, or ``unix:`` for all that come through a unix socket.
+    """Accept an IP address, a network in CIDR form, or ``unix:`` for all clients of a unix socket.
 
     Source: https://nginx.org/en/docs/http/ngx_http_realip_module.html#set_real_ip_from
     """
@@ -193,7 +193,7 @@ NO_OPTION = "none"
 
 
 def so_keepalive(value: object) -> str:
-    """Accept whether TCP keepalive is on, its times as idle:interval:count, or none for a socket that others set.
+    """Accept true or false for TCP keepalive, its times as idle:interval:count, or none if another file sets it.
 
     Source: https://nginx.org/r/listen
     """
@@ -231,7 +231,7 @@ def server_address(value: object) -> str:
 def address_with(number: int | None) -> Callable[[object], str]:
     """Make a validator of server addresses that adds the port NUMBER to those without one.
 
-    The result is empty where there is no port at all.
+    The result is empty if there is no port at all.
     """
 
     def validator(value: object) -> str:

@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Validators of who may come in: networks, users and their passwords' hashes."""
+"""Validators of access control: networks, users and hashes of their passwords."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path i
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values import check_lines, text
 
 _SALT = "[./A-Za-z0-9]"
-# What crypt(3) of Debian 11 and newer takes, and Apache's own, which nginx knows itself.
+# The hashes that crypt(3) of Debian 11 and newer supports, and Apache's own, which nginx itself supports.
 _HASH = re.compile(
     rf"\$(?:6\$(?:rounds=(?P<six>[0-9]{{4,9}})\$)?{_SALT}{{1,16}}\${_SALT}{{86}}"
     rf"|5\$(?:rounds=(?P<five>[0-9]{{4,9}})\$)?{_SALT}{{1,16}}\${_SALT}{{43}}"
@@ -36,7 +36,7 @@ def networks(value: object) -> list[str]:
 
 
 def trusted_networks(value: object) -> list[str]:
-    """Accept a list of addresses and networks, as nginx's geo has them; what comes by a unix socket has no address."""
+    """Accept a list of addresses and networks; return it for geo, to which clients of a unix socket have no address."""
     found = networks(value)
     if "all" in found:
         raise Refused("this would exempt every client; remove limits, or set it to false")
@@ -53,7 +53,7 @@ def user(value: object) -> str:
 
 
 def password_hash(value: object) -> str:
-    """Accept the hash of a password; a password itself is neither taken nor shown.
+    """Accept the hash of a password; a plain password is neither accepted nor shown.
 
     Source: crypt(5), https://nginx.org/en/docs/http/ngx_http_auth_basic_module.html
     """
@@ -63,7 +63,7 @@ def password_hash(value: object) -> str:
 
 
 def is_slow(checked: str) -> bool:
-    """Tell whether a hash takes a worker so long that others wait; nginx computes it anew for each request."""
+    """Return whether a hash keeps a worker busy for so long that others wait; nginx computes it for each request."""
     found = _HASH.fullmatch(checked)
     if found and found["yescrypt"] and found["yescrypt"] not in "./0123456789A":
         return True
@@ -72,7 +72,7 @@ def is_slow(checked: str) -> bool:
 
 
 def realm(value: object) -> str:
-    """Accept what a browser shows when it asks for a password: printable, without variables and quotation marks."""
+    """Accept the text that a browser shows when it asks for a password: printable, without variables and quotes."""
     checked = text(value)
     check_lines(checked)
     if not checked.isascii() or re.search(r'["\\$]', checked):
@@ -80,14 +80,14 @@ def realm(value: object) -> str:
     return checked
 
 
-# Where the auth server itself says in Location where to log in.
+# The authentication server itself sends the address of the login page in Location.
 ANSWER = "answer"
 
 
 def login(value: object) -> str:
-    """Accept ``answer``, or the URL of a page to log in at, in which ``$name`` is a variable of nginx.
+    """Accept ``answer``, or the URL of a login page, in which ``$name`` is a variable of nginx.
 
-    Of a path, nginx would send the page itself.
+    A path is refused: nginx would send the page itself instead of a redirect.
     """
     if value == ANSWER:
         return ANSWER

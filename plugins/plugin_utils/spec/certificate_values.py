@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Validators of certificates, keys and what a CA is told."""
+"""Validators of certificates, keys and the data for a CA."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values impo
 
 
 def pem(value: object) -> str:
-    """Accept text in PEM form (RFC 7468), from its first line on; it is never shown. The host checks what it holds."""
+    """Accept text in PEM form (RFC 7468), and return it from its BEGIN line on.
+
+    The text is never shown. The host checks its content.
+    """
     if hasattr(value, "__ENCRYPTED__"):
-        value = str(value)  # ansible-core before 2.19 has a class of its own for what a vault holds
+        value = str(value)  # ansible-core before 2.19 has a separate class for vaulted values
     found = re.search(r"^-----BEGIN [A-Z0-9 ]+-----$", value, re.MULTILINE) if isinstance(value, str) else None
     if not isinstance(value, str) or not found:
         raise Refused("this is not the text of a PEM file, which has -----BEGIN on a line of its own; for a path, use "
@@ -52,7 +55,7 @@ def email(value: object) -> str:
     """Accept an address for messages from a CA (RFC 8555 7.3)."""
     checked = text(value)
     local, _at, domain = checked.rpartition("@")
-    # One that began with a minus sign would be an option of certbot's.
+    # certbot would take an address that begins with a minus sign for an option.
     is_local = re.fullmatch(r"[A-Za-z0-9._%+][A-Za-z0-9._%+-]{0,63}", local, re.ASCII)
     if not is_local or not is_host_name(domain) or "." not in domain:
         raise Refused(f"{shown(value)} is not an address; expected one such as admin@example.com")
@@ -65,7 +68,7 @@ def directory_url(value: object) -> str:
 
 
 def tls_name(value: object) -> str:
-    """Accept the name that a server is asked for and that its certificate has to have (RFC 6066 3)."""
+    """Accept the name that nginx requests from a server, and that its certificate must contain (RFC 6066 3)."""
     checked = server_name(value)
     if checked.startswith("*") or is_address(checked):
         raise Refused(f"{shown(value)} is not a host name; nginx compares only host names with a certificate")
@@ -73,9 +76,9 @@ def tls_name(value: object) -> str:
 
 
 def verify(value: object) -> str:
-    """Accept whether a client needs a certificate: ``on`` or ``optional``."""
+    """Accept ``on`` if clients need a certificate, or ``optional``."""
     if value is True or value == "on":
-        return "on"  # as YAML reads the word
+        return "on"  # YAML reads on as true
     if value != "optional":
         raise Refused(f"{shown(value)} is neither on nor optional; to ask for no certificate, remove "
                       "client_certificate")

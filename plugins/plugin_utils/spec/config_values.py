@@ -12,15 +12,15 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values impo
 
 
 def free_text(value: object) -> str:
-    """Accept nginx's own configuration language: whole directives, as many blocks closed as opened.
+    """Accept text in nginx's own configuration language: whole directives, with all blocks closed.
 
-    What they mean is left to nginx's test.
+    nginx's own test checks what they mean.
     """
     if not isinstance(value, str):
         raise Refused(f"{shown(value)} is not text")
     check_lines(value)
     try:
-        # The templates end its last line, and indent each: what is escaped at a line's end would be another word then.
+        # The templates end the last line and indent each line. That would change a word with an escaped line break.
         for directive in directives(f"{value}\n"):
             if any("\\\n" in word for word in directive.words):
                 raise Refused(f"{shown(value)} has a backslash at the end of a line")
@@ -30,12 +30,12 @@ def free_text(value: object) -> str:
 
 
 def takes_underscores(text: object) -> bool:
-    """Tell whether a free_text may have nginx take underscores in the names of headers."""
+    """Return whether a free_text may let nginx accept underscores in the names of headers."""
     return isinstance(text, str) and switched(text, "underscores_in_headers", "on")
 
 
 def takes_dots(text: object) -> bool:
-    """Tell whether a free_text may have nginx take dots in the names of headers."""
+    """Return whether a free_text may let nginx accept dots in the names of headers."""
     return isinstance(text, str) and switched(text, "ignore_invalid_headers", "off")
 
 
@@ -45,17 +45,17 @@ def all_directives(text: str) -> Iterator[list[str]]:
 
 
 def outer_directives(text: str) -> Iterator[list[str]]:
-    """Give the directives of a free_text that stand outside of any block, each as its words."""
+    """Give the directives of a free_text that are outside of any block, each as its words."""
     return (directive.words for directive in directives(text) if not directive.depth and not directive.block)
 
 
 def outer_blocks(text: str) -> Iterator[list[str]]:
-    """Give the directives of a free_text that open a block outside of any other, each as its words."""
+    """Give the directives of a free_text that open a block and are outside of any other, each as its words."""
     return (directive.words for directive in directives(text) if not directive.depth and directive.block)
 
 
 def regular_expression(value: object) -> str:
-    """Accept text that nginx is to read as a regular expression; whether it is one, nginx itself tests."""
+    """Accept text for a regular expression; nginx itself tests whether it is valid."""
     checked = text(value)
     if len(checked.encode()) > 1000:
         raise Refused(f"{shown(value)} is longer than 1000 bytes")

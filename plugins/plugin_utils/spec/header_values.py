@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Validators of headers, cookies and what nginx answers."""
+"""Validators of headers, cookies and nginx's own answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values impo
 
 
 def hash_key(value: object) -> str:
-    """Accept what a server is chosen by: text with at least one variable of nginx.
+    """Accept the key of a hash or of a limit: text with at least one variable of nginx.
 
     Source: https://nginx.org/en/docs/http/ngx_http_upstream_module.html#hash
     """
@@ -34,7 +34,7 @@ def hash_key(value: object) -> str:
 
 
 def probe_path(value: object) -> str:
-    """Accept a path with arguments as a request line has it: encoded, in ASCII."""
+    """Accept a path with arguments in the form of a request line: encoded, in ASCII."""
     checked = text(value)
     if not re.fullmatch(r"/[!-~]*", checked, re.ASCII) or "#" in checked:
         raise Refused(f'{shown(value)} is not a path as a client sends it; expected one such as "/socket?room=1"')
@@ -58,12 +58,12 @@ def cookie_domain(value: object) -> str:
     return checked
 
 
-# The name and port that a client asked for.
+# The name and port that a client requested.
 HOST = "$websocket_proxy_host"
 
 
 def host_header(value: object) -> str:
-    """Accept what the backend gets as Host: HOST, ``$host``, ``$http_host``, or a name, with a port or without."""
+    """Accept the Host header for a backend: HOST, ``$host``, ``$http_host``, or a name with or without a port."""
     if value in (HOST, "$host", "$http_host"):
         return str(value)
     checked = text(value)
@@ -76,7 +76,10 @@ def host_header(value: object) -> str:
 
 
 def redirect_to(value: object) -> str:
-    """Accept the target of a redirect: a path or a URL, in which ``$name`` is a variable; arguments are added to it."""
+    """Accept the target of a redirect: a path or a URL, in which ``$name`` is a variable of nginx.
+
+    The arguments of the request are added unless the target has its own.
+    """
     checked = _without_breaks(header_value(value), value)
     if not re.match(r"/(?![/$\\])|https?://[^/]", checked) or "#" in checked:
         raise Refused(f'{shown(value)} is neither a path that begins with "/" and plain text nor a URL that begins '
@@ -102,7 +105,7 @@ def rewrite_to(value: object) -> str:
 
 
 def body(value: object) -> str:
-    """Accept the text of an answer, literally: a ``$`` is a ``$``."""
+    """Accept the literal text of an answer: a ``$`` stays a ``$``."""
     if not isinstance(value, str):
         raise Refused(f"{shown(value)} is not text; put it in quotation marks")
     check_lines(value)
@@ -123,7 +126,7 @@ def content_type(value: object) -> str:
 
 
 def proxy_redirect(value: object) -> list[list[str]]:
-    """Accept ``default``, ``off``, or a mapping of what Location begins with to what it is to begin with."""
+    """Accept ``default``, ``off``, or a mapping of prefixes of Location to their replacements."""
     if value in ("default", "off") or value is False:
         return [] if value == "default" else [["off"]]
     if not isinstance(value, Mapping) or not value:
@@ -137,7 +140,7 @@ def proxy_redirect(value: object) -> list[list[str]]:
 
 
 def header_name(value: object) -> str:
-    """Accept the name of a header: the plain part of what RFC 9110 5.1 calls a token."""
+    """Accept the name of a header: a subset of the tokens of RFC 9110 5.1."""
     checked = text(value)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", checked, re.ASCII):
         raise Refused(f"{shown(value)} is not the name of a header: letters, digits, '-', '_' and '.', at most 100")
@@ -145,7 +148,7 @@ def header_name(value: object) -> str:
 
 
 def is_header_name(value: str) -> bool:
-    """Tell whether a text is the name of a header."""
+    """Return whether a text is the name of a header."""
     try:
         return bool(header_name(value))
     except Refused:
@@ -172,7 +175,7 @@ def header_value(value: object) -> str:
 
 
 def _without_breaks(checked: str, value: object) -> str:
-    """Refuse variables in which nginx has decoded what a client sent, and which can hold a line break therefore."""
+    """Refuse variables that can contain a line break, because nginx has decoded what a client sent."""
     found = re.search(rf"\$\{{?({'|'.join(unsendable())})(?![A-Za-z0-9_])", checked, re.IGNORECASE)
     if found:
         raise Refused(f"{shown(value)}: ${found[1]} can hold a line break, with which a client could add headers; use "
@@ -181,5 +184,5 @@ def _without_breaks(checked: str, value: object) -> str:
 
 
 def sent_header(value: object) -> str:
-    """Accept the value of a header that is sent on: as ``header_value``, and no variable can break the line."""
+    """Accept the value of a header that is sent on: as ``header_value``, but no variable may break the line."""
     return _without_breaks(header_value(value), value)

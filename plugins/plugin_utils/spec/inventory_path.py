@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Where a value stands in the inventory, and what is wrong with it there."""
+"""The path of a value in the inventory, and the problems of the value."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 
 class Refused(ValueError):
-    """A validator refuses a value; the text says what was expected."""
+    """The refusal of a value by a validator; the text describes the expected value."""
 
 
 def shown(value: object) -> str:
-    """Return VALUE as an error message shows it: as JSON, control characters escaped, cut after 80 characters.
+    """Return VALUE for an error message: as JSON with control characters escaped, cut after 80 characters.
 
     A private key is never shown, and neither is a vaulted value.
     """
@@ -28,13 +28,13 @@ def shown(value: object) -> str:
     try:
         text = json.dumps(value, default=str)
     except (TypeError, ValueError):
-        text = json.dumps(repr(value))  # YAML has mappings with other keys than JSON
+        text = json.dumps(repr(value))  # YAML allows keys that JSON does not
     if "PRIVATE KEY" in text:
         return "a value with a private key"
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-# What nginx calls what a key of another name is for.
+# nginx's directives, each with the key for the same purpose.
 _DIRECTIVES = {"proxy_pass": "upstream", "proxy_set_header": "request_headers", "add_header": "response_headers",
                "return": "redirect", "rewrite": "rewrite_to", "alias": "root", "ssl": "tls", "ssl_certificate": "tls"}
 
@@ -47,7 +47,7 @@ def _meant(name: object, known: Collection[str]) -> str | None:
 
 
 def nearest(name: object, known: Collection[str]) -> str:
-    """Return a half sentence with the known name that NAME was probably meant to be, or with all of a few."""
+    """Return half a sentence with the KNOWN name that NAME probably means, or with the KNOWN names if there is none."""
     meant = _meant(name, known)
     if meant:
         return f"did you mean {shown(meant)}?"
@@ -55,13 +55,13 @@ def nearest(name: object, known: Collection[str]) -> str:
 
 
 def listed(names: Collection[str]) -> str:
-    """Return the first of some names in their order, and how many more there are."""
+    """Return the first NAMES in alphabetical order, and how many more there are."""
     more = "" if len(names) <= 12 else f" and {len(names) - 12} more"
     return ", ".join(sorted(names)[:12]) + more
 
 
 class InventoryPath:
-    """Where a value stands in the inventory, such as ``websocket_proxy_sites[2].locations[0].path``.
+    """The path of a value in the inventory, such as ``websocket_proxy_sites[2].locations[0].path``.
 
     Errors and warnings go to the lists PROBLEMS and WARNINGS, which all paths share.
     """
@@ -100,7 +100,7 @@ class InventoryPath:
             return None
 
     def once(self, first: dict[str, InventoryPath], what: str, refusal: str) -> bool:
-        """Note this path as the FIRST of WHAT; if there is one already, add an error and return False."""
+        """Record this path as the FIRST of WHAT; if there already is one, add an error and return False."""
         if what in first:
             self.refuse(f"{refusal} {first[what].path}")
             return False
@@ -108,7 +108,7 @@ class InventoryPath:
         return True
 
     def items(self, value: object, of: str) -> Iterator[tuple[InventoryPath, object]]:
-        """Go through VALUE, which is to be a list OF something; an absent value is an empty list."""
+        """Go through VALUE, which must be a list OF something; an absent value is an empty list."""
         if value is None:
             return
         if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
@@ -119,9 +119,9 @@ class InventoryPath:
 
     def mapping(self, value: object, known: Collection[str], required: Collection[str] = (),
                 elsewhere: Mapping[str, str] | None = None) -> dict[str, object] | None:
-        """Return VALUE, which is to be a mapping with no other than the KNOWN keys and at least the REQUIRED ones.
+        """Return VALUE, which must be a mapping with only the KNOWN keys and with all REQUIRED ones.
 
-        A key whose value is null counts as not given. ELSEWHERE tells what other keys belong to.
+        A key with a null value counts as absent. ELSEWHERE has the level to which each other key belongs.
         """
         if not isinstance(value, Mapping):
             self.refuse(f"{shown(value)} is not a mapping; {nearest('', known)}")
@@ -139,12 +139,12 @@ class InventoryPath:
 
     @classmethod
     def intended(cls, value: object, known: Collection[str]) -> set[str]:
-        """Return the known keys that the mapping VALUE has, in whatever spelling and of whatever value but null."""
+        """Return the KNOWN keys that the mapping VALUE sets, in any spelling and with any value except null."""
         keys = [key for key in value if value[key] is not None] if isinstance(value, Mapping) else []
         return {key for key in keys if key in known} | cls.misspelt(value, known)
 
     @staticmethod
     def misspelt(value: object, known: Collection[str]) -> set[str]:
-        """Return the known keys that unknown ones of the mapping VALUE were probably meant to be."""
+        """Return the KNOWN keys that the unknown keys of the mapping VALUE probably mean."""
         unknown = [key for key in value if key not in known] if isinstance(value, Mapping) else []
         return {meant for meant in (_meant(key, known) for key in unknown) if meant}

@@ -1,8 +1,8 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The variables that a value may name: those of every nginx since 1.18 as Debian builds it, ours, and the inventory's.
+"""Variables that a value may use: those of every nginx since 1.18 as Debian builds it, our own, and the inventory's.
 
-Source: https://nginx.org/en/docs/varindex.html, http modules that Debian's ``nginx`` package has built in.
+Source: https://nginx.org/en/docs/varindex.html, for the http modules that are built into Debian's ``nginx`` package.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NAMES = frozenset(
 PREFIXES = ("arg_", "cookie_", "http_", "sent_http_", "sent_trailer_", "upstream_cookie_", "upstream_http_",
             "upstream_trailer_")
 
-# Those whose values have no space.
+# Variables whose values contain no space.
 _IN_PATHS = frozenset("""
     args connection connection_requests host hostname https is_args msec pid query_string realip_remote_addr
     realip_remote_port remote_addr remote_port request_id request_method request_uri scheme server_addr server_name
@@ -51,7 +51,7 @@ _DEFINED: ContextVar[Mapping[str, bool]] = ContextVar("defined")
 
 @contextmanager
 def knowing(defined: Mapping[str, bool]) -> Iterator[None]:
-    """Have values name variables that the inventory has DEFINED, as long as this lasts."""
+    """Let values use the variables that the inventory has DEFINED, until the context ends."""
     token = _DEFINED.set(defined)
     try:
         yield
@@ -60,7 +60,7 @@ def knowing(defined: Mapping[str, bool]) -> Iterator[None]:
 
 
 def unsendable() -> list[str]:
-    """Return the variables in which a client could put a line break into a header."""
+    """Return the variables with which a client could put a line break into a header."""
     return [*DECODED, *(name for name, sendable in _DEFINED.get({}).items() if not sendable)]
 
 
@@ -70,12 +70,12 @@ def used(text: str) -> list[str]:
 
 
 def may_be_in_path(name: str) -> bool:
-    """Tell whether a variable's value can be part of a path: it has no space, or the inventory itself defines it."""
+    """Return whether a variable may be part of a path: it contains no space, or the inventory itself defines it."""
     return name in _IN_PATHS or name.startswith("arg_") or name in _DEFINED.get({})
 
 
 def check_variables(text: str) -> None:
-    """Refuse TEXT when a ``$`` in it begins no name of a variable: of nginx's, of the role, or of the inventory."""
+    """Refuse TEXT if a ``$`` in it does not begin a variable of nginx, of the role, or of the inventory."""
     defined = _DEFINED.get({})
     for name in used(text):
         if not name:

@@ -39,7 +39,7 @@ def number_of(*choices: int) -> Callable[[object], int]:
 
 
 def status(value: object) -> int:
-    """Accept the status of an answer: 200 to 599, but none that redirects."""
+    """Accept the status of an answer: 200 to 599, except those that redirect."""
     number = whole(200, 599)(value)
     if 300 <= number < 400:
         raise Refused(f"{number} is a redirect; use the key redirect")

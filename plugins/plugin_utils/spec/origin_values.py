@@ -20,10 +20,10 @@ _WEBSOCKET = {"ws": "http", "wss": "https"}
 
 @dataclass(frozen=True)
 class Origins:
-    """Whose pages may connect; with SAME_HOST those of the site itself, and those of the ORIGINS.
+    """The pages that may connect: with SAME_HOST those of the site itself, and those of the ORIGINS.
 
-    An origin is as browsers send it, or has ``*.`` instead of names before a domain. With REQUIRED, a WebSocket
-    needs one.
+    An origin has the form in which browsers send it, or ``*.`` instead of the names before a domain. With REQUIRED, a
+    WebSocket needs an origin.
     """
 
     any: bool = False
@@ -62,7 +62,7 @@ def allowed_origins(value: object) -> Origins:
 
 
 def _origin(value: object) -> str:
-    """Accept an origin as browsers send it, ``*.`` before a domain, or ``null``; the default port is left out."""
+    """Accept an origin as browsers send it, with ``*.`` before a domain, or ``null``; omit the default port."""
     if value == "null":
         return "null"
     if value is None:

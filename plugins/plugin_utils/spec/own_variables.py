@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Variables of nginx that the inventory itself defines: in free text, and in its regular expressions.
 
-What nginx has decoded of a request can hold a line break. A variable that is made of it can, too, and must not be sent.
+Text that nginx has decoded from a request can contain a line break. So can a variable that is made of it. Such a
+variable must not be sent.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Any
 
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import Directive, Unreadable, directives
 
-# What nginx has decoded, or takes as a client sent it with everything in it.
+# Variables that nginx has decoded, or that contain unchanged what a client sent.
 DECODED = frozenset(("uri", "document_uri", "request_filename", "request_body", "remote_user", "ssl_server_name",
                      "ssl_client_raw_cert"))
 _USED = re.compile(r"\$\{?([A-Za-z0-9_]+)", re.ASCII)
 _CAPTURE = re.compile(r"\(\?P?[<']([A-Za-z_][A-Za-z0-9_]*)[>']", re.ASCII)
-# What is matched by a location, and by rewrite.
+# The text that location and rewrite match.
 _PATH = "$uri"
 _ENTRIES = ("map", "geo", "split_clients")
 
@@ -38,7 +39,7 @@ def defined(variables: Mapping[str, Any]) -> dict[str, bool]:
 
 
 def _definitions(variables: Mapping[str, Any]) -> Iterator[tuple[str, set[str]]]:
-    """Give each name that is defined, with the names of the variables that it is made of."""
+    """Give each defined variable, with the names of the variables that it is made of."""
     yield from _of_text(variables.get("websocket_proxy_extra_config"))
     for site in _mappings(variables.get("websocket_proxy_sites")):
         yield from _of_text(site.get("extra_config"))
@@ -82,12 +83,12 @@ def _of_text(text: object) -> Iterator[tuple[str, set[str]]]:
 
 
 def _of_entry(holder: list[str], words: list[str]) -> Iterator[tuple[str, set[str]]]:
-    """Give what an entry of a map defines: what it captures, and the map's variable, of its value and captures."""
+    """Give the variables that an entry of a map defines: its captures, and the variable of the map."""
     source = holder[1] if holder[0] == "map" else ""
     if words[0].startswith("~"):
         yield from _captures(words[0], source)
     made_of = _names(*words[1:2])
-    # A number stands for what the expression has captured; an included file may hold anything.
+    # A number stands for a capture of the expression. An included file may contain anything.
     if any(name.isdigit() for name in made_of):
         made_of |= _names(source)
     yield holder[-1][1:].lower(), {"uri"} if words[0] == "include" else made_of

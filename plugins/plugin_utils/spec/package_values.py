@@ -1,6 +1,6 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Validators of what apt and dpkg know: packages, repositories and their keys."""
+"""Validators for apt and dpkg: packages, repositories and their keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values impo
 def package(value: object) -> str:
     """Accept the name of a Debian package (Debian policy 5.6.7)."""
     checked = text(value)
-    # apt removes what has a minus sign behind its name.
+    # apt removes a package if a minus sign follows its name.
     if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.]", checked, re.ASCII):
         raise Refused(f"{shown(value)} is not the name of a Debian package")
     return checked

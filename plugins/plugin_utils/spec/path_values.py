@@ -9,7 +9,7 @@ import re
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, shown
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.text_values import text
 
-# What leads out of a folder, or nowhere.
+# Parts of a path that lead out of a folder, or nowhere.
 DOTS = re.compile(r"/\.\.?(/|$)")
 
 
@@ -43,7 +43,7 @@ def disable_symlinks(value: object) -> str:
 
 
 def try_files(value: object) -> list[str]:
-    """Accept what to look for, in order: ``$uri``, ``$uri/`` and paths; the last one is a path or ``=404``.
+    """Accept the files to look for, in order: ``$uri``, ``$uri/`` and paths; the last one is a path or ``=404``.
 
     Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#try_files
     """
@@ -62,7 +62,7 @@ def try_files(value: object) -> list[str]:
 
 
 def script(value: object) -> str:
-    """Accept the path of a program below a folder, with or without a slash in front; it comes back without."""
+    """Accept the path of a program below a folder, with or without a leading slash; return it without the slash."""
     checked = text(value).removeprefix("/")
     if not re.fullmatch(r"[A-Za-z0-9_.@+-]+(/[A-Za-z0-9_.@+-]+)*", checked, re.ASCII) or DOTS.search(f"/{checked}"):
         raise Refused(f"{shown(value)} is not the path of a program, such as index.php: letters, digits and any of "
@@ -76,7 +76,7 @@ def log_file(value: object) -> str:
 
 
 def path(value: object) -> str:
-    """Accept the path of a prefix location, as nginx sees a request's: decoded, no ``//``, no ``..``.
+    """Accept the path of a location in the form that nginx compares: decoded, without ``//`` and ``..``.
 
     Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#location
     """

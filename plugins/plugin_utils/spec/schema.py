@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The keys of the inventory: the type, validator and default of each.
 
-Types, choices, defaults and what is required are those of the role's ``meta/argument_specs.yml``. Here stands what that
-cannot say: which validator a value has to pass. Truth values and choices have theirs already.
+Types, choices, defaults and required keys are those of the role's ``meta/argument_specs.yml``. This module adds the
+validators, which that file cannot express. Booleans and choices need none here.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class Key:
     required: bool = False
 
     def read(self, at: InventoryPath, given: Any) -> Any:
-        """Return what GIVEN stands for: the default where it is absent, None where it is refused."""
+        """Return the value for GIVEN: the default if it is absent, None if it is refused."""
         value = self.default if given is None else given
         return at.read(self.validator, value) if self.validator and value is not None else value
 
     def read_default(self) -> Any:
-        """Return what the default stands for."""
+        """Return the validated default."""
         return self.validator(self.default) if self.validator and self.default is not None else self.default
 
 
@@ -71,12 +71,12 @@ def read_keys(at: InventoryPath, keys: Mapping[str, Key], raw: object) -> dict[s
 
 
 def _elsewhere(keys: Mapping[str, Key]) -> dict[str, str]:
-    """Return for each key of other levels the level that it belongs to."""
+    """Return the keys of other levels, each with the level that it belongs to."""
     return {name: level for level, known in reversed(LEVELS) for name in known if name not in keys}
 
 
 def with_defaults(keys: Mapping[str, Key], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return GIVEN with every key that it lacks at its default."""
+    """Return GIVEN with the defaults of the keys that it lacks."""
     return {name: given.get(name, key.read_default()) for name, key in keys.items()}
 
 
@@ -95,7 +95,7 @@ def _level(entry_point: str, validators: Mapping[str, Callable[[object], Any]] |
 
 
 def _validator(option: Mapping[str, Any]) -> Callable[[object], Any] | None:
-    """Return the validator that follows from an option's type and choices; None where none does."""
+    """Return the validator that follows from an option's type and choices; None if there is none."""
     if option["type"] == "bool":
         return text_values.boolean
     if "choices" not in option:
@@ -119,7 +119,7 @@ ROLE = _level("main", {
     "verify": text_values.verification,
 }, prefix="websocket_proxy_")
 
-# These belong to the main or events context, where a file included by another nginx.conf has no say.
+# These belong to the main or events context. A file that another nginx.conf includes cannot set them.
 MAIN_CONTEXT = ("websocket_proxy_worker_processes", "websocket_proxy_worker_connections",
                 "websocket_proxy_worker_rlimit_nofile", "websocket_proxy_worker_shutdown_timeout")
 
@@ -147,7 +147,7 @@ UPSTREAM = _level("upstream", {
     "keepalive_time": time_values.duration,
 })
 
-# An element of an upstream's servers, and what a backend's own variable says of it.
+# An element of an upstream's servers, or the value of a backend's own websocket_proxy_server.
 SERVER = _level("server", {
     "weight": number_values.whole(1, 256),
     "max_conns": number_values.whole(0, 10000000),
@@ -158,10 +158,10 @@ SERVER = _level("server", {
 
 @dataclass(frozen=True)
 class Method:
-    """A load balancing method, of which DIRECTIVE makes the words of nginx's directive; none for round robin.
+    """A load balancing method; DIRECTIVE makes the words of nginx's directive, none for round robin.
 
-    PLAIN ones may stand without keys. WITH_BACKUP tells whether nginx knows backup servers with it, and SINCE the first
-    nginx that has it; before, sticky is a hash of a cookie.
+    A PLAIN method needs no keys. With WITH_BACKUP, nginx supports backup servers. SINCE is the first version of nginx
+    that has the method; in previous versions, a hash of a cookie replaces sticky.
     """
 
     directive: Callable[[Mapping[str, Any]], list[str]]
@@ -222,7 +222,7 @@ _SHARED = _level("inherited", {
     "allowed_origins": origin_values.allowed_origins,
 })
 
-# What a location takes from its site where it does not set it; headers are merged by name.
+# The keys that a location inherits from its site unless it sets them. Headers are merged by name instead.
 INHERITED = {name: key for name, key in _SHARED.items() if key.type != "dict"}
 
 LOCATION = _level("location", {
@@ -284,7 +284,7 @@ RESPOND = _level("respond", {
     "content_type": header_values.content_type,
 })
 
-# Where a certificate may come from, and the keys that say so together.
+# The sources of a certificate, each with the keys that set it together.
 CERTIFICATES = {
     "certificate": ("certificate", "certificate_key"),
     "certificate_content": ("certificate_content", "certificate_key_content"),
@@ -323,7 +323,7 @@ SITE = _level("site", {
     "extra_config": config_values.free_text,
 }) | _SHARED
 
-# What a site has of its own, and cannot have from websocket_proxy_site_defaults.
+# The keys that only a site can set, not websocket_proxy_site_defaults.
 OWN = ("name", "server_names", "locations", "extra_config")
 
 LISTEN = _level("listen", {
@@ -336,14 +336,14 @@ LISTEN = _level("listen", {
 # Options of a socket, which all sites on it share.
 SOCKET_OPTIONS = ("backlog", "reuseport", "so_keepalive")
 
-# What of that is TCP's, and no unix socket has.
+# The keys of a socket that are for TCP only, not for a unix socket.
 TCP_OPTIONS = ("port", "reuseport", "so_keepalive")
 
 SERVER_NAME = _level("server_name", {
     "regex": config_values.regular_expression,
 })
 
-# Levels whose keys are told from each other in errors. A key of several is that of the first.
+# The levels that errors name for a key in the wrong place. A key of several levels belongs to the first of them.
 LEVELS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("an upstream", UPSTREAM), ("a site", SITE), ("a location", LOCATION), ("an upstream's server", SERVER),
     ("an upstream's load_balancing", METHODS), ("a site's listen", LISTEN), ("a site's tls", TLS),

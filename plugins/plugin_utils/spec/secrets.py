@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Vaulted values, and texts that do not show them.
 
-Ansible marks single values with ``!vault``, and from core 2.19 on also a value that is just ``{{ name }}``. It does not
-mark a file that is encrypted as a whole, nor text that such a value is a part of.
+Ansible marks single values with ``!vault``, and from ansible-core 2.19 on also a value that is only ``{{ name }}``. It
+marks neither the values of a file that is encrypted as a whole, nor text that contains a vaulted value.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Vaulted(str):
 def _came_out_of_a_vault(value: object) -> bool:
     if hasattr(vault, "VaultHelper"):
         return vault.VaultHelper.get_ciphertext(value, with_tags=False) is not None
-    # Of core 2.18, a class that is no str.
+    # In ansible-core 2.18, its class is not a str.
     return hasattr(value, "_ciphertext") and vault.is_encrypted(value._ciphertext)
 
 
 def marked(value: Any) -> Any:
-    """Return a value of the inventory in which all text that came out of a vault is Vaulted."""
+    """Return a value of the inventory in which all text from a vault is Vaulted."""
     if _came_out_of_a_vault(value):
         return Vaulted(str(value))
     if isinstance(value, Mapping):
@@ -40,7 +40,7 @@ def marked(value: Any) -> Any:
 
 
 def unmarked(value: Any) -> Any:
-    """Return plain data in which nothing is Vaulted: Ansible knows no such class."""
+    """Return plain data in which nothing is Vaulted, because Ansible does not know that class."""
     if isinstance(value, Vaulted):
         return str(value)
     if isinstance(value, dict):
@@ -51,7 +51,7 @@ def unmarked(value: Any) -> Any:
 
 
 def vaulted(value: object) -> set[str]:
-    """Return all text in a marked value that came out of a vault."""
+    """Return all text from a vault in a marked value."""
     if isinstance(value, Vaulted):
         return {str(value)}
     if isinstance(value, Mapping):
@@ -62,7 +62,7 @@ def vaulted(value: object) -> set[str]:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Give SECRET as it stands in texts, the longest first: as it is, quoted, and each of its lines."""
+    """Give the forms of SECRET in texts, the longest first: unchanged, quoted, and each of its lines."""
     texts = [secret, *(line.strip() for line in secret.split("\n"))]
     escaped = [text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
                for text in texts]
@@ -71,13 +71,13 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _pattern(form: str) -> re.Pattern[str]:
-    # A short one, such as a port, is no part of a word.
+    # A short secret, such as a port, must not match inside a word.
     edges = (r"(?<!\w)", r"(?!\w)") if len(form) < 4 else ("", "")
     return re.compile(re.escape(form).join(edges), re.IGNORECASE)
 
 
 def secret_lines(text: str, secrets: Collection[str]) -> list[int]:
-    """Return the numbers, from 0, of the lines of a file that hold one of the SECRETS, or a line of one."""
+    """Return the numbers, from 0, of the lines of a file that contain one of the SECRETS, or a line of one."""
     found = set()
     for secret in secrets:
         whole = {line.strip() for line in secret.split("\n") if line.strip()} if "\n" in secret else set()
@@ -88,11 +88,14 @@ def secret_lines(text: str, secrets: Collection[str]) -> list[int]:
 
 
 def hidden(text: str, secrets: Collection[str], parts: bool = False) -> str:
-    """Return a message that shows none of the SECRETS; nor PARTS of them, which it does not where it has one whole."""
+    """Return a message without the SECRETS.
+
+    Parts of a secret are hidden too if the message contains the whole secret, and always with PARTS.
+    """
     for secret in sorted(secrets, key=len, reverse=True):
         count = 0
         for form in _forms(secret):
-            # A brace in a line of its own tells nothing.
+            # A brace on a line of its own reveals nothing.
             if re.search(r"\w", form):
                 text, more = _pattern(form).subn(MASK, text)
                 count += more

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def text(value: object) -> str:
-    """Accept text that is not empty and holds no control character."""
+    """Accept text that is not empty and contains no control character."""
     if not isinstance(value, str):
         raise Refused(f"{shown(value)} is not text")
     if not value:
@@ -35,7 +35,7 @@ def check_lines(value: str) -> None:
 
 
 def boolean(value: object) -> bool:
-    """Accept true and false, also written as Ansible's command line does."""
+    """Accept true and false, also as Ansible's command line writes them."""
     found = {"true": True, "yes": True, "false": False, "no": False}.get(str(value).lower())
     if found is None:
         raise Refused(f"{shown(value)} is neither true nor false")
@@ -43,7 +43,7 @@ def boolean(value: object) -> bool:
 
 
 def verification(value: object) -> str:
-    """Accept whether an edge is tried after a run, and gone back from where that fails: no, yes or rollback."""
+    """Accept whether to probe an edge after a run, and to roll back if a probe fails: no, yes or rollback."""
     if value == "rollback":
         return "rollback"
     try:
@@ -64,7 +64,7 @@ def one_of(*choices: str) -> Callable[[object], str]:
 
 
 def one_name_of(known: Mapping[str, T], what: str) -> Callable[[object], T]:
-    """Make a validator of the names in KNOWN, each of WHAT; it returns what the name stands for."""
+    """Make a validator of the names in KNOWN, each the name of WHAT; it returns the value of that name."""
 
     def validator(value: object) -> T:
         if not isinstance(value, str) or value not in known:
@@ -100,7 +100,7 @@ def some_of(*choices: str) -> Callable[[object], list[str]]:
 
 
 def argument_names(value: object) -> list[str]:
-    """Accept a list of names of arguments, as they stand in addresses."""
+    """Accept a list of names of arguments, in the form that URLs have."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         raise Refused(f"{shown(value)} is not a list of names, such as [access_token]")
     for one in value:

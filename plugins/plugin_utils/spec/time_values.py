@@ -11,14 +11,14 @@ import re
 
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.spec.inventory_path import Refused, shown
 
-# nginx takes months and years only where it counts in seconds, and it counts the times here in milliseconds.
+# nginx accepts months and years only if it counts in seconds, and it counts the times here in milliseconds.
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 _LONGEST = 3650 * _SECONDS["d"]
 
 
 def duration(value: object) -> str:
-    """Accept a time of nginx's: seconds as a number, or a number with ms, s, m, h, d or w; not zero.
+    """Accept a time in nginx's form: seconds as a number, or a number with ms, s, m, h, d or w; not zero.
 
     Source: https://nginx.org/en/docs/syntax.html
     """
@@ -35,17 +35,17 @@ def duration(value: object) -> str:
 
 
 def duration_or_never(value: object) -> str:
-    """Accept a time of nginx's, or 0 where nginx takes that for no limit."""
+    """Accept a time in nginx's form, or 0 if nginx takes that for no limit."""
     return "0" if _is_zero(value) else duration(value)
 
 
 def _is_zero(value: object) -> bool:
-    """Tell whether a value is the whole number 0, which False and 0.0 are equal to."""
+    """Return whether a value is the whole number 0. False and 0.0 are equal to it, but are not accepted."""
     return value == "0" or (isinstance(value, int) and not isinstance(value, bool) and value == 0)
 
 
 def seconds(value: object) -> str:
-    """Accept a time where nginx counts in whole seconds."""
+    """Accept a time that nginx counts in whole seconds."""
     checked = duration(value)
     if checked.endswith("ms"):
         raise Refused(f"{shown(value)} is not a whole number of seconds, which nginx needs here")
@@ -58,7 +58,7 @@ def seconds_or_none(value: object) -> str:
 
 
 def in_seconds(checked: str) -> int:
-    """Return how many seconds a time is that ``seconds`` has accepted."""
+    """Return the number of seconds of a time that ``seconds`` has accepted."""
     return int(int(checked[:-1]) * _SECONDS[checked[-1]])
 
 
@@ -80,7 +80,7 @@ def buffer_size(value: object) -> str:
 
 
 def buffers(value: object) -> list[str]:
-    """Accept a number of buffers and their size, such as ``8 32k``; none where the text is empty."""
+    """Accept a number of buffers and their size, such as ``8 32k``; none if the text is empty."""
     if value == "":
         return []
     found = re.fullmatch(r"([1-9][0-9]{0,3}) +(\S+)", value, re.ASCII) if isinstance(value, str) else None
@@ -97,5 +97,5 @@ def body_size(value: object) -> str:
 def expires(value: object) -> str:
     """Accept how long a browser may keep an answer. Source: https://nginx.org/r/expires."""
     if value is False:
-        return "off"  # as YAML reads the word
+        return "off"  # YAML reads off as false
     return str(value) if value in ("epoch", "max", "off") else seconds(value)

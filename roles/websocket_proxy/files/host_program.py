@@ -1,9 +1,10 @@
 # Copyright: wsedge contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The program that the role installs on a host, for systemd and certbot: what has to work without Ansible.
+"""The program that the role installs on a host for systemd and certbot, which works without Ansible.
 
-It is the main program of a zip file, beside the settings of the host and what it imports of the collection. The file
-may be replaced while it runs, so everything is imported at its start. Debian 11 has Python 3.9.
+It is the main program of a zip file. The zip file also has the host's settings and the imported parts of the
+collection. It may be replaced while the program runs, so everything is imported at the start. Debian 11 has
+Python 3.9.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ansible_collections.wsedge.nginx.plugins.module_utils.reloading import Relo
 
 
 def run(*words: str, folder: str | None = None) -> Done:
-    """Run a program as modules of Ansible's run it."""
+    """Run a program as Ansible modules do."""
     try:
         done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               errors="replace", env=dict(os.environ, LC_ALL="C"), check=False)
@@ -39,7 +40,7 @@ def run(*words: str, folder: str | None = None) -> Done:
 def _options(settings: dict[str, Any]) -> dict[str, Any]:
     return {
         "reload": True,
-        # Whoever has stopped it knows why.
+        # If an administrator has stopped nginx, it stays stopped.
         "start": False,
         "validate": COMMAND,
         "pid_file": "/run/nginx.pid",
@@ -52,7 +53,7 @@ def _options(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def reload(settings: dict[str, Any]) -> str:
-    """Reload nginx, which reads its certificates anew then, and prove that it runs."""
+    """Reload nginx, which then reads its certificates again, and prove that it runs."""
     one = Reload(_options(settings), run)
     try:
         done = one.run()
@@ -63,11 +64,11 @@ def reload(settings: dict[str, Any]) -> str:
 
 
 def exchange(settings: dict[str, Any]) -> str:
-    """Have nginx run the binary, modules and libraries on disk, where it runs older ones, and keep every WebSocket."""
+    """Make nginx run the binary, modules and libraries on disk if it runs older ones, and keep every WebSocket."""
     try:
         done = Exchange(_options(settings), run).run()
     except (Failure, OSError) as error:
-        # Whoever has upgraded the package may not be there to read it.
+        # The package may be upgraded unattended, so no user would see the error.
         syslog.syslog(syslog.LOG_ERR, str(error))
         raise
     if not done["changed"]:
@@ -78,7 +79,7 @@ def exchange(settings: dict[str, Any]) -> str:
 
 
 def clear_sockets(settings: dict[str, Any]) -> str:
-    """Remove unix sockets that nginx left behind, which would keep it from starting."""
+    """Remove unix sockets that nginx left behind, which would prevent it from starting."""
     generations = Generations(settings["path"], settings["folder"])
     for path in [settings["socket"], *generations.sockets()]:
         remove_dead_socket(path)
@@ -86,14 +87,14 @@ def clear_sockets(settings: dict[str, Any]) -> str:
 
 
 def reopen_logs(settings: dict[str, Any]) -> str:
-    """Have nginx open its logs anew after a rotation, in workers too that have outlived their master."""
+    """Make nginx reopen its logs after a rotation, including workers that have outlived their master."""
     rotation.reopen_logs(_options(settings)["pid_file"])
     return ""
 
 
 def certificates(settings: dict[str, Any]) -> str:
-    """Tell when each certificate of nginx expires: exit with 1 where one does soon, with 2 where one cannot be used."""
-    # nginx looks up a path that is relative from its main file's folder.
+    """Print when each certificate of nginx expires: exit with 1 if one expires soon, with 2 if one is unusable."""
+    # nginx resolves a relative path against its main file's folder.
     folder = os.path.dirname(settings["entry"])
     try:
         paths = Generations(settings["path"], settings["folder"]).certificates()
@@ -110,14 +111,14 @@ COMMANDS = {"reload": reload, "exchange": exchange, "clear-sockets": clear_socke
 
 
 def main() -> None:
-    """Do what the command line asks for."""
+    """Run the command on the command line."""
     parser = argparse.ArgumentParser(description="Helps nginx on a host of the role wsedge.nginx.websocket_proxy.")
     parser.add_argument("command", nargs="?", choices=COMMANDS, default="reload", help="; ".join(
         f"{name}: {(call.__doc__ or '').strip().rstrip('.')}" for name, call in COMMANDS.items()))
     parser.add_argument("--warn-days", type=int, help="for certificates: warn this many days before they expire")
-    # certbot's renewal files call it without a command.
+    # certbot's renewal files call the program without a command.
     given = parser.parse_args()
-    # Where the configuration lives, and what a reload goes by.
+    # The paths of the configuration, and the options of a reload.
     settings = json.loads(__loader__.get_data("settings.json"))  # type: ignore[name-defined]
     try:
         told = COMMANDS[given.command]({

@@ -1,4 +1,4 @@
-"""Writes to $TASK_TIMES, as JSON, each task of a run: its name, when it began, and how many results it told."""
+"""A callback that writes each task's name, start time and number of results to $TASK_TIMES, as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ description: For the benchmarks alone.
 
 
 class CallbackModule(CallbackBase):
-    """Notes only moments and counts, so that it hardly costs anything itself."""
+    """The callback; it records only times and counts, so that it takes hardly any time itself."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"

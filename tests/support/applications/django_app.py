@@ -14,38 +14,38 @@ settings.configure(
     ALLOWED_HOSTS=["app.example.com"], ROOT_URLCONF=__name__, SECRET_KEY="of the tests", DEBUG=False,
     MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware", "django.middleware.csrf.CsrfViewMiddleware"],
     SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies", SESSION_COOKIE_SECURE=True,
-    # nginx tells by which scheme the client came.
+    # nginx sends the scheme of the client's request.
     SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"))
 django.setup()
 
 
 def form(request):
-    """Give a token, or take one back."""
+    """Return a CSRF token, or accept a form that has one."""
     return HttpResponse("taken" if request.method == "POST" else get_token(request))
 
 
 def login(request):
-    """Remember who somebody says they are."""
+    """Store the name that the user gives in the session."""
     request.session["user"] = request.GET["user"]
     return HttpResponse("welcome")
 
 
 def who(request):
-    """Tell an edge who somebody is."""
+    """Return the user's name to an edge, or 401 without a login."""
     user = request.session.get("user")
     return HttpResponse(status=200, headers={"Remote-User": user}) if user else HttpResponse(status=401)
 
 
 def told(request):
-    """Tell what the edge says of who somebody is."""
+    """Return the user's name that the edge passes on."""
     return HttpResponse(request.headers.get("Remote-User", "nobody"))
 
 
 class Echo(WebsocketConsumer):
-    """Sends back what it gets."""
+    """A consumer that sends back each message."""
 
     def receive(self, text_data=None, bytes_data=None):
-        """Send it back."""
+        """Send the message back."""
         self.send(text_data=text_data)
 
 

@@ -1,4 +1,4 @@
-"""An MQTT client over a WebSocket: it subscribes, publishes, and prints what it gets.
+"""An MQTT client over a WebSocket: it subscribes, publishes, and prints the messages that it receives.
 
 Usage: mqtt_client.py NAME PORT PATH
 """
@@ -18,17 +18,17 @@ found = []
 
 
 def on_connect(client, _data, _flags, _reason, _properties):
-    """Subscribe; what was subscribed to comes back."""
+    """Subscribe; the broker then sends the client its own message."""
     client.subscribe("rooms/+", qos=1)
 
 
 def on_subscribe(client, _data, _number, _reasons, _properties):
-    """Publish, more than one frame of a small buffer holds."""
+    """Publish a message that is larger than one frame in a small buffer."""
     client.publish("rooms/7", "x" * 100000, qos=1)
 
 
 def on_message(_client, _data, message):
-    """Note what came."""
+    """Record the topic and the size of a message."""
     found.append([message.topic, len(message.payload)])
     came.set()
 

@@ -1,4 +1,4 @@
-"""For clients that run here: the edge's name is this machine's loopback address."""
+"""Name resolution for clients on this machine: the edge's name becomes the loopback address."""
 
 import socket
 

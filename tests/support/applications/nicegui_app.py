@@ -1,4 +1,4 @@
-"""A page with an upload, and how much was uploaded."""
+"""A page with an upload, and another with the total size of the uploads."""
 
 import sys
 
@@ -9,13 +9,13 @@ sizes = []
 
 
 async def note(event):
-    """Note the size of what was uploaded."""
+    """Record the size of an upload."""
     sizes.append(len(await event.file.read()))
 
 
 @app.get("/size")
 def size():
-    """Return it."""
+    """Return the total size of the uploads."""
     return PlainTextResponse(str(sum(sizes)))
 
 

@@ -1,4 +1,4 @@
-"""A Socket.IO server that echoes, and tells which process it is."""
+"""A Socket.IO server that echoes, and reports its process ID."""
 
 import os
 
@@ -10,5 +10,5 @@ application = socketio.ASGIApp(server)
 
 @server.event
 async def message(_client, data):
-    """Answer with what came and who answers."""
+    """Answer with the message and the process ID."""
     return [data, os.getpid()]

@@ -1,6 +1,7 @@
-"""Socket.IO clients that keep no cookies: each says a few things by polling, and once it has a WebSocket.
+"""Socket.IO clients that keep no cookies: each sends a few messages, first by polling and then over its WebSocket.
 
-Usage: socketio_client.py NAME PORT QUERY COUNT; prints who answered each, up to one that something goes wrong for.
+Usage: socketio_client.py NAME PORT QUERY COUNT. It prints which processes answered each client, and stops at the first
+client with an error.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ name, port, query, count = sys.argv[1:]
 
 
 async def talk(number):
-    """Say something three times; return what came back, and from whom."""
+    """Send three messages; return the answers, the processes that answered, and the transport."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False),
                                      cookie_jar=aiohttp.DummyCookieJar()) as session:
         client = socketio.AsyncSimpleClient(http_session=session, ssl_verify=False)
@@ -29,7 +30,7 @@ async def talk(number):
 
 
 async def main():
-    """Have one client after the other talk."""
+    """Run one client after the other."""
     found = []
     for number in range(int(count)):
         try:

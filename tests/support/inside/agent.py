@@ -1,5 +1,6 @@
-"""Runs as process 1 of a container: does what the tests ask for, one JSON line in, one out, and ends with its input.
+"""Runs as process 1 of a container: reads one JSON line for each question of the tests, and writes one with the answer.
 
+It ends when its input ends.
 It is far faster than a ``docker exec`` for each command, and leaves no container behind when the tests are killed.
 Debian 11 has Python 3.9.
 """
@@ -19,7 +20,7 @@ MODULES = "ansible_collections.wsedge.nginx.plugins.modules."
 
 def shell(command: str) -> dict:
     """Run a shell command."""
-    # A file and not a pipe: a daemon may keep its standard error open.
+    # A file and not a pipe, because a daemon may keep its standard error open.
     with tempfile.TemporaryFile() as output:
         code = subprocess.run(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, stdout=output,
                               stderr=subprocess.STDOUT, check=False).returncode
@@ -37,7 +38,7 @@ def write(files: dict) -> dict:
 
 
 def module(name: str, arguments: dict, umask: int) -> dict:
-    """Run a module of the collection as Ansible does, in a process of its own."""
+    """Run a module of the collection as Ansible does, in its own process."""
     from ansible.module_utils.testing import patch_module_args
 
     with tempfile.TemporaryFile() as output:
@@ -61,7 +62,7 @@ def module(name: str, arguments: dict, umask: int) -> dict:
 
 
 def reap() -> None:
-    """Bury daemons that have ended: process 1 inherits them."""
+    """Reap daemons that have ended, because process 1 inherits them."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -70,7 +71,7 @@ def reap() -> None:
 
 
 def main() -> None:
-    """Answer until there are no more questions."""
+    """Answer questions until the input ends."""
     what = {"shell": shell, "write": write, "module": module}
     for line in sys.stdin:
         reap()

@@ -1,7 +1,7 @@
-"""Runs in a container: runs nginx_config again and again, and strikes each time at another of its changes to files.
+"""Runs in a container: runs nginx_config again and again, and strikes at a different change to a file each time.
 
-Reads a case, writes what it found, both as JSON. A strike ends the run, with everything that it started, before the
-call is done (``signal=KILL``), or makes the call fail (``error=ENOSPC``). Debian 11 has Python 3.9.
+It reads a case and writes its findings, both as JSON. A strike kills the run before the call is done, with everything
+that the run started (``signal=KILL``), or makes the call fail (``error=ENOSPC``). Debian 11 has Python 3.9.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.wsedge.nginx.plugins.modules import nginx_config
 
 ROOTS = ["/etc/nginx", "/var/lib/dpkg/diversions", "/run/nginx.pid", "/run/websocket_proxy"]
-# The names that some architecture or older strace lacks are passed over.
+# With "?", strace ignores a name that it or the architecture does not have.
 CALLS = ",".join("?" + name for name in (
     "open openat creat write pwrite64 writev truncate ftruncate fallocate mkdir mkdirat rmdir rename renameat "
     "renameat2 unlink unlinkat link linkat symlink symlinkat mknod mknodat bind chmod fchmod fchmodat fchmodat2 chown "
     "fchown lchown fchownat fsync fdatasync utimensat").split())
-# What outlives a reboot.
+# The paths that survive a reboot.
 LASTING = ("/etc/", "/var/")
-# Is in every file that the tests have the module write.
+# Every file that the module writes in these tests has this text.
 OURS = "# of the tests"
 TRACE = "/tmp/trace"
 PROGRAMS = "/tmp/programs"
 REAL = {"dpkg-divert": "/usr/bin/dpkg-divert", "nginx": "/usr/sbin/nginx"}
 
-# Stands in the place of a program: strikes within it, and when that ended it, ends its caller too, which waits for it.
+# Replaces a program, and strikes inside it. If the strike kills the program, this also kills the caller, which waits
+# for the program.
 PROGRAM = """#!/bin/sh
 [ "$STRIKE_IN" = {name} ] && [ ! -e {trace} ] || exec {real} "$@"
 case "$*" in *--truename*|*--listpackage*) exec {real} "$@" ;; esac
@@ -48,7 +49,7 @@ State = dict
 
 
 def snapshot() -> State:
-    """Return every path that matters with its kind, mode, owner and content."""
+    """Return every path that matters with its type, mode, owner and content."""
     found: State = {}
     for root in ROOTS:
         paths = [root] if os.path.lexists(root) else []
@@ -67,7 +68,7 @@ def snapshot() -> State:
 
 
 def restore(state: State) -> None:
-    """Put every path that matters back."""
+    """Restore every path that matters to a STATE."""
     now = snapshot()
     wrong = [path for path in now if now[path] != state.get(path)]
     for path in sorted(wrong, reverse=True):
@@ -93,7 +94,7 @@ def restore(state: State) -> None:
 
 
 def dump() -> str:
-    """Return the configuration as nginx reads it, or why it cannot; the default site's is left out."""
+    """Return the configuration as nginx reads it, or its error; the default site is omitted."""
     before = snapshot()
     done = subprocess.run([REAL["nginx"], "-T"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="latin-1",
                           check=False)
@@ -105,7 +106,7 @@ def dump() -> str:
 
 
 class Run:
-    """One run of the module, in a process of its own."""
+    """One run of the module, in its own process."""
 
     def __init__(self, arguments: dict, where: str = "", strike: str = "") -> None:
         if os.path.exists(TRACE):
@@ -128,7 +129,7 @@ class Run:
         self.calls = self._calls(where)
 
     def result(self) -> dict:
-        """Return what the module told."""
+        """Return the result of the module."""
         try:
             return json.loads(self.output)
         except ValueError:
@@ -160,7 +161,7 @@ class Run:
 
     @staticmethod
     def _calls(where: str) -> list:
-        """Return the calls that change something: which of its name it was, and its text."""
+        """Return the calls that change something, each with its text and its number among the calls of that name."""
         found, count = [], {}
         if os.path.exists(TRACE):
             with open(TRACE, encoding="utf-8", errors="replace") as file:
@@ -180,7 +181,7 @@ class Run:
 
 
 class Case:
-    """A start, a run that changes it, and the strikes."""
+    """A start state, a run that changes it, and the strikes at this run."""
 
     def __init__(self, arguments: dict, futures: dict, strike: str) -> None:
         self.arguments, self.futures, self.strike = arguments, futures, strike
@@ -197,7 +198,7 @@ class Case:
         restore(self.start)
 
     def strikes(self, step: int) -> list:
-        """Strike at one of STEP calls, and at the last one."""
+        """Strike at one call in each STEP calls, and at the last one."""
         told = []
         for where in ("python", *REAL):
             calls = self._recorded(where)
@@ -214,15 +215,15 @@ class Case:
         return told
 
     def _recorded(self, where: str) -> list:
-        # What a process reads once and for all, the second run does not read again.
+        # The second run counts: it does not repeat what a process reads only once.
         for _time in range(2):
             calls = Run(self.arguments, where).calls
             restore(self.start)
-        # What the module tells Ansible is no change.
+        # The module's output to Ansible is not a change.
         return [call for call in calls if not re.match(r"write\([12],", call["text"])]
 
     def _judge(self) -> dict:
-        """Tell what was left, and what the next runs make of it; equal states are judged once."""
+        """Return what the strike left, and what the next runs make of it; equal states are judged only once."""
         state = snapshot()
         key = json.dumps(state, sort_keys=True)
         if key not in self.judged:
@@ -240,7 +241,7 @@ class Case:
 
     @staticmethod
     def _follow(future: list) -> tuple:
-        """Run what follows, undisturbed; return the error with which it failed, and what it left."""
+        """Run the FUTURE without strikes; return the error with which it failed, and the state that it left."""
         for arguments in future:
             result = Run(arguments).result()
             if result.get("failed"):
@@ -248,7 +249,7 @@ class Case:
         return None, snapshot()
 
     def _settle(self, name: str, arguments: dict) -> list:
-        """Tell what one more run changes."""
+        """Return the changes of one more run."""
         before = snapshot()
         key = name + json.dumps(before, sort_keys=True)
         if key not in self.settled:
@@ -258,7 +259,7 @@ class Case:
 
 
 def differences(one: State, other: State) -> list:
-    """Return the paths in which two states differ."""
+    """Return the paths that differ between two states."""
     return sorted(path for path in {*one, *other} if one.get(path) != other.get(path))
 
 
@@ -269,13 +270,13 @@ def texts(state: State) -> set:
 
 
 def theirs(state: State) -> set:
-    """Return the texts that the module did not write: none of them may be lost at any time."""
+    """Return the texts that the module did not write; none of them may be lost at any time."""
     return {content for content in texts({path: state[path] for path in state if "/before/links" not in path})
             if OURS not in content}
 
 
 def main() -> None:
-    """Do what is asked."""
+    """Run the case on standard input."""
     question = json.load(sys.stdin)
     shutil.rmtree(PROGRAMS, ignore_errors=True)
     os.mkdir(PROGRAMS)

@@ -1,7 +1,7 @@
 """Runs beside nginx in a container: opens many WebSockets through it to a backend of its own, and keeps them open.
 
-Usage: many_websockets.py HOST:PORT-OF-THE-BACKEND HOST:PORT-OF-NGINX COUNT. It prints how often each status was the
-answer.
+Usage: many_websockets.py HOST:PORT-OF-THE-BACKEND HOST:PORT-OF-NGINX COUNT. It prints the number of answers with each
+status.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ REQUEST = (b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgr
            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 SOURCES = 8
-# linux/in.h. A port that was bound, and not just connected from, is lost for all other addresses.
+# From linux/in.h: connect chooses the port, not bind. A port that bind chooses is lost for all other addresses.
 IP_BIND_ADDRESS_NO_PORT = 24
 
 
 def pair(address: str) -> tuple:
-    """Return an address as Python has it."""
+    """Return an address as Python's sockets need it."""
     host, port = address.rsplit(":", 1)
     return host, int(port)
 
 
 def switch(listener: socket.socket, kept: list) -> None:
-    """Answer every handshake."""
+    """Answer every handshake, and keep the connection open."""
     while True:
         connection = listener.accept()[0]
         connection.recv(65536)
@@ -35,7 +35,7 @@ def switch(listener: socket.socket, kept: list) -> None:
 
 
 def main(backend: str, edge: str, count: int) -> None:
-    """Open them from several addresses, each of which has local ports of its own."""
+    """Open the WebSockets from several addresses, because each address has its own local ports."""
     kept = []
     threading.Thread(target=switch, args=(socket.create_server(pair(backend), backlog=512), kept), daemon=True).start()
     statuses = {}

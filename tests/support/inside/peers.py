@@ -1,8 +1,8 @@
-"""Runs inside an edge's container, with no network but its loopback: backends at any address, and a client of nginx's.
+"""Runs inside an edge's container, which has only the loopback network: backends at any address, and a client of nginx.
 
-It takes ``{"backends": [address], "certificate": path, "questions": [{}]}`` as JSON, and gives the answers. A backend
-answers a request, or a handshake after its 101, with its own address and the head of what it was asked. It has TLS
-where there is a certificate.
+It reads ``{"backends": [address], "certificate": path, "questions": [{}]}`` as JSON, and prints the answers. A backend
+answers a request, or a handshake after its 101, with its own address and the head of the request. It uses TLS if there
+is a certificate.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def listening(address: str) -> socket.socket:
 
 
 def stand(address: str, certificate: str = "") -> None:
-    """Be a backend, a connection after the other, with TLS where it has a CERTIFICATE."""
+    """Run a backend that serves one connection after the other, with TLS if it has a CERTIFICATE."""
     listener = listening(address)
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -70,7 +70,7 @@ def stand(address: str, certificate: str = "") -> None:
 
 
 def complete(answer: bytes) -> bool:
-    """Tell whether an answer has the whole body that it announces."""
+    """Return whether an answer has the whole body that it announces."""
     head, _blank, body = answer.partition(b"\r\n\r\n")
     length = re.search(rb"\r\nContent-Length: (\d+)", head)
     return bool(length) and len(body) >= int(length[1])
@@ -78,7 +78,7 @@ def complete(answer: bytes) -> bool:
 
 def ask(to: str, host: str, path: str, upgrade: bool = False, source: str = "", headers: str = "",
         before: str = "", tls: bool = False) -> dict:
-    """Ask nginx once; return what it answers until it closes, the status 0 where that is nothing."""
+    """Send nginx one request; return its answer, with the status 0 if it closes without one."""
     with connected(to, source) as connection:
         if tls:
             connection = UNVERIFIED.wrap_socket(connection, server_hostname=host)
@@ -98,7 +98,7 @@ def ask(to: str, host: str, path: str, upgrade: bool = False, source: str = "", 
 
 
 def main() -> None:
-    """Do what is asked for."""
+    """Run the backends, ask the questions, and print the answers."""
     wanted = json.load(sys.stdin)
     for address in wanted["backends"]:
         stand(address, wanted["certificate"])

@@ -1,4 +1,4 @@
-"""The filters that the role's own renderer gives its templates, for ansible.builtin.template, which quotes no words."""
+"""The filters of the role's own renderer, for ansible.builtin.template, which does not quote words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class FilterModule:
-    """What Ansible looks for."""
+    """The class that Ansible looks up in a filter plugin."""
 
     def filters(self) -> dict[str, Callable[..., str]]:
         """Return the filters by name."""
