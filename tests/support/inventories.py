@@ -155,6 +155,14 @@ def steps(value: Any) -> list[tuple[Any, Any]]:
     return [(value, key) for key, _item in inside] + [place for _key, item in inside for place in steps(item)]
 
 
+def fitting(location: dict[str, Any]) -> dict[str, Any]:
+    """Return a LOCATION without keys that the model refuses there, because most inventories would have one."""
+    unfit = {"allow", "deny", "auth", "limits"} if location.keys() & {"redirect", "respond"} else set()
+    if location.get("separate_live") is False or "upstream" not in location:
+        unfit.add("limits")
+    return {key: value for key, value in location.items() if key not in unfit}
+
+
 @st.composite
 def upstreams(draw: st.DrawFn, label: str) -> dict[str, Any]:
     """Draw an upstream."""
@@ -185,7 +193,7 @@ def inventories(draw: st.DrawFn) -> Example:
         | st.fixed_dictionaries({"path": EXPRESSION, "match": st.just("regex")})
     keys = st.fixed_dictionaries({}, optional={
         **OWN, "expires": st.sampled_from(["1h", "max", "epoch", "off"]), "extra_config": TEXT})
-    location = st.builds(lambda *parts: {key: value for part in parts for key, value in part.items()},
+    location = st.builds(lambda *parts: fitting({key: value for part in parts for key, value in part.items()}),
                          place, keys, proxied | proxied | PURPOSE) | stripped
     sites = []
     names = draw(st.lists(HOST, min_size=1, max_size=6, unique=True))

@@ -13,8 +13,8 @@ from ansible.plugins.callback import CallbackBase
 DOCUMENTATION = """
 name: task_times
 type: aggregate
-short_description: How long each task took and how many results it told
-description: For the benchmarks alone.
+short_description: The duration and the number of results of each task
+description: Only for the benchmarks.
 """
 
 
