@@ -56,7 +56,7 @@ def _checked(files: Any) -> list[dict[str, Any]]:
         name = file.get("name")
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) \
                 or name in seen or name == MAIN:
-            raise AnsibleActionFail(f"files: {name!r} is not a plain file name, or is taken already")
+            raise AnsibleActionFail(f"files: {name!r} is not a plain file name such as site.conf, or is used twice")
         seen.add(name)
     return [dict(file) for file in files]
 

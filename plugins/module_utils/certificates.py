@@ -109,8 +109,10 @@ def problems_of_chain(certificate: str, key: str) -> list[str]:
         client.load_verify_locations(cadata="\n".join(texts[1:] or texts))
         _shake_hands(client, server)
     except ssl.SSLCertVerificationError as error:
-        what = "the certificates that follow it in the file" if texts[1:] else "itself"
-        return [f"{certificate} cannot be verified with {what}: {error.verify_message}"]
+        if texts[1:]:
+            return [f"the chain in {certificate} is not valid: {error.verify_message}; put the site's own certificate "
+                    "first, and the intermediate ones after it"]
+        return [f"{certificate} cannot be used as a server's certificate: {error.verify_message}"]
     except ssl.SSLError as error:
         return [f"{certificate} contains a certificate that cannot be read: {error.reason or error}"]
     return []
@@ -131,11 +133,12 @@ def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
 
 def problems_of(certificate: str, key: str, names: list[str]) -> list[str]:
     """Return the problems that prevent nginx from using a certificate for these names now."""
-    problems = [f"{path} is not on the host" for path in (certificate, key) if not os.path.isfile(path)]
+    problems = [f"{path} is not on the host; install it before the role runs"
+                for path in (certificate, key) if not os.path.isfile(path)]
     if problems:
         return problems
     if stat.S_IMODE(os.stat(key).st_mode) & 0o007:
-        problems.append(f"anybody on the host can read {key}; chmod o= {key}")
+        problems.append(f"every user on the host can read {key}; run: chmod o= {key}")
     unloadable = problems_of_pair(certificate, key)
     problems += unloadable
     try:

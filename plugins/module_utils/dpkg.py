@@ -63,7 +63,8 @@ class Dpkg:
             with open(os.path.join(folder, "root", path.lstrip("/")), "rb") as file:
                 text = file.read()
         if self._checksums.get(path) != _md5(text):
-            raise OSError(f"{package}={version} from apt has another {path} than the installed package")
+            raise OSError(f"{package}={version} from apt has another {path} than the installed package; "
+                          f"install that package again: apt-get install --reinstall {package}")
         return text
 
 
@@ -77,7 +78,7 @@ def diversion(run: Run, path: str) -> str | None:
         return None
     who = _dpkg(run, "dpkg-divert", "--listpackage", path).strip()
     if who != "LOCAL":
-        raise OSError(f"{path} is diverted by the package {who}")
+        raise OSError(f"{path} is diverted by the package {who}; remove that package, or be included by the file")
     return to
 
 

@@ -278,7 +278,7 @@ class Generations:
         """Return the text of the main file of a generation."""
         text = read(os.path.join(self.path(generation), MAIN))
         if text is None:
-            raise Failure(f"{generation} is not a complete generation in {self.folder}")
+            raise Failure(f"{generation} in {self.folder} lacks files; choose another generation")
         return text
 
     def same(self, one: str, other: str) -> bool:

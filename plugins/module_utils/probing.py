@@ -36,7 +36,7 @@ _CAUSES = {
     429: "there are too many connections or requests",
     500: "the application failed; see its log",
     502: "the backend cannot be reached, or does not speak HTTP; see nginx's error log",
-    503: "the upstream has no available server, or the site is in maintenance",
+    503: "the application is not available; see its log",
     504: "the backend accepted the request and did not answer in time",
 }
 _OWN_CAUSES = {
@@ -44,6 +44,7 @@ _OWN_CAUSES = {
     403: "nginx refuses: allow, deny, or a file; or WebSockets are served over TLS only",
     404: "no location of the site has this path",
     413: "the request is too large",
+    503: "the upstream has no servers, the site is in maintenance, or the edge is drained",
 }
 
 
@@ -204,11 +205,12 @@ def _messages(connection: _Connection, lacking: str) -> Iterator[tuple[int, byte
         try:
             last, code, payload = connection.frame()
         except _NothingCame as reason:
-            raise _NothingCame(f"101, and then {lacking}: {reason}") from None
+            raise _NothingCame(f"the WebSocket opened (101), but {lacking}: {reason}") from None
         if code == _CLOSE:
             status = struct.unpack("!H", payload[:2])[0] if len(payload) > 1 else 1005
             text = payload[2:].decode(errors="replace")
-            raise _NothingCame(f"101, and then {lacking}: it was closed with {status}{f' ({text})' if text else ''}")
+            raise _NothingCame(f"the WebSocket opened (101), but {lacking}: "
+                                f"the backend closed it with {status}{f' ({text})' if text else ''}")
         if code == _PING:
             connection.send(_frame(_PONG, payload))
         elif code == _PONG:

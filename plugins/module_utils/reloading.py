@@ -114,7 +114,7 @@ class Reload:
         self._systemctl("reset-failed")
         done = self._systemctl("start")
         if done.code or not self._proved({}):
-            told = [f"nginx does not start with the generation {self.wanted}:",
+            told = [f"nginx does not start with {self._called()}:",
                     *(self._errors() or [(done.output + done.errors).strip()]), *self._remedies(None),
                     self.restore()]
             self._give_up(tried)
@@ -151,8 +151,12 @@ class Reload:
             # nginx may still reload after the timeout. A second reload then loads the restored configuration.
             os.kill(master, signal.SIGHUP)
         raise Failure("\n".join([
-            f"nginx was reloaded but does not run {self.wanted or 'without the role'}:",
-            *(errors or [f"within {self.params['timeout']} seconds, and it wrote no error"]), *remedies, done]))
+            f"nginx was reloaded but does not run {self._called()}:",
+            *(errors or [f"It logged no error within {self.params['timeout']} seconds"]), *remedies, done]))
+
+    def _called(self) -> str:
+        """Return the configuration on disk, as messages call it."""
+        return f"the generation {self.wanted}" if self.wanted else "the configuration from before the role"
 
     def _without_socket(self, path: str, master: int) -> dict[str, Any]:
         if self.params["allow_restart"]:
@@ -182,7 +186,8 @@ class Reload:
             self.config_test.clear()
             self._systemctl("reset-failed")
             again = self._systemctl("start").code == 0
-            raise Failure(f"{failure}\n{'It was started again' if again else 'It does not start either'}") from None
+            outcome = "was started again with" if again else "does not start with"
+            raise Failure(f"{failure}\nnginx {outcome} the previous configuration") from None
 
     # --- proof
 
@@ -256,9 +261,9 @@ class Reload:
     def _restore(self) -> str:
         last = self.ran or self.generations.proved()
         if self.wanted is None:
-            return "The configuration from before the role stays on disk; run again when the cause is removed"
+            return "The configuration from before the role stays on disk. Correct the error above, and run again"
         if last == self.wanted:
-            return "Nothing was restored: this configuration runs, or ran last"
+            return "The configuration on disk stays: nginx runs it, or ran it last"
         earlier = [name for name in self.generations.all() if number(name) < number(self.wanted)]
         previous = last if last in earlier else None
         if previous:

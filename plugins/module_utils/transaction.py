@@ -230,7 +230,7 @@ class Transaction:
         group = self.generations.group
         for path in self.params["readable"] if self.config_test.possible() else ():
             if not os.path.exists(path):
-                raise Failure(f"{path}: No such file or directory; {UNCHANGED}")
+                raise Failure(f"{path} is not on the host; create it, or correct the path; {UNCHANGED}")
             # The kernel checks this as for a worker, with the folders above, the user's other groups, and ACLs.
             if subprocess.run(["test", "-r", path], user=self.user, group=group,
                               extra_groups=os.getgrouplist(self.user, group), check=False).returncode:

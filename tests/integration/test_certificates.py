@@ -121,10 +121,10 @@ def below_expired() -> Pair:
     (Pair(GOOD.certificate, GOOD.key[:60], GOOD.private), f"{THEIRS}/a.pem and {THEIRS}/a.key cannot be loaded: "),
     (backwards(), f"{THEIRS}/a.key is not the key of the first certificate"),
     (Pair(GOOD.alone + Authority("others").certificate, GOOD.key, GOOD.private),
-     f"{THEIRS}/a.pem cannot be verified with the certificates that follow it in the file: unable to get"),
+     f"the chain in {THEIRS}/a.pem is not valid: unable to get"),
     (Pair(GOOD.alone + Authority("below tests", CA).certificate, GOOD.key, GOOD.private),
-     f"{THEIRS}/a.pem cannot be verified with the certificates that follow it in the file: "),
-    (below_expired(), f"{THEIRS}/a.pem cannot be verified with the certificates that follow it in the file: "
+     f"the chain in {THEIRS}/a.pem is not valid: "),
+    (below_expired(), f"the chain in {THEIRS}/a.pem is not valid: "
                       "certificate has")],
     ids=["expired", "not yet", "names", "key", "kind of key", "password", "no certificate", "no key", "order", "chain",
          "chain of the same name", "chain expired"])
@@ -138,13 +138,14 @@ def test_a_certificate_that_is_not_fit_is_refused_with_the_reason(box: Box, pair
 
 def test_a_file_that_is_not_there_is_named(box: Box) -> None:
     assert box.refuses(theirs()).splitlines() == [
-        f"sites[0]: {THEIRS}/a.pem is not on the host", f"sites[0]: {THEIRS}/a.key is not on the host"]
+        f"sites[0]: {THEIRS}/{name} is not on the host; install it before the role runs" for name in ("a.pem", "a.key")]
 
 
 @pytest.mark.parametrize("mode", ["604", "644", "602"])
 def test_a_key_that_anybody_can_read_is_refused_with_the_remedy(box: Box, mode: str) -> None:
     box.put(GOOD.certificate, GOOD.key, mode)
-    assert box.refuses(theirs()) == f"sites[0]: anybody on the host can read {THEIRS}/a.key; chmod o= {THEIRS}/a.key"
+    assert box.refuses(theirs()) == (
+        f"sites[0]: every user on the host can read {THEIRS}/a.key; run: chmod o= {THEIRS}/a.key")
     box.put(GOOD.certificate, GOOD.key, "640")
     assert box.call(theirs())["changed"] is False
 
@@ -264,7 +265,7 @@ def test_certbot_is_asked_for_what_is_missing_or_not_fit(box: Box) -> None:
 
 def test_what_another_certificate_would_not_cure_is_refused(box: Box) -> None:
     box.put(GOOD.certificate, GOOD.key, "644")
-    assert "anybody on the host can read" in box.refuses(acme(True))
+    assert "every user on the host can read" in box.refuses(acme(True))
 
 
 def test_an_unused_lineage_is_reported(box: Box) -> None:
@@ -279,7 +280,7 @@ def test_an_unused_lineage_is_reported(box: Box) -> None:
 def test_a_certificate_that_is_for_no_server_is_refused(box: Box) -> None:
     pair = CA.issue("a.test", server=False)
     box.put(pair.certificate, pair.key)
-    assert "cannot be verified with itself: " in box.refuses(theirs())
+    assert "cannot be used as a server's certificate: " in box.refuses(theirs())
 
 
 def test_a_key_of_ours_that_somebody_made_readable_is_put_right(box: Box) -> None:

@@ -56,7 +56,7 @@ def test_a_rollback_restores_the_previous_passwords(host: Host, real: str) -> No
 def test_a_file_that_the_workers_cannot_read_is_refused_before_it_is_in_force(host: Host) -> None:
     host.serve(site(EVERY_NAME))
     guarded = site(EVERY_NAME, auth={"basic": {"file": "/etc/nginx/own_users"}})
-    assert "/etc/nginx/own_users: No such file or directory" in host.refuses(guarded)
+    assert "/etc/nginx/own_users is not on the host; create it" in host.refuses(guarded)
     host.write({"/etc/nginx/own_users": f"alice:{HASH}\n"})
     host.shell("chmod 600 /etc/nginx/own_users")
     assert "/etc/nginx/own_users cannot be read by nginx's workers" in host.refuses(guarded)

@@ -35,7 +35,7 @@ def test_what_is_meant_is_taken(given: object, meant: Origins) -> None:
     (["https://a.example", "https://A.example"], "is listed twice"),
     ({"origin": "any"}, '"origin" is not a key here; did you mean "origins"?'),
     ({"required": True}, '"origins" is missing'),
-    ({"origins": "any", "required": True}, "here every origin may connect"),
+    ({"origins": "any", "required": True}, "has no use with any"),
     ({"origins": "same_host", "required": "perhaps"}, "perhaps"),
 ])
 def test_what_is_no_origin_is_told_with_what_it_may_have_been(given: object, told: str) -> None:

@@ -153,10 +153,10 @@ def test_a_websocket_that_says_nothing_or_something_else_is_told() -> None:
         connection.close(4001, "too late")
 
     with served(silent) as address, pytest.raises(
-            ProbeFailure, match='101, and then no message with "x" arrived: nothing more arrived in time'):
+            ProbeFailure, match=r'opened \(101\), but no message with "x" arrived: nothing more arrived in time'):
         probed(address, expect="text", text="x", timeout=0.3)
     with served(closing) as address, pytest.raises(
-            ProbeFailure, match=r"101, and then no echo came: it was closed with 4001 \(too late\)"):
+            ProbeFailure, match=r"opened \(101\), but no echo came: the backend closed it with 4001 \(too late\)"):
         probed(address, expect="echo")
 
 

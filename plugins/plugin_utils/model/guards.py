@@ -104,7 +104,7 @@ class SiteGuards:
         if given is None:
             return Auth()
         if not at.intended(raw, AUTH) & {"basic", "request"}:
-            at.refuse('one of "basic" and "request" is missing')
+            at.refuse('set "basic", "request" or both')
         if "basic" in given and given.get("satisfy") != "any" and isinstance(given.get("request"), Mapping) \
                 and given["request"].get("login"):
             at["request"]["login"].refuse("with basic, 401 asks for the password, so login needs satisfy: any")

@@ -263,7 +263,8 @@ class Locations:
                 at[key].refuse(f"this needs {' or '.join(owners)}, and the location has {purposes[0]}")
         for key in (*guards.KEYS, "limits") if purposes[0] in ("redirect", "respond") else ():
             if given.get(key):
-                at[key].refuse(f"nginx answers a {purposes[0]} before it checks this, so this would have no effect")
+                at[key].refuse(f"nginx answers with {purposes[0]} before it checks this; remove it, or use upstream "
+                               "or root")
         ways = [key for key in ("strip_prefix", "replace_prefix", "rewrite_to") if given.get(key)]
         for key in ways[1:]:
             at[key].refuse(f"{ways[0]} already sets the backend's path")

@@ -306,7 +306,7 @@ class Upstreams:
                 where.refuse(f"the host has no address {shown(item)}")
             addresses.append(address)
         if len({":" in address for address in addresses}) > 1:
-            at.refuse("these mix IPv4 and IPv6, and a server can be reached from one family only")
+            at.refuse("these mix IPv4 and IPv6; use only the family of the servers' addresses")
             return []
         return addresses
 

@@ -39,7 +39,7 @@ def trusted_networks(value: object) -> list[str]:
     """Accept a list of addresses and networks; return it for geo, to which clients of a unix socket have no address."""
     found = networks(value)
     if "all" in found:
-        raise Refused("this would exempt every client; remove limits, or set it to false")
+        raise Refused("this exempts every client; for no limits, set limits: false")
     # ngx_http_geo_module.c: INADDR_NONE
     return ["255.255.255.255" if one == "unix:" else one for one in found]
 

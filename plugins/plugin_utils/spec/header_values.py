@@ -82,8 +82,8 @@ def redirect_to(value: object) -> str:
     """
     checked = _without_breaks(header_value(value), value)
     if not re.match(r"/(?![/$\\])|https?://[^/]", checked) or "#" in checked:
-        raise Refused(f'{shown(value)} is neither a path that begins with "/" and plain text nor a URL that begins '
-                      "with http:// or https://, without a fragment")
+        raise Refused(f"{shown(value)} is not a target; expected a path such as /new, or a URL such as "
+                      'https://example.com/, without "#"; a path cannot begin with "//" or "/$"')
     has_arguments = re.search(r"[?]|\$\{?(request_uri|args|is_args|query_string)\b", checked)
     return checked if has_arguments else f"{checked}$is_args$args"
 

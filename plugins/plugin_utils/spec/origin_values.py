@@ -43,7 +43,7 @@ def allowed_origins(value: object) -> Origins:
         found = allowed_origins(value["origins"])
         required = text_values.boolean(value.get("required", False))
         if required and found.any:
-            raise Refused("required needs origins, and here every origin may connect")
+            raise Refused("required has no use with any; set same_host, or a list of origins")
         return Origins(found.any, found.same_host, found.origins, required)
     if value == "any":
         return Origins(any=True)

@@ -49,7 +49,7 @@ def try_files(value: object) -> list[str]:
     """
     expected = "expected a list such as [$uri, $uri/, /index.html] or [$uri, =404]"
     if not isinstance(value, list) or len(value) < 2:
-        raise Refused(f"{shown(value)} is not a list for try_files; {expected}")
+        raise Refused(f"{shown(value)} is not a list of at least two elements; {expected}")
     for position, item in enumerate(value):
         last = position == len(value) - 1
         code = last and isinstance(item, str) and re.fullmatch(r"=[1-5][0-9][0-9]", item, re.ASCII)
