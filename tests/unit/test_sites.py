@@ -52,7 +52,7 @@ def located(**location: Any) -> dict[str, Any]:
     ({"path": "x", "upstream": "u", "match": "exact"}, '.path: "x" does not begin with "/"'),
     ({"upstream": "u", "match": "longest"}, '.match: "longest" is not one of prefix, exact, regex'),
     ({"redirect": {"to": "new"}}, '.redirect.to: "new" is not a target; expected a path'),
-    ({"redirect": {"to": "/$request_uri"}}, ".redirect.to: \"/$request_uri\" is neither a path"),
+    ({"redirect": {"to": "/$request_uri"}}, ".redirect.to: \"/$request_uri\" is not a target"),
     ({"redirect": {"to": "/new#part"}}, "is not a target"),
     ({"redirect": {"to": "/y", "status": 308.0}}, ".redirect.status: 308.0 is not one of 301, 302, 307, 308"),
     ({"upstream": "u", "request_headers": {"X-User": "$remote_user"}}, "$remote_user can hold a line break"),
