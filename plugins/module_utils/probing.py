@@ -210,7 +210,7 @@ def _messages(connection: _Connection, lacking: str) -> Iterator[tuple[int, byte
             status = struct.unpack("!H", payload[:2])[0] if len(payload) > 1 else 1005
             text = payload[2:].decode(errors="replace")
             raise _NothingCame(f"the WebSocket opened (101), but {lacking}: "
-                                f"the backend closed it with {status}{f' ({text})' if text else ''}")
+                               f"the backend closed it with {status}{f' ({text})' if text else ''}")
         if code == _PING:
             connection.send(_frame(_PONG, payload))
         elif code == _PONG:

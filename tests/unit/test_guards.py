@@ -62,8 +62,8 @@ def location(**keys: Any) -> dict[str, Any]:
     (location(upstream=None, redirect={"to": "/y"}, deny=["all"]), ".deny: nginx answers with redirect before"),
     ({**location(), "deny": ["10.0.0.1"], "extra_config": "deny all;"},
      ".extra_config: deny would have no effect: nginx uses those of one level only"),
-    (location(auth=BASIC, extra_config="auth_basic off;"), ".locations[0].extra_config: auth_basic would have no "
-                                                           "effect"),
+    (location(auth=BASIC, extra_config="auth_basic off;"),
+     ".locations[0].extra_config: auth_basic would have no effect"),
 ])
 def test_a_mistake_is_told_once_and_shows_no_password(site: dict[str, Any], told: str) -> None:
     found = problems(site)

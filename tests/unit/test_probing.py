@@ -118,13 +118,13 @@ OWN = b"Content-Type: text/html\r\nServer: nginx\r\n\r\n<html><hr><center>nginx<
 
 
 @pytest.mark.parametrize(("answer", "told"), [
-    (b"HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\n<html>", "expected 101, got 200 OK from behind nginx; the answer is a "
-                                                        "page"),
-    (b"HTTP/1.1 308 Gone\r\nLocation: https://x/\r\n\r\n", "308 Gone to https://x/ from a server without a name; the "
-                                                           "server redirects, and a handshake does not follow "
-                                                           "redirects; use the address in Location"),
-    (b"HTTP/1.1 403 Forbidden\r\nServer: Tornado\r\n\r\n", "403 Forbidden from Tornado; the handshake is refused, "
-                                                           "often because of Origin"),
+    (b"HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\n<html>",
+     "expected 101, got 200 OK from behind nginx; the answer is a page"),
+    (b"HTTP/1.1 308 Gone\r\nLocation: https://x/\r\n\r\n",
+     "308 Gone to https://x/ from a server without a name; the server redirects, and a handshake does not follow "
+     "redirects; use the address in Location"),
+    (b"HTTP/1.1 403 Forbidden\r\nServer: Tornado\r\n\r\n",
+     "403 Forbidden from Tornado; the handshake is refused, often because of Origin"),
     (b"HTTP/1.1 403 Forbidden\r\n" + OWN, "403 Forbidden from nginx itself; nginx refuses: allow, deny"),
     (b"HTTP/1.1 502 Bad Gateway\r\n" + OWN, "502 Bad Gateway from nginx itself; the backend cannot be reached"),
     (b"HTTP/1.1 599 \r\n\r\n", "expected 101, got 599  from a server without a name"),

@@ -40,8 +40,8 @@ def located(**location: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("location", "problem"), [
-    ({"upstream": "u", "root": "/srv"}, ": a location needs exactly one of upstream, root, fastcgi, redirect, respond; "
-                                        "found upstream and root"),
+    ({"upstream": "u", "root": "/srv"},
+     ": a location needs exactly one of upstream, root, fastcgi, redirect, respond; found upstream and root"),
     ({"root": "/srv", "websocket_only": True}, ".websocket_only: this needs upstream, and the location has root"),
     ({"upstream": "u", "try_files": ["$uri", "=404"]}, ".try_files: this needs root, and the location has upstream"),
     ({"respond": {}, "rewrite_to": "/y"}, ".rewrite_to: this needs upstream, and the location has respond"),
@@ -73,14 +73,14 @@ def located(**location: Any) -> dict[str, Any]:
     ({"redirect": {"to": "/y", "status": 303}}, ".redirect.status: 303 is not one of 301, 302, 307, 308"),
     ({"redirect": {}}, '.redirect: "to" is missing'),
     ({"respond": {"status": 302}}, ".respond.status: 302 is a redirect; use the key redirect"),
-    ({"respond": {"body": "x" * 4000}}, "is longer than nginx accepts as one parameter; serve a file with root "
-                                        "instead"),
+    ({"respond": {"body": "x" * 4000}},
+     "is longer than nginx accepts as one parameter; serve a file with root instead"),
     ({"respond": {"content_type": "text"}}, '.respond.content_type: "text" is not a media type'),
     ({"root": "srv"}, '.root: "srv" is not an absolute path'),
     ({"root": "/srv/../etc"}, ".root: \"/srv/../etc\" is not an absolute path"),
     ({"root": "/srv", "try_files": ["$uri"]}, '.try_files: ["$uri"] is not a list of at least two elements'),
-    ({"root": "/srv", "try_files": ["$uri", "$uri/"]}, '.try_files: "$uri/" is neither a path nor a status such as '
-                                                       "=404"),
+    ({"root": "/srv", "try_files": ["$uri", "$uri/"]},
+     '.try_files: "$uri/" is neither a path nor a status such as =404'),
     ({"root": "/srv", "try_files": ["$host", "=404"]}, '.try_files: "$host" is neither $uri nor a path'),
     ({"upstream": "u", "client_max_body_size": "1t"}, '.client_max_body_size: "1t" is not a size'),
     ({"upstream": "u", "buffer_size": "1"}, '.buffer_size: "1" is not a size from 1024 to 16777216 bytes'),
@@ -119,11 +119,11 @@ def located(**location: Any) -> dict[str, Any]:
        f".{key}: with websocket_only, this location has only WebSockets{remedy}") for key, value, remedy in (
            ("read_timeout", 5, "; see live_read_timeout"), ("buffer_size", "8k", "; see live_buffer_size"),
            ("buffering", False, ""), ("event_streams", True, ""), ("separate_live", True, ""))),
-    *(({"upstream": "u", "separate_live": False, key: value}, f".{key}: with separate_live: false, live connections "
-                                                              "use the settings of plain "
-                                                              f"requests{remedy}") for key, value, remedy in (
-           ("live_read_timeout", 5, "; see read_timeout"), ("live_access_log", "off", "; see access_log"),
-           ("event_streams", False, ""))),
+    *(({"upstream": "u", "separate_live": False, key: value},
+       f".{key}: with separate_live: false, live connections use the settings of plain requests{remedy}")
+      for key, value, remedy in (
+          ("live_read_timeout", 5, "; see read_timeout"), ("live_access_log", "off", "; see access_log"),
+          ("event_streams", False, ""))),
     ({"upstream": "u", "path": "/x/", "replace_prefix": "/y"}, '.replace_prefix: "/y" does not end with "/"'),
     ({"upstream": "u", "replace_prefix": "/y/"},
      '.replace_prefix: this needs a prefix that ends with "/", such as /x/'),
@@ -409,13 +409,14 @@ def test_a_unix_socket_is_one_socket_however_it_is_written() -> None:
     ({"port": 80, "backlog": 5}, "[1].listen[0].backlog: websocket_proxy_sites[0].listen[0] sets 1024 for the same"),
     ({"port": 80, "default_server": True},
      "[1].listen[0].default_server: websocket_proxy_sites[0].listen[0] is already the default server of this socket"),
-    ({"port": 80, "proxy_protocol": True}, "[1].listen[0]: all sites on a port need the same proxy_protocol, and "
-                                           "websocket_proxy_sites[0].listen[0] does not set it"),
+    ({"port": 80, "proxy_protocol": True},
+     "[1].listen[0]: all sites on a port need the same proxy_protocol, and websocket_proxy_sites[0].listen[0] does not "
+     "set it"),
     ({"port": 70000}, "[1].listen[0].port: 70000 is not a whole number from 1 to 65535"),
     ({"address": "127.0.0.1"}, '[1].listen[0]: "port" is missing'),
     ({"address": "localhost", "port": 80}, '[1].listen[0].address: "localhost" is neither an IP address nor '),
-    ({"address": "unix:/run/x", "port": 80}, "[1].listen[0].port: this is an option of TCP, and a unix socket does not "
-                                             "have it"),
+    ({"address": "unix:/run/x", "port": 80},
+     "[1].listen[0].port: this is an option of TCP, and a unix socket does not have it"),
     ({"address": "unix:/run/x", "reuseport": True}, "[1].listen[0].reuseport: this is an option of TCP"),
     ({"address": "unix:x"}, '[1].listen[0].address: "unix:x" is not the path of a socket'),
     ({"port": 81, "so_keepalive": "x"}, '[1].listen[0].so_keepalive: "x" is neither true nor false, nor times'),
@@ -456,8 +457,8 @@ def test_the_name_of_no_request_is_refused_with_what_is_meant() -> None:
     ({**SITE, "websocket_only": True}, '[0]: "websocket_only" is not a key here; it is a key of a location'),
     ({**SITE, "hsts": {}}, '[0]: "hsts" is not a key here; it is a key of a site\'s tls'),
     ({**SITE, "servers": []}, '[0]: "servers" is not a key here; it is a key of an upstream'),
-    (located(upstream="u", trusted_proxies=[]), '[0].locations[0]: "trusted_proxies" is not a key here; it is a key of '
-                                                "a site"),
+    (located(upstream="u", trusted_proxies=[]),
+     '[0].locations[0]: "trusted_proxies" is not a key here; it is a key of a site'),
     ({"server_names": ["a.b"], "proxy_pass": "http://127.0.0.1:3000"},
      '[0]: "proxy_pass" is not a key here; did you mean "upstream"?'),
     (located(proxy_pass="http://127.0.0.1:3000"),

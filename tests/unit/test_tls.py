@@ -203,12 +203,11 @@ def test_no_message_shows_a_key(wrong: dict[str, Any]) -> None:
     ({}, "[0].tls: tls needs exactly one source of its certificate: certificate, certificate_content, self_signed, "
          "acme; found none"),
     (True, "[0].tls: true is not a mapping; expected one with the source of the certificate: certificate, "),
-    ({"certificate": "/a.pem", "certificate_key_content": KEY}, "[0].tls: tls needs exactly one source of its "
-                                                                "certificate: certificate, certificate_content, "
-                                                                "self_signed, acme; found certificate and "
-                                                                "certificate_key_content"),
-    ({**CONTENT, "certificate_content": KEY}, "[0].tls.certificate_content: this contains a private key, which "
-                                              "belongs "),
+    ({"certificate": "/a.pem", "certificate_key_content": KEY},
+     "[0].tls: tls needs exactly one source of its certificate: certificate, certificate_content, self_signed, acme; "
+     "found certificate and certificate_key_content"),
+    ({**CONTENT, "certificate_content": KEY},
+     "[0].tls.certificate_content: this contains a private key, which belongs "),
     ({**CONTENT, "certificate_key_content": CONTENT["certificate_content"]},
      "[0].tls.certificate_key_content: this is not a private key, but begins with -----BEGIN CERTIFICATE-----"),
     ({**OWN, "self_signed": True}, "[0].tls: tls needs exactly one source of its certificate: certificate, "

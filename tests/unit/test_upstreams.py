@@ -187,8 +187,9 @@ def test_a_variable_of_a_host_that_cannot_be_read_is_told_with_the_hosts_name(sa
 @pytest.mark.parametrize(("said", "problem"), [
     ({"websocket_proxy_server": {"address": ""}, "ansible_host": "10.0.0.5"},
      'hostvars["other"].websocket_proxy_server.address: the text is empty'),
-    ({"websocket_proxy_server": False}, 'hostvars["other"].websocket_proxy_server: false is not a mapping; known: '
-                                        "address, backup, down, fail_timeout, max_conns, max_fails, weight"),
+    ({"websocket_proxy_server": False},
+     'hostvars["other"].websocket_proxy_server: false is not a mapping; known: address, backup, down, fail_timeout, '
+     "max_conns, max_fails, weight"),
     ({"ansible_host": ""}, 'hostvars["other"].ansible_host: the text is empty')])
 def test_an_empty_value_of_a_host_is_an_error(said: Any, problem: str) -> None:
     assert problems({"group": "others", "port": 1}, hostvars={"other": said}) == [problem]

@@ -210,8 +210,8 @@ def _warn_of_removed(at: InventoryPath, known: Collection[str], before: Collecti
         again = removed.intersection(before)
         at.warn("these sites are no longer listed, and a run that configures the host removes them: "
                 f"{listed(removed)}" + (
-                       f"; the role has already run in this play with {listed(again)}. Its variables describe the "
-                       "whole edge of a host: set all sites in one use of the role" if again else ""))
+                    f"; the role has already run in this play with {listed(again)}. Its variables describe the "
+                    "whole edge of a host: set all sites in one use of the role" if again else ""))
 
 
 def _free_text(sites: list[Site], extra: str | None) -> str:
