@@ -13,7 +13,9 @@ from tests.support.releases import NEWEST
 from tests.support.waiting import wait_until
 
 # nginx 1.18 leaves its socket behind. Then only systemd and the role can start nginx.
-BY_HAND = f"systemctl stop nginx; rm -f {SOCKET}; nginx"
+# nginx returns before its master has set its title.
+BY_HAND = (f"systemctl stop nginx; rm -f {SOCKET}; nginx; "
+           "until pgrep -f '^nginx: master' > /dev/null; do sleep 0.05; done")
 KILL = "systemctl kill --signal=KILL nginx; while systemctl is-active --quiet nginx; do sleep 0.05; done; "
 # Otherwise systemd starts it again.
 END = f"{KILL} systemctl stop nginx; "
