@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.wsedge.nginx.plugins.module_utils.language import Directive
 from ansible_collections.wsedge.nginx.plugins.module_utils.language import directives as directives_of
 from ansible_collections.wsedge.nginx.plugins.plugin_utils.model.model import FastCgi, Location, Site
 
@@ -69,10 +70,14 @@ def conflicts(text: str, program: FastCgi) -> Iterator[str]:
         if directive.words[0] == "fastcgi_param" and own.intersection(directive.words[1:2]):
             yield (f"the role already sets fastcgi_param {directive.words[1]}, and PHP would use the last one; use the "
                    "keys fastcgi and request_headers")
-        inside = itertools.takewhile(lambda one: one.depth > directive.depth, found[index + 1:])  # noqa: B023 (used at once)
-        if directive.words[0] == "if" and not any(one.words[0] in ("return", "rewrite") for one in inside):
+        if directive.words[0] == "if" and not any(
+                one.words[0] in ("return", "rewrite") for one in _inside(directive, found[index + 1:])):
             yield ('with an "if" that has neither "return" nor "rewrite", nginx skips try_files and answers 404 for '
                    "every path without a file; move the \"if\" to the site's extra_config")
+
+
+def _inside(block: Directive, later: Iterable[Directive]) -> Iterator[Directive]:
+    return itertools.takewhile(lambda one: one.depth > block.depth, later)
 
 
 def _cgi(name: str) -> str:
