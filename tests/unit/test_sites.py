@@ -170,6 +170,13 @@ def test_a_header_that_fastcgi_has_no_room_for_is_told_where_it_is_set() -> None
         "websocket_proxy_site_defaults.request_headers: ")
 
 
+def test_an_if_of_a_php_location_returns_or_rewrites_in_its_own_block() -> None:
+    php = {"server": "127.0.0.1:9000", "root": "/srv"}
+    answers = "if ($a) { return 403; } if ($b) { rewrite ^ /e last; }"
+    assert compiled(located(fastcgi=php, extra_config=answers))
+    assert len(problems(located(fastcgi=php, extra_config="if ($a) { set $b 1; } return 403;"))) == 1
+
+
 def test_php_is_not_served_where_clients_may_send_dots_in_names_of_headers() -> None:
     php = {"path": "/", "fastcgi": {"server": "127.0.0.1:9000", "root": "/srv"}}
     text = "ignore_invalid_headers off;"
